@@ -1,0 +1,98 @@
+"""The protocol of a drift: two clouds in, one velocity a particle out."""
+
+import abc
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+
+from gmdwgf.hyperparameters import Configurable
+from gmdwgf.typing import Key, Particles, Scalar, Targets, Weights
+
+State = Any
+"""Whatever a drift carries from step to step, a pytree of arrays; `()` for most."""
+
+
+class DriftOutput(NamedTuple):
+    """Velocities `v` `[n d]` and `info`, a flat dictionary of scalars whose keys never change between steps."""
+
+    v: Particles
+    info: dict[str, Scalar]
+
+
+class Tags(NamedTuple):
+    """What is claimed of a drift; the law tests hold every claim in float64."""
+
+    zero_at_equality: bool
+    """Vanishes when both clouds are the same points."""
+    curl_free: bool
+    """A gradient field in x for fixed clouds."""
+    flow_of: str | None
+    """The functional of the empirical law of which it is the Wasserstein gradient flow; None if it is of none."""
+    reach: str
+    """`long` if mass moves between far modes, `local` if the field is blind to them."""
+    permutation: bool = True
+    """Permuting the particles permutes the velocities; permuting the targets changes nothing."""
+    translation: bool = True
+    """Moving both clouds together changes nothing."""
+    rotation: bool = True
+    """Rotating both clouds rotates the velocities."""
+
+
+class AbstractDrift(Configurable):
+    """A drift, perhaps with state (a critic, potentials carried over). The trainer knows only this form.
+
+    `x` `[n d]` are the particles, `y` `[m d]` the targets, `x_weights` and `y_weights` their masses (uniform when None,
+    need not sum to one). `at` `[k d]` are the points where the field is wanted; None means the particles themselves, and
+    only then do self-pairs exist for a mask to act on.
+    """
+
+    @abc.abstractmethod
+    def init(self, key: Key, x: Particles, y: Targets) -> State:
+        """State before the first step, for clouds shaped like `x` and `y`."""
+
+    @abc.abstractmethod
+    def update(
+        self,
+        state: State,
+        x: Particles,
+        y: Targets,
+        key: Key,
+        *,
+        at: Particles | None = None,
+        x_weights: Weights | None = None,
+        y_weights: Weights | None = None,
+    ) -> tuple[DriftOutput, State]:
+        """Velocity at `at` and the next state."""
+
+    @abc.abstractmethod
+    def tags(self) -> Tags:
+        """What is claimed of this drift with its present options."""
+
+
+class StatelessDrift(AbstractDrift):
+    """A drift that is a function of the two clouds."""
+
+    def init(self, key: Key, x: Particles, y: Targets) -> State:
+        del key, x, y
+        return ()
+
+    def update(self, state, x, y, key, *, at=None, x_weights=None, y_weights=None):
+        return self.velocity(x, y, key, at=at, x_weights=x_weights, y_weights=y_weights), state
+
+    @abc.abstractmethod
+    def velocity(
+        self,
+        x: Particles,
+        y: Targets,
+        key: Key,
+        *,
+        at: Particles | None = None,
+        x_weights: Weights | None = None,
+        y_weights: Weights | None = None,
+    ) -> DriftOutput:
+        """Velocity `[k d]` at `at`, the particles `x` themselves by default."""
+
+
+def rms(v: Particles) -> Scalar:
+    """Root mean square length of the velocities, sqrt(mean_i |v_i|^2)."""
+    return jnp.sqrt(jnp.mean(jnp.sum(v**2, axis=-1)))

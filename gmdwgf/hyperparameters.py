@@ -1,0 +1,138 @@
+"""Hyperparameters as fields: numbers are traced, structure is static, and each field checks itself.
+
+A real number declared with `real` is a leaf of the module's pytree, so changing it never recompiles and a grid of
+values is one `vmap`. Counts, names and flags are static. A bad value raises `FieldError`, which carries the field's
+name so that the command line can say which key to change.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+_RULE = "gmdwgf_rule"
+_UNIT = "gmdwgf_unit"
+
+
+class FieldError(ValueError):
+    """A field whose value cannot be used: which field, the value, and what to write instead."""
+
+    def __init__(self, name: str, value: Any, fix: str):
+        super().__init__(f"{name}={value}: {fix}")
+        self.name, self.value, self.fix = name, value, fix
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+
+
+def _as_real(value: Any) -> Any:
+    # A weakly typed scalar takes the precision of the cloud it meets, and makes YAML's 1 and 1.0 the same thing.
+    return jnp.asarray(float(value)) if _is_number(value) else value
+
+
+def _as_reals(value: Any) -> Any:
+    if _is_number(value):
+        return jnp.asarray([float(value)])
+    if isinstance(value, list | tuple) and value and all(_is_number(v) for v in value):
+        return jnp.asarray([float(v) for v in value])
+    return value
+
+
+def _check_real(shape_of: str, above: float | None, at_least: float | None, at_most: float | None) -> Callable:
+    def check(name: str, value: Any) -> None:
+        if isinstance(value, jax.core.Tracer):
+            return
+        if not isinstance(value, jax.Array | np.ndarray):
+            raise FieldError(name, value, f"must be {shape_of}")
+        if isinstance(value, jax.Array) and not value.is_fully_addressable:
+            return
+        shown = np.asarray(value).tolist()
+        for number in np.ravel(np.asarray(value)):
+            if not math.isfinite(number):
+                raise FieldError(name, shown, "must be finite")
+            if above is not None and not number > above:
+                raise FieldError(name, shown, f"must be greater than {above:g}")
+            if at_least is not None and not number >= at_least:
+                raise FieldError(name, shown, f"must be at least {at_least:g}")
+            if at_most is not None and not number <= at_most:
+                raise FieldError(name, shown, f"must be at most {at_most:g}")
+
+    return check
+
+
+def real(
+    unit: str = "",
+    *,
+    above: float | None = None,
+    at_least: float | None = None,
+    at_most: float | None = None,
+    default: Any = dataclasses.MISSING,
+) -> Any:
+    """A traced real number with a unit and bounds."""
+    rule = _check_real("a number", above, at_least, at_most)
+    return eqx.field(converter=_as_real, metadata={_RULE: rule, _UNIT: unit}, default=default)
+
+
+def reals(
+    unit: str = "", *, above: float | None = None, at_least: float | None = None, default: Any = dataclasses.MISSING
+) -> Any:
+    """One traced real number or a list of them; kept as a one-dimensional array."""
+    rule = _check_real("a number or a list of numbers", above, at_least, None)
+    return eqx.field(converter=_as_reals, metadata={_RULE: rule, _UNIT: unit}, default=default)
+
+
+def count(*, at_least: int = 1, default: Any = dataclasses.MISSING) -> Any:
+    """A static whole number: another value is another program."""
+
+    def check(name: str, value: Any) -> None:
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise FieldError(name, value, "must be a whole number")
+        if value < at_least:
+            raise FieldError(name, value, f"must be at least {at_least}")
+
+    return eqx.field(static=True, metadata={_RULE: check}, default=default)
+
+
+def choice(*options: str, default: Any = dataclasses.MISSING) -> Any:
+    """A static name, one of `options`."""
+
+    def check(name: str, value: Any) -> None:
+        if value not in options:
+            raise FieldError(name, value, "must be one of " + ", ".join(options))
+
+    return eqx.field(static=True, metadata={_RULE: check}, default=default)
+
+
+def flag(*, default: Any = dataclasses.MISSING) -> Any:
+    """A static yes or no."""
+
+    def check(name: str, value: Any) -> None:
+        if not isinstance(value, bool):
+            raise FieldError(name, value, "must be true or false")
+
+    return eqx.field(static=True, metadata={_RULE: check}, default=default)
+
+
+class Configurable(eqx.Module):
+    """A module whose fields are what its YAML file says; every field is checked once, when it is made.
+
+    The check is `__check_init__`, which does not run inside `jit` and `vmap` where modules are rebuilt from traced leaves.
+    """
+
+    def __check_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            rule = field.metadata.get(_RULE)
+            if rule is not None:
+                rule(field.name, getattr(self, field.name))
+
+
+def units(module: eqx.Module) -> dict[str, str]:
+    """Unit of every field of `module` that has one, by field name."""
+    named = {field.name: field.metadata.get(_UNIT, "") for field in dataclasses.fields(module)}
+    return {name: unit for name, unit in named.items() if unit}

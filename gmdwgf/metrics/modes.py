@@ -1,0 +1,53 @@
+"""How a cloud is shared out among the known modes of its target.
+
+A sample belongs to the nearest mode, and is *on* it when also within the mode's radius (three standard deviations).
+A mode is covered when the samples on it are at least a quarter of its due mass; the mass of a mode is the share of all
+samples that belong to it, on it or not.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from gmdwgf.pairwise import centred, over_points, squared_distances
+from gmdwgf.typing import Particles
+
+_COVERED = 0.25
+"""Share of its due mass from which a mode counts as covered."""
+
+
+class Modes(NamedTuple):
+    """Centres `[k d]`, due masses `[k]` that sum to one, and the radius (data units) of a mode."""
+
+    centres: Float[Array, "k d"]
+    masses: Float[Array, " k"]
+    radius: Float[Array, ""] | float
+
+
+def mode_counts(x: Particles, modes: Modes) -> tuple[Int[Array, " k"], Int[Array, " k"]]:
+    """How many samples belong to each mode, and how many are on it."""
+    k = modes.centres.shape[0]
+    x, centres = centred(x, modes.centres)
+
+    def membership(point):
+        r2 = squared_distances(point, centres)
+        belongs = jnp.arange(k) == jnp.argmin(r2)
+        return belongs, belongs & (r2 <= modes.radius**2)
+
+    belongs, is_on = over_points(membership, x, k)
+    return jnp.sum(belongs, axis=0), jnp.sum(is_on, axis=0)
+
+
+def mode_metrics(x: Particles, modes: Modes) -> dict[str, Array]:
+    """`near` (share of samples on a mode), `covered`, `n_modes`, smallest and largest mass over the due mass."""
+    n = x.shape[0]
+    belonging, is_on = mode_counts(x, modes)
+    ratio = belonging / n / modes.masses
+    return {
+        "near": jnp.sum(is_on) / n,
+        "covered": jnp.sum(is_on / n >= _COVERED * modes.masses),
+        "n_modes": jnp.asarray(modes.masses.shape[0]),
+        "mass_min": jnp.min(ratio),
+        "mass_max": jnp.max(ratio),
+    }

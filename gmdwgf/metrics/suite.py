@@ -1,0 +1,149 @@
+"""All metrics of a run at once, against fixed held-out points and beside what fresh data would score."""
+
+import math
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from gmdwgf.hyperparameters import Configurable, count, reals
+from gmdwgf.metrics.mmd import energy, gaussian_mixture, mean_over_distinct_pairs, mmd2
+from gmdwgf.metrics.modes import Modes, mode_counts, mode_metrics
+from gmdwgf.metrics.table import METRICS
+from gmdwgf.metrics.wasserstein import exact_w2, random_directions, sliced_w2, sorted_projections
+from gmdwgf.typing import Key, Particles, Scalar, Targets
+
+_OF_MODES = ("near", "covered", "n_modes", "mass_min", "mass_max")
+_COUNTS = ("covered", "n_modes")
+
+
+@runtime_checkable
+class Target(Protocol):
+    """What is asked of a target; every `gmdwgf.targets.AbstractTarget` answers it."""
+
+    @property
+    def n_held_out(self) -> int | None: ...
+    def sample(self, key: Key, n: int) -> Targets: ...
+    def held_out(self, key: Key, n: int) -> Targets: ...
+    def modes(self) -> tuple[Array, Array] | None: ...
+    def mode_radius(self) -> float | None: ...
+
+
+class Floor(NamedTuple):
+    """What clouds of fresh data score against the held-out points: mean and standard deviation over the clouds."""
+
+    mean: float
+    sd: float
+
+
+class Reference(NamedTuple):
+    """Everything about the target that stays fixed during a run."""
+
+    y: Targets
+    """Held-out points `[m d]`."""
+    within_y: dict[str, Scalar]
+    """Their pair terms, one a kernel."""
+    directions: Float[Array, "p d"]
+    y_sorted: Float[Array, "p m"]
+    modes: Modes | None
+    floor: dict[str, Floor]
+    """Data against data, by metric: a run is done when its curves lie in this band."""
+
+
+class MetricSuite(Configurable):
+    """Distances between a cloud of samples and a target, by the names of `METRICS`.
+
+    The Gaussian kernel's `bandwidths` (data units) belong to the suite and are never those of training, so that all
+    drifts are scored by one measure. `mmd2` and `energy_distance` are unbiased; finite clouds bias `w2` and
+    `sliced_w2` upwards, which the floor shows.
+    """
+
+    n_samples: int = count(at_least=2)
+    bandwidths: Float[Array, " h"] = reals("data units", above=0)
+    n_assignment: int = count()
+    n_projections: int = count()
+    n_floor_draws: int = count(at_least=2)
+
+    def prepare(self, target: Target, key: Key, n: int | None = None) -> Reference:
+        """Draw the held-out points and directions, and score `n_floor_draws` clouds of fresh data against them.
+
+        `n` is the number of rows that will be scored, `n_samples` by default: give the number of particles where that
+        is fixed, since W2 between smaller clouds is larger. No held-out point is taken twice (at most `n_held_out` of
+        them): it would meet itself in the pair terms and bias them.
+        """
+        key_y, key_directions, key_floor = jax.random.split(key, 3)
+        n_y = self.n_samples if target.n_held_out is None else min(self.n_samples, target.n_held_out)
+        y = target.held_out(key_y, n_y)
+        directions = random_directions(key_directions, self.n_projections, y.shape[1]).astype(y.dtype)
+        modes = target.modes()
+        if modes is not None:
+            centres, masses = modes
+            modes = Modes(centres, masses / jnp.sum(masses), jnp.asarray(target.mode_radius(), y.dtype))
+        within_y, y_sorted = _fixed_terms(self.bandwidths, y, directions)
+        reference = Reference(y, within_y, directions, y_sorted, modes, floor={})
+        return reference._replace(floor=self._floor(target, key_floor, n or self.n_samples, reference))
+
+    def _floor(self, target: Target, key: Key, n: int, reference: Reference) -> dict[str, Floor]:
+        draw = eqx.filter_jit(lambda target, key: target.sample(key, n))
+        scores = [self.evaluate(draw(target, k), reference) for k in jax.random.split(key, self.n_floor_draws)]
+        by_name = {name: np.array([score[name] for score in scores], float) for name in scores[0]}
+        return {name: Floor(float(s.mean()), float(s.std(ddof=1))) for name, s in by_name.items()}
+
+    def evaluate(self, x: Particles | np.ndarray, reference: Reference) -> dict[str, float]:
+        """Every metric of the cloud `x` `[n d]`, as Python numbers; mode metrics only where the target knows its modes.
+
+        n is free. `w2` pairs the first min(n, m, n_assignment) rows of `x` and of the held-out points, so the rows
+        should be in no particular order. All values are NaN if any number in `x` is not finite; `mmd2` and
+        `energy_distance` are NaN if there is only one row.
+        """
+        x = _checked(x, reference)
+        names = [name for name in METRICS if reference.modes is not None or name not in _OF_MODES]
+        on_host = np.asarray(x)
+        if not np.isfinite(on_host).all():
+            return dict.fromkeys(names, math.nan)
+        # Dispatched first, so that the device works while the host solves the assignment.
+        on_device = _device_metrics(self.bandwidths, x, reference._replace(floor={}))
+        n = min(len(on_host), len(reference.y), self.n_assignment)
+        values = {"w2": exact_w2(on_host[:n], np.asarray(reference.y[:n])), **jax.device_get(on_device)}
+        return {name: int(values[name]) if name in _COUNTS else float(values[name]) for name in names}
+
+    def mode_masses(self, x: Particles | np.ndarray, reference: Reference) -> list[float]:
+        """Share of samples by nearest mode `[k]`; empty where modes are unknown, NaN if `x` is not finite."""
+        x = _checked(x, reference)
+        if reference.modes is None:
+            return []
+        if not bool(jnp.isfinite(x).all()):
+            return [math.nan] * len(reference.modes.masses)
+        return (np.asarray(_belonging(x, reference.modes)) / len(x)).tolist()
+
+
+def _checked(x: Any, reference: Reference) -> Particles:
+    x, dim = jnp.asarray(x, reference.y.dtype), reference.y.shape[1]
+    if x.ndim != 2 or x.shape[1] != dim or x.shape[0] == 0:
+        raise ValueError(f"a cloud to be scored here is [n {dim}] with at least one row, not {list(x.shape)}")
+    return x
+
+
+def _profiles(bandwidths: Float[Array, " h"]):
+    mixture = gaussian_mixture(bandwidths)
+    return lambda r2: {"mmd2": mixture(r2), "energy_distance": energy(r2)}
+
+
+@jax.jit
+def _fixed_terms(bandwidths, y, directions):
+    with jax.default_matmul_precision("highest"):
+        return mean_over_distinct_pairs(_profiles(bandwidths), y), sorted_projections(y, directions)
+
+
+@jax.jit
+def _device_metrics(bandwidths, x, reference):
+    with jax.default_matmul_precision("highest"):
+        values = mmd2(_profiles(bandwidths), x, reference.y, reference.within_y)
+        values["sliced_w2"] = sliced_w2(sorted_projections(x, reference.directions), reference.y_sorted)
+        return values if reference.modes is None else values | mode_metrics(x, reference.modes)
+
+
+_belonging = jax.jit(lambda x, modes: mode_counts(x, modes)[0])

@@ -1,0 +1,106 @@
+"""Reductions over all pairs of two clouds, written for one point and applied to all of them in tiles.
+
+A reduction is a function of one point (and of everything in the other cloud); `over_points` applies it to every row of a
+cloud. Small problems run as one dense block; beyond `DENSE_PAIRS` pairs the rows go through in tiles, so that no array of
+size n x m is ever kept.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from gmdwgf.typing import Particles, Point, Targets, Weights
+
+DENSE_PAIRS = 1 << 21
+"""Up to this many pairs a reduction is one dense block."""
+
+TILE_PAIRS = 1 << 18
+"""Pairs in a tile of a streamed reduction: about 1 MB in float32, which stays in cache."""
+
+_FEW_COORDINATES = 16
+"""Up to this dimension distances are sums of squared differences, exact near zero; beyond it one matrix product."""
+
+
+def over_points(reduction: Callable[..., Any], rows: Any, n_columns: int) -> Any:
+    """`vmap(reduction)` over the leading axis of `rows` (a pytree), in tiles when there are many pairs.
+
+    `n_columns` is how many numbers one call of `reduction` works on at once: m for a reduction over m targets.
+    """
+    n_rows = jax.tree.leaves(rows)[0].shape[0]
+    if n_rows * n_columns <= DENSE_PAIRS:
+        return jax.vmap(reduction)(rows)
+    tile = min(n_rows, max(8, TILE_PAIRS // n_columns))
+    return jax.lax.map(reduction, rows, batch_size=tile)
+
+
+def squared_distances(point: Point, y: Targets) -> Float[Array, " m"]:
+    """|point - y_j|^2 for all j, without an [m d] array of differences.
+
+    In many dimensions the expanded square is used, which is exact only relative to |point|^2: centre the clouds first.
+    """
+    d = y.shape[-1]
+    if d <= _FEW_COORDINATES:
+        return sum(((point[k] - y[:, k]) ** 2 for k in range(d)), start=jnp.zeros(y.shape[0], y.dtype))
+    expanded = jnp.sum(point**2) + jnp.sum(y**2, axis=-1) - 2 * (y @ point)
+    return jnp.maximum(expanded, 0.0)
+
+
+def weighted_differences(weights: Float[Array, " m"], point: Point, y: Targets) -> Point:
+    """sum_j weights_j (y_j - point), from the differences themselves in few dimensions, where large weights at short range would cancel."""
+    d = y.shape[-1]
+    if d <= _FEW_COORDINATES:
+        return jnp.stack([jnp.sum(weights * (y[:, k] - point[k])) for k in range(d)])
+    return weights @ y - jnp.sum(weights) * point
+
+
+def centred(x: Particles, y: Targets, *others: Array) -> tuple[Array, ...]:
+    """All clouds moved together so that `y` has nearly mean zero: nothing changes but rounding.
+
+    The mean is rounded to 12 bits. Otherwise the compiler may fuse its last multiplication into one use of it and not into
+    another; points that coincide would then lie a rounding error apart, where the gradient of |x - y| is not zero but one.
+    """
+    centre = jax.lax.reduce_precision(jnp.mean(y, axis=0), exponent_bits=8, mantissa_bits=12)
+    return tuple(cloud - centre for cloud in (x, y, *others))
+
+
+def log_masses(weights: Weights | None, cloud: Particles) -> Float[Array, " n"]:
+    """Log of the masses of a cloud, normalised to sum to one; uniform when `weights` is None."""
+    n = cloud.shape[0]
+    if weights is None:
+        return jnp.full(n, -jnp.log(float(n)), cloud.dtype)
+    return jnp.log(weights) - jnp.log(jnp.sum(weights))
+
+
+def masses(weights: Weights | None, cloud: Particles) -> Float[Array, " n"]:
+    """Masses of a cloud, normalised to sum to one; uniform when `weights` is None."""
+    return jnp.exp(log_masses(weights, cloud))
+
+
+def softmax_weights(logits: Float[Array, " m"]) -> Float[Array, " m"]:
+    """Softmax that gives zeros, not NaN, when every candidate is masked out with -inf."""
+    peak = jnp.max(logits)
+    unnormalised = jnp.exp(logits - jnp.where(jnp.isfinite(peak), peak, 0.0))
+    total = jnp.sum(unnormalised)
+    return unnormalised / jnp.where(total > 0, total, 1.0)
+
+
+def log_sum_exp(logits: Float[Array, " m"]) -> Array:
+    """log sum_j exp(logits_j), -inf when every candidate is masked out."""
+    return jax.nn.logsumexp(logits)
+
+
+def others(self_term: str, index: Array, n: int) -> Array:
+    """Which of the `n` particles particle `index` is repelled by, as a mask `[n]`.
+
+    `keep`: all, itself included. `leave_one_out`: all but itself. `two_batch`: those in the other half of the batch, so
+    that the two halves serve as each other's independent sample of the model (ours; with one particle nothing is left).
+    """
+    candidate = jnp.arange(n)
+    if self_term == "leave_one_out":
+        return candidate != index
+    if self_term == "two_batch":
+        return (candidate < n // 2) != (index < n // 2)
+    return jnp.ones(n, bool)

@@ -1,0 +1,145 @@
+"""Generated samples over target samples."""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import ArrayLike
+
+from gmdwgf.plots.style import COLUMN, PAGE, TARGET, box, colour_of, empty_panel, finite, legend_below, points, styled
+
+_MARGIN = 0.15
+_MAX_PANELS = 6
+
+
+class View(NamedTuple):
+    """How points `[n d]` are shown: the same for every panel, since it is made of the target only."""
+
+    centre: np.ndarray
+    directions: np.ndarray
+    """`[k d]`, k = 1 or 2: the coordinates themselves if d <= 2, else the first two principal components."""
+    lower: np.ndarray
+    upper: np.ndarray
+
+    def __call__(self, cloud: np.ndarray) -> np.ndarray:
+        return (cloud - self.centre) @ self.directions.T
+
+
+def view_of(y: ArrayLike) -> View:
+    """The view in which the target points `y` `[m d]` fill a panel."""
+    y = points(y)
+    d = y.shape[1]
+    centre, directions = np.zeros(d), np.eye(d)
+    if d > 2:
+        inside = finite(y)
+        centre = inside.mean(axis=0)
+        directions = np.linalg.svd(inside - centre, full_matrices=False)[2][:2]
+        largest = np.take_along_axis(directions, np.abs(directions).argmax(axis=1)[:, None], axis=1)
+        directions = directions * np.sign(largest)  # else the picture may come out mirrored on another machine
+    return View(centre, directions, *box((y - centre) @ directions.T, _MARGIN))
+
+
+@styled
+def samples_over_target(
+    x: ArrayLike, y: ArrayLike, title: str | None = None, modes: ArrayLike | None = None, drift: str = ""
+) -> Figure:
+    """The generated `x` `[n d]` over the target `y` `[m d]`.
+
+    A scatter for d = 2, of the first two principal components of `y` for d > 2, and histograms for d = 1. `modes` are
+    centres `[k d]` to be marked, `drift` is the name that decides the colour.
+    """
+    figure = Figure((COLUMN, COLUMN), layout="constrained")
+    axes = figure.subplots()
+    view = view_of(y)
+    panel(axes, x, y, view, drift)
+    if modes is not None:
+        _mark(axes, view(points(modes)))
+    _label(axes, view)
+    if title:
+        axes.set_title(title)
+    legend_below(figure)
+    return figure
+
+
+@styled
+def sample_strip(snapshots: Sequence[tuple[int, ArrayLike]], y: ArrayLike, drift: str = "") -> Figure:
+    """The samples at growing steps, `(step, x [n d])`, over the target `y` `[m d]`; at most six panels, same axes.
+
+    Of more snapshots the first, the last and some between are shown, evenly spaced in the logarithm of the step.
+    """
+    shown = _thin(sorted(snapshots, key=lambda snapshot: snapshot[0]))
+    width = PAGE if len(shown) > 3 else COLUMN
+    figure = Figure((width, width / max(len(shown), 2) + 0.55), layout="constrained")
+    row = figure.subplots(1, len(shown), sharex=True, sharey=True, squeeze=False)[0]
+    view = view_of(y)
+    for axes, (step, x) in zip(row, shown, strict=True):
+        panel(axes, x, y, view, drift)
+        axes.set_title(f"step {step}")
+        axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+        axes.tick_params(left=axes is row[0])
+    legend_below(figure)
+    return figure
+
+
+def panel(axes: Axes, x: ArrayLike, y: ArrayLike, view: View, drift: str = "") -> None:
+    """Draws `x` over `y` into `axes`, whose limits become those of `view`; says how many of `x` lie outside of them."""
+    seen_x, seen_y = view(finite(points(x))), view(finite(points(y)))
+    axes.set_xlim(view.lower[0], view.upper[0])
+    if len(view.lower) == 2:
+        axes.set(ylim=(view.lower[1], view.upper[1]), aspect="equal")
+    if not len(seen_x):
+        empty_panel(axes)
+        return
+    draw = _histograms if len(view.lower) == 1 else _dots
+    draw(axes, seen_x, seen_y, view, colour_of(drift))
+    inside = np.sum(((seen_x >= view.lower) & (seen_x <= view.upper)).all(axis=1))
+    outside = 1 - inside / len(points(x))
+    if outside > 0.005:
+        note = {"ha": "right", "va": "bottom", "fontsize": 7, "transform": axes.transAxes}
+        axes.text(0.97, 0.03, f"{outside:.0%} outside", **note)
+
+
+def _dots(axes: Axes, x: np.ndarray, y: np.ndarray, view: View, colour: str) -> None:
+    del view
+    # Targets are large and pale, so that they show around the samples that cover them.
+    dot = {"linewidths": 0, "rasterized": True}
+    axes.scatter(*y.T, s=9.0, color=TARGET, alpha=0.35, label="target", **dot)
+    axes.scatter(*x.T, s=2.5, color=colour, alpha=0.7, label="generated", **dot)
+
+
+def _histograms(axes: Axes, x: np.ndarray, y: np.ndarray, view: View, colour: str) -> None:
+    edges = np.linspace(view.lower[0], view.upper[0], 61)
+    for cloud, style in ((y, {"fill": True, "color": TARGET, "alpha": 0.45}), (x, {"color": colour, "linewidth": 1.2})):
+        density = np.histogram(cloud, edges)[0] / (len(cloud) * (edges[1] - edges[0]))
+        axes.stairs(density, edges, label="target" if cloud is y else "generated", **style)
+
+
+def _mark(axes: Axes, centres: np.ndarray) -> None:
+    if centres.shape[1] == 1:
+        for centre in centres[:, 0]:
+            axes.axvline(centre, color="black", linewidth=0.6, linestyle=":", label="modes")
+    else:
+        axes.scatter(*centres.T, marker="+", s=30, linewidths=0.8, color="black", label="modes")
+
+
+def _label(axes: Axes, view: View) -> None:
+    if len(view.centre) > 2:
+        axes.set(xlabel="first principal component", ylabel="second principal component")
+    else:
+        axes.set(xlabel="$x_1$", ylabel="$x_2$") if len(view.centre) == 2 else axes.set(xlabel="$x$", ylabel="density")
+
+
+def _thin(snapshots: list) -> list:
+    if len(snapshots) <= _MAX_PANELS:
+        return snapshots
+    first, *rest = snapshots
+    shown = [first]
+    for goal in np.geomspace(rest[0][0], rest[-1][0], _MAX_PANELS - 1):
+        nearest = min(rest, key=lambda snapshot: abs(math.log(snapshot[0] / goal)))
+        rest.remove(nearest)
+        shown.append(nearest)
+    return sorted(shown, key=lambda snapshot: snapshot[0])

@@ -1,0 +1,120 @@
+"""How every figure looks: sizes of a paper column, one colour a drift, no display and no global state."""
+
+import functools
+import os
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+
+COLUMN, PAGE = 3.3, 6.75
+"""Widths of a paper's column and page, inches."""
+
+TARGET = "#8c8c8c"
+INK = "#222222"
+
+_PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#44AA99")
+# Okabe and Ito's colours, and two of Tol's: told apart with any of the common colour blindnesses.
+
+_COLOURS: dict[str, str] = dict(
+    zip(("sinkhorn", "kl", "mmd", "deng", "sliced", "laplace", "kale", "energy"), _PALETTE, strict=True)
+)
+
+_RC: Any = {
+    "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
+    "font.size": 8,
+    "axes.titlesize": 8,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7,
+    "legend.fontsize": 7,
+    "legend.frameon": False,
+    "axes.linewidth": 0.6,
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 2.5,
+    "ytick.major.size": 2.5,
+    "lines.linewidth": 1.2,
+    "text.color": INK,
+    "axes.edgecolor": INK,
+    "axes.labelcolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "pdf.fonttype": 42,  # letters stay letters in a PDF
+    "svg.fonttype": "none",
+    "savefig.dpi": 300,
+}
+
+
+def colour_of(drift: str) -> str:
+    """The colour of a drift, the same in every figure; a name without one of its own gets one by its letters."""
+    return _COLOURS.get(drift, _PALETTE[zlib.crc32(drift.encode()) % len(_PALETTE)])
+
+
+def styled(draw: Callable) -> Callable:
+    """Run a drawing function in this style, leaving matplotlib's settings as they were."""
+
+    @functools.wraps(draw)
+    def drawn(*args: Any, **kwargs: Any) -> Any:
+        with matplotlib.rc_context(_RC):
+            return draw(*args, **kwargs)
+
+    return drawn
+
+
+@styled
+def save(figure: Figure, path: Path) -> None:
+    """Write a figure, atomically; the format is that of the suffix: png (300 dpi), pdf or svg."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    figure.savefig(temporary)
+    os.replace(temporary, path)
+
+
+def points(cloud: ArrayLike) -> np.ndarray:
+    """A cloud as a NumPy array `[n d]` of doubles; one-dimensional points may come as `[n]`."""
+    array = np.asarray(cloud, float)
+    return array[:, None] if array.ndim == 1 else array
+
+
+def finite(cloud: np.ndarray) -> np.ndarray:
+    """The rows of `cloud` `[n d]` all of whose numbers are finite."""
+    return cloud[np.isfinite(cloud).all(axis=1)]
+
+
+def box(y: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper limits `[d]` around nearly all of `y` `[m d]`, widened by `margin` times the extent.
+
+    The extent is that of the middle 99 % in each coordinate, so that a few outliers move nothing.
+    """
+    inside = finite(y)
+    if not len(inside):
+        return np.full(y.shape[1], -1.0), np.full(y.shape[1], 1.0)
+    lower, upper = np.quantile(inside, [0.005, 0.995], axis=0)
+    extent = np.max(upper - lower)
+    room = margin * extent if extent > 0 else 1.0
+    return lower - room, upper + room
+
+
+def legend_below(figure: Figure) -> None:
+    """One legend for all panels, under them, with dots large enough to see."""
+    entries = {label: handle for axes in figure.axes for handle, label in zip(*axes.get_legend_handles_labels())}
+    if not entries:
+        return
+    legend = figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=3, handletextpad=0.4)
+    for handle in legend.legend_handles:
+        if isinstance(handle, PathCollection):
+            handle.set_sizes([16.0])
+
+
+def empty_panel(axes: Axes, why: str = "diverged") -> None:
+    """An empty panel that says why it is empty."""
+    axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", style="italic")

@@ -1,0 +1,58 @@
+"""The velocity field of a drift in the plane."""
+
+import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap, LogNorm
+from matplotlib.figure import Figure
+from matplotlib.quiver import Quiver
+from numpy.typing import ArrayLike
+
+from gmdwgf.plots.style import COLUMN, INK, TARGET, box, empty_panel, finite, legend_below, points, styled
+
+_DECADES = 3
+"""Speeds below the largest by more than this many powers of ten are drawn alike."""
+
+
+def grid_over(y: ArrayLike, n: int = 25, margin: float = 0.25) -> np.ndarray:
+    """A grid `[n*n 2]` over nearly all of `y` `[m 2]` and `margin` times its extent around it."""
+    y = points(y)
+    if y.shape[1] != 2:
+        raise ValueError(f"a grid lies in the plane, and these points have {y.shape[1]} coordinates")
+    lower, upper = box(y, margin)
+    return np.stack(np.meshgrid(*np.linspace(lower, upper, n).T), axis=-1).reshape(-1, 2)
+
+
+@styled
+def velocity_on_grid(grid: ArrayLike, v: ArrayLike, x: ArrayLike, y: ArrayLike, title: str | None = None) -> Figure:
+    """The velocities `v` `[k 2]` at `grid` `[k 2]`, over the particles `x` `[n 2]` and the targets `y` `[m 2]`.
+
+    Colour is the speed; the length of an arrow grows with its logarithm, so that slow regions show their direction too.
+    """
+    grid, v, x, y = points(grid), points(v), points(x), points(y)
+    figure = Figure((COLUMN, 0.95 * COLUMN), layout="constrained")
+    axes = figure.subplots()
+    for cloud, colour, name in ((y, TARGET, "target"), (x, INK, "particles")):
+        axes.scatter(*finite(cloud).T, s=2.5, linewidths=0, color=colour, alpha=0.3, label=name, rasterized=True)
+    axes.set(aspect="equal", xlabel="$x_1$", ylabel="$x_2$", title=title)
+    lower, upper = grid.min(axis=0), grid.max(axis=0)
+    spacing = np.sqrt(np.prod(upper - lower) / max(len(grid), 1))
+    axes.set(xlim=(lower[0] - spacing, upper[0] + spacing), ylim=(lower[1] - spacing, upper[1] + spacing))
+    speed = np.linalg.norm(v, axis=1)
+    moving = np.isfinite(speed) & (speed > 0)
+    if not moving.any():
+        empty_panel(axes, "at rest" if np.isfinite(speed).all() else "diverged")
+        return figure
+    arrows = _quiver(axes, grid[moving], v[moving], speed[moving], spacing)
+    figure.colorbar(arrows, ax=axes, label="speed $|v|$", shrink=0.8, pad=0.02)
+    legend_below(figure)
+    return figure
+
+
+def _quiver(axes: Axes, grid: np.ndarray, v: np.ndarray, speed: np.ndarray, spacing: float) -> Quiver:
+    norm = LogNorm(max(speed.min(), speed.max() / 10**_DECADES), speed.max() * 1.001, clip=True)
+    length = spacing * (0.45 + 0.5 * norm(speed))
+    dark = ListedColormap(colormaps["viridis"](np.linspace(0, 0.85, 256)))  # without the yellow, too faint on white
+    head = {"width": 0.004, "headwidth": 3.2, "headlength": 3.5, "headaxislength": 3.2}
+    place = {"angles": "xy", "scale_units": "xy", "scale": 1, "pivot": "mid"}
+    return axes.quiver(*grid.T, *(v * (length / speed)[:, None]).T, speed, norm=norm, cmap=dark, **head, **place)

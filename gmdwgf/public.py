@@ -1,0 +1,72 @@
+"""For notebooks and tests: drifts and targets by their config names, finished runs by their folders."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from omegaconf import OmegaConf
+
+from gmdwgf.configuration import ConfigError, build, load_node
+from gmdwgf.drifts.base import AbstractDrift
+from gmdwgf.targets.base import AbstractTarget
+from gmdwgf.typing import Key, Particles
+
+
+def load_drift(name: str, **fields: Any) -> AbstractDrift:
+    """The drift of `configs/drift/<name>.yaml` (or of a YAML file of your own) with some fields changed."""
+    return build(load_node("drift", name, fields), "drift")
+
+
+def load_target(name: str, **fields: Any) -> AbstractTarget:
+    """The target of `configs/dataset/<name>.yaml` (or of a YAML file of your own) with some fields changed."""
+    return build(load_node("dataset", name, fields), "dataset")
+
+
+class LoadedRun(NamedTuple):
+    """A run read back from its folder."""
+
+    config: dict[str, Any]
+    """The resolved config."""
+    records: list[dict[str, Any]]
+    """The metrics, one record an evaluation, in the order of the steps; a table for `pandas.DataFrame(run.records)`."""
+    samples: np.ndarray
+    """Samples `[k n d]` at the steps `steps`."""
+    steps: np.ndarray
+    targets: np.ndarray
+    """Held-out targets `[n d]`."""
+    generator: Any
+    params: Any
+    """Parameters of the averaged generator at the last checkpoint."""
+
+    def sample(self, key: Key, n: int) -> Particles:
+        """`n` fresh points of the trained generator."""
+        return self.generator.sample(self.params, key, n)
+
+
+def load_run(folder: str | Path, *, which: str = "latest") -> LoadedRun:
+    """Config, metrics, samples and restored generator of a run folder; `which` is `latest` or `best` (lowest MMD^2)."""
+    import jax
+
+    from gmdwgf.sweeps.folder import RunFolder
+    from gmdwgf.sweeps.job import problem_of
+    from gmdwgf.tracking import jsonl
+    from gmdwgf.training.checkpoints import Checkpoints
+    from gmdwgf.training.state import initial_state
+
+    run = RunFolder(Path(folder))
+    if run.status() == "new":
+        raise ConfigError("folder", folder, "is not a run folder (it has no manifest.json)")
+    config: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(run.path / "config.yaml"))  # type: ignore[assignment]
+    problem = problem_of(config)
+    complaints: list[str] = []
+    checkpoints = Checkpoints(run.checkpoints, complaints.append, writing=False)
+    like = initial_state(problem, jax.random.key(config["seed"]))
+    found = checkpoints.best(like) if which == "best" else checkpoints.latest(like)
+    checkpoints.close()
+    if found is None:
+        raise ConfigError("folder", folder, "has no readable checkpoint" + "".join(f"; {line}" for line in complaints))
+    with np.load(run.samples) as kept:
+        samples, steps, targets = kept["x"], kept["steps"], kept["y"]
+    return LoadedRun(
+        config, jsonl.read(run.metrics), samples, steps, targets, problem.generator, found[0].ema_params
+    )

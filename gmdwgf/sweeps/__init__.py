@@ -1,0 +1,1 @@
+"""Runs as data: their identity, their folders, their tables."""

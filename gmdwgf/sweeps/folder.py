@@ -1,0 +1,123 @@
+"""The folder of one run: its files, its lock and its state."""
+
+import contextlib
+import fcntl
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+ENDINGS = {"done": "DONE.json", "diverged": "DIVERGED.json", "failed": "FAILED.json"}
+
+
+class RunIsLive(Exception):
+    """Another process is working on this run right now."""
+
+
+class RunFolder:
+    """`config.yaml manifest.json metrics.jsonl checkpoints/ samples.npz figures/ train.log` and how the run ended.
+
+    Everything but the growing logs is written to a temporary name and moved into place.
+    """
+
+    def __init__(self, path: Path):
+        self.path = Path(path)
+        self.checkpoints = self.path / "checkpoints"
+        self.figures = self.path / "figures"
+        self.metrics = self.path / "metrics.jsonl"
+        self.samples = self.path / "samples.npz"
+
+    def status(self) -> str:
+        """`new`, `unfinished`, `failed`, `diverged` or `done`."""
+        for state, name in ENDINGS.items():
+            if (self.path / name).is_file():
+                return state
+        return "unfinished" if (self.path / "manifest.json").is_file() else "new"
+
+    def ending(self) -> dict[str, Any]:
+        """What was written when the run ended; empty while it has not."""
+        state = self.status()
+        return json.loads((self.path / ENDINGS[state]).read_text()) if state in ENDINGS else {}
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run; the operating system lets go when the process ends, however it ends."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / "run.lock").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise RunIsLive(f"{self.path} is being written by another process; wait for it or stop it") from error
+            yield
+
+    def begin(self, config_yaml: str, manifest: dict[str, Any]) -> None:
+        """Write the config and the manifest, and forget an earlier failure."""
+        self.figures.mkdir(exist_ok=True)
+        write_atomically(self.path / "config.yaml", config_yaml)
+        write_atomically(self.path / "manifest.json", json.dumps(manifest, indent=2))
+        (self.path / ENDINGS["failed"]).unlink(missing_ok=True)
+
+    def end(self, state: str, facts: dict[str, Any]) -> None:
+        """Record how the run ended: `done`, `diverged` or `failed`."""
+        write_atomically(self.path / ENDINGS[state], json.dumps(facts, indent=2))
+
+    def note(self, line: str) -> None:
+        """Add a line to the run's log."""
+        with (self.path / "train.log").open("a") as file:
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
+
+
+def failure(error: BaseException) -> dict[str, Any]:
+    """What to keep of an exception."""
+    return {"error": f"{type(error).__name__}: {error}", "traceback": "".join(traceback.format_exception(error))}
+
+
+def manifest(run: str, command: list[str]) -> dict[str, Any]:
+    """Which code, packages and machine made the numbers of a run."""
+    packages = ("jax", "jaxlib", "flax", "optax", "ott-jax", "equinox", "orbax-checkpoint", "numpy", "hydra-core", "wandb")
+    return {
+        "id": run,
+        "command": command,
+        "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "gmdwgf": metadata.version("gmdwgf"),
+        "code": _code_version(),
+        "packages": {name: metadata.version(name) for name in packages},
+        "python": platform.python_version(),
+        "machine": {"system": platform.platform(), "cpus": os.cpu_count()},
+    }
+
+
+def _code_version() -> dict[str, Any]:
+    """Commit of the checkout the package is imported from, and whether it was changed; empty for an installed wheel."""
+    here = Path(__file__).resolve().parents[2]
+    if not (here / ".git").exists():
+        return {}
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", "-C", str(here), *words], capture_output=True, text=True, check=True).stdout.strip()
+
+    try:
+        return {"commit": git("rev-parse", "HEAD"), "changed": bool(git("status", "--porcelain", "--untracked-files=no"))}
+    except (OSError, subprocess.CalledProcessError):
+        return {}
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Write a file so that a reader sees the old one or the new one, never half of it."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text)
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def command_line() -> list[str]:
+    """The command that was typed."""
+    return [Path(sys.argv[0]).name, *sys.argv[1:]]

@@ -1,0 +1,44 @@
+"""The identity of a run: a hash of what decides its numbers."""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+MACHINE_KEYS = ("paths", "tracking", "devices", "sweep")
+"""Top-level keys that say where and how a run is carried out, not what it computes."""
+
+MACHINE_TRAINING_KEYS = ("chunk_size", "checkpoint_every")
+"""Training keys on which no number depends: results do not change with chunks and checkpoints."""
+
+
+def science(config: dict[str, Any]) -> dict[str, Any]:
+    """The part of a resolved config that decides the numbers of a run."""
+    kept = {name: value for name, value in config.items() if name not in MACHINE_KEYS and not name.startswith("_")}
+    if isinstance(kept.get("training"), dict):
+        kept["training"] = {k: v for k, v in kept["training"].items() if k not in MACHINE_TRAINING_KEYS}
+    return kept
+
+
+def run_id(config: dict[str, Any]) -> str:
+    """Eight hex digits: the same for configs that mean the same (1 and 1.0, a data file that only moved)."""
+    text = json.dumps(_canonical(science(config)), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def run_name(config: dict[str, Any], choices: dict[str, str]) -> str:
+    """Folder name of a run: readable dataset and drift, then the id."""
+    return f"{choices.get('dataset', 'custom')}-{choices.get('drift', 'custom')}-{run_id(config)}"
+
+
+def _canonical(value: Any, name: str = "") -> Any:
+    if isinstance(value, dict):
+        return {str(key): _canonical(item, str(key)) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_canonical(item) for item in value]
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return repr(float(value))
+    if name == "path" and isinstance(value, str) and Path(value).is_file():
+        with Path(value).open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    return value

@@ -1,0 +1,92 @@
+"""What a person reads of a job in the terminal: its lines while it runs, and a short table at its end."""
+
+import math
+import time
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from gmdwgf.sweeps.folder import failure
+from gmdwgf.sweeps.job import Job
+
+
+class Voice:
+    """Speaks for one job; in a sweep every line begins with the job's number and what is special about it."""
+
+    def __init__(self, number: int | None, overrides: list[str]):
+        self.console = Console(highlight=False, soft_wrap=True)
+        self.number, self.overrides = number, overrides
+        self.began = time.perf_counter()
+
+    def say(self, line: str) -> None:
+        """One line about the job."""
+        prefix = "" if self.number is None else f"[{self.number}] {' '.join(self.overrides)}: "
+        self.console.print(prefix + line, markup=False)
+
+    def skipped(self, job: Job) -> float:
+        """The job was finished before."""
+        ending = job.folder.ending()
+        self.say(f"already {ending['status']} (MMD^2 {_number(ending.get('mmd2'))}), nothing to do: {_short(job)}")
+        return _metric(ending)
+
+    def finished(self, job: Job, summary: dict[str, Any]) -> float:
+        """The job ran: a table when it stands alone, a line in a sweep."""
+        status = summary["status"]
+        if status == "interrupted":
+            self.say(f"stopped at step {summary['step']}, checkpoint saved; the same command goes on from there: {_short(job)}")
+            raise SystemExit(130)
+        if status == "diverged":
+            what = f"{summary['diverged_term']} = {summary['diverged_value']} at step {summary['diverged_step']}"
+            self.say(f"diverged ({what}); kept the last good state: {_short(job)}")
+        elif self.number is not None:
+            self.say(f"done (MMD^2 {_number(summary['mmd2'])}, {summary['seconds']:.0f} s): {_short(job)}")
+        if self.number is None:
+            self._table(job, summary)
+        return _metric(summary)
+
+    def refused(self, error: Exception) -> float:
+        """The job's config cannot be run."""
+        self.say(f"refused: {error}")
+        return math.nan
+
+    def failed(self, job: Job, error: Exception) -> float:
+        """The job crashed; its traceback is in its folder."""
+        self.say(f"failed ({failure(error)['error'].splitlines()[0]}); traceback in {_short(job)}/FAILED.json")
+        return math.nan
+
+    def _table(self, job: Job, summary: dict[str, Any]) -> None:
+        from gmdwgf.metrics.table import METRICS
+
+        floors = job.folder.ending().get("floor", {})
+        table = Table(title=f"{job.name} at step {summary['step']}", title_justify="left")
+        for heading in ("metric", "value", "data against data"):
+            table.add_column(heading, justify="left" if heading == "metric" else "right")
+        for name in METRICS:
+            if name in summary:
+                mean, sd = floors.get(name, (math.nan, math.nan))
+                table.add_row(name, _number(summary[name]), f"{_number(mean)} ± {_number(sd)}")
+        table.add_row("v_rms", _number(summary["v_rms"]), "")
+        self.console.print(table)
+        self.console.print(
+            f"trained in {summary['seconds']:.1f} s, {summary['wall_seconds']:.1f} s with start-up, metrics and figures"
+        )
+        self.console.print(f"figures, samples, checkpoints: {_short(job)}", markup=False)
+
+
+def _short(job: Job) -> str:
+    from pathlib import Path
+
+    path = job.folder.path
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _number(value: Any) -> str:
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return "nan"
+    return f"{value:d}" if isinstance(value, int) else f"{value:.4g}"
+
+
+def _metric(summary: dict[str, Any]) -> float:
+    value = summary.get("mmd2")
+    return math.nan if value is None or summary.get("status") == "diverged" else float(value)

@@ -1,0 +1,43 @@
+"""The protocol of a target."""
+
+import abc
+
+from jaxtyping import Array, Float
+
+from gmdwgf.hyperparameters import Configurable
+from gmdwgf.typing import Key, Targets, Weights
+
+
+class AbstractTarget(Configurable):
+    """A distribution to learn. `sample` and `held_out` are pure and may be called inside `jit`."""
+
+    @property
+    @abc.abstractmethod
+    def dim(self) -> int:
+        """Dimension of the points."""
+
+    @abc.abstractmethod
+    def sample(self, key: Key, n: int) -> Targets:
+        """`n` training points `[n dim]`, fresh for every key."""
+
+    def held_out(self, key: Key, n: int) -> Targets:
+        """`n` points `[n dim]` never trained on; for a distribution that can be sampled without end, just new ones."""
+        return self.sample(key, n)
+
+    @property
+    def n_held_out(self) -> int | None:
+        """How many distinct held-out points there are; None if they can be drawn without end."""
+        return None
+
+    def modes(self) -> tuple[Float[Array, "k d"], Weights] | None:
+        """Centres `[k dim]` and masses `[k]` of the modes, where they are known."""
+        return None
+
+    def mode_radius(self) -> float | None:
+        """Distance within which a sample counts as on a mode (three standard deviations), where modes are known."""
+        return None
+
+    def log_density(self, x: Targets) -> Float[Array, " m"] | None:
+        """Log density at `x` `[m dim]`, where it is known."""
+        del x
+        return None

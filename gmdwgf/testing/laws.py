@@ -1,0 +1,263 @@
+"""The laws every drift obeys, and the claims of its tags. Each law takes a drift and raises LawBroken with the numbers.
+
+Run in double precision (`jax.config.update("jax_enable_x64", True)`); `check_drift` switches it on for its own time.
+All clouds are skewed and of unequal size: a symmetric pair would hide a flipped sign.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gmdwgf import pairwise
+from gmdwgf.drifts.base import AbstractDrift, DriftOutput
+from gmdwgf.testing.structure import asymmetry, spatial_curl
+from gmdwgf.typing import Particles, Targets
+
+EXACT = 1e-9
+"""Relative to the largest velocity, in double precision."""
+
+
+class LawBroken(AssertionError):
+    """A drift broke a law: which one, and by how much."""
+
+
+def skewed_clouds(n: int = 13, m: int = 17, d: int = 2, seed: int = 0) -> tuple[Particles, Targets]:
+    """Two clouds without any symmetry, in the present default precision."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, d)) * 0.8 + 0.3
+    y = rng.gamma(2.0, 0.5, size=(m, d)) * np.linspace(1.0, 0.6, d) - 0.2
+    return jnp.asarray(x, float), jnp.asarray(y, float)
+
+
+@jax.jit
+def outputs(drift: AbstractDrift, x: Particles, y: Targets, at: Particles | None = None) -> DriftOutput:
+    """The drift's answer from a fresh state with fixed keys, so that equal questions get equal answers."""
+    start, key = jax.random.key(1), jax.random.key(2)
+    return drift.update(drift.init(start, x, y), x, y, key, at=at)[0]
+
+
+def velocity(drift: AbstractDrift, x: Particles, y: Targets, at: Particles | None = None) -> Particles:
+    """The velocities alone."""
+    return outputs(drift, x, y, at).v
+
+
+def shape_dtype_and_finite(drift: AbstractDrift) -> None:
+    """Velocities have the particles' shape and dtype, and the shape of `at` where points are given; all numbers finite."""
+    x, y = skewed_clouds()
+    for dtype in (jnp.float32, x.dtype):
+        output = outputs(drift, x.astype(dtype), y.astype(dtype))
+        _require(output.v.shape == x.shape, f"v has shape {output.v.shape} for particles {x.shape}")
+        _require(output.v.dtype == dtype, f"v has dtype {output.v.dtype} for particles of {jnp.dtype(dtype)}")
+        _require(bool(jnp.isfinite(output.v).all()), "v has numbers that are not finite")
+        _require("v_rms" in output.info, f"info has no v_rms, only {sorted(output.info)}")
+        for name, value in output.info.items():
+            _require(jnp.shape(value) == (), f"info[{name!r}] is not a scalar but {jnp.shape(value)}")
+    grid = y[:5] + 0.1
+    _require(velocity(drift, x, y, grid).shape == grid.shape, "the field at 5 points does not have 5 velocities")
+
+
+def same_key_same_answer(drift: AbstractDrift) -> None:
+    """The answer is a pure function of state, clouds and key."""
+    x, y = skewed_clouds()
+    _close(velocity(drift, x, y), velocity(drift, x, y), 0.0, "two calls with one key differ")
+
+
+def permutation(drift: AbstractDrift) -> None:
+    """Permuting the particles permutes the velocities; permuting the targets changes nothing (if tagged)."""
+    if not drift.tags().permutation:
+        return
+    x, y = skewed_clouds()
+    rng = np.random.default_rng(3)
+    px, py = rng.permutation(x.shape[0]), rng.permutation(y.shape[0])
+    v = velocity(drift, x, y)
+    _close(velocity(drift, x[px], y), v[px], EXACT, "permuted particles")
+    _close(velocity(drift, x, y[py]), v, EXACT, "permuted targets")
+
+
+def translation(drift: AbstractDrift) -> None:
+    """Moving both clouds together changes nothing (if tagged)."""
+    if drift.tags().translation:
+        x, y = skewed_clouds()
+        shift = jnp.asarray([3.0, -5.0])
+        _close(velocity(drift, x + shift, y + shift), velocity(drift, x, y), 100 * EXACT, "translated clouds")
+
+
+def rotation(drift: AbstractDrift) -> None:
+    """Rotating both clouds rotates the velocities (if tagged)."""
+    if drift.tags().rotation:
+        x, y = skewed_clouds()
+        c, s = np.cos(0.7), np.sin(0.7)
+        turn = jnp.asarray([[c, -s], [s, c]])
+        _close(velocity(drift, x @ turn.T, y @ turn.T), velocity(drift, x, y) @ turn.T, EXACT, "rotated clouds")
+
+
+def zero_at_equality(drift: AbstractDrift) -> None:
+    """Zero on identical clouds if tagged so, and clearly not zero otherwise (zoo claim 4)."""
+    x, _ = skewed_clouds()
+    largest = float(jnp.max(jnp.abs(velocity(drift, x, x))))
+    if drift.tags().zero_at_equality:
+        _require(largest < 1e-9, f"|v| is {largest:.2e} on identical clouds, tagged zero")
+    else:
+        _require(largest > 1e-3, f"|v| is only {largest:.2e} on identical clouds, tagged not zero")
+
+
+def wasserstein_gradient_flow(drift: AbstractDrift) -> None:
+    """The particle Jacobian is symmetric exactly for a drift tagged as the flow of a functional (zoo claim 13)."""
+    x, y = skewed_clouds()
+    ratio = asymmetry(lambda cloud: velocity(drift, cloud, y), x)
+    flow = drift.tags().flow_of
+    if flow is None:
+        _require(ratio > 1e-3, f"asymmetry {ratio:.1e}: the field looks like a flow, but is tagged as none")
+    else:
+        _require(ratio < 1e-7, f"asymmetry {ratio:.1e}, but the field is tagged as the flow of {flow}")
+
+
+def curl_free(drift: AbstractDrift) -> None:
+    """The field at fixed clouds is a gradient exactly if tagged so (zoo claim 14)."""
+    x, y = skewed_clouds()
+    ratio = spatial_curl(lambda at: velocity(drift, x, y, at), y[:4] + 0.15)
+    if drift.tags().curl_free:
+        _require(ratio < 1e-6, f"curl {ratio:.1e}, but tagged curl-free")
+    else:
+        _require(ratio > 1e-3, f"curl {ratio:.1e}: the field looks like a gradient, but is tagged as none")
+
+
+def functional_gradient(drift: AbstractDrift) -> None:
+    """v = -n dF/dx_i wherever the drift gives its functional F as code."""
+    functional = getattr(drift, "functional", None)
+    if functional is None:
+        return
+    x, y = skewed_clouds()
+    expected = -x.shape[0] * jax.grad(functional)(x, y)
+    _close(velocity(drift, x, y), expected, 1e-7, "velocity against -n times the gradient of the functional")
+
+
+def one_trace(drift: AbstractDrift) -> None:
+    """New values of the real hyperparameters use the same compiled program."""
+    x, y = skewed_clouds()
+    traces = []
+
+    @jax.jit
+    def answer(drift, x, y):
+        traces.append(1)
+        return drift.update(drift.init(jax.random.key(1), x, y), x, y, jax.random.key(2))[0].v
+
+    for factor in (1.0, 1.1, 1.2):
+        answer(_scaled(drift, factor), x, y)
+    _require(len(traces) == 1, f"{len(traces)} traces for 3 values of the hyperparameters")
+
+
+def vmap_over_fields(drift: AbstractDrift) -> None:
+    """A grid of hyperparameters is one vmap, equal to asking one by one."""
+    x, y = skewed_clouds()
+    members = [_scaled(drift, factor) for factor in (0.9, 1.1)]
+    stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
+    together = jax.vmap(lambda member: velocity(member, x, y))(stacked)
+    for member, v in zip(members, together, strict=True):
+        _close(v, velocity(member, x, y), 1e-7, "vmap over fields against one by one")
+
+
+def streamed_equals_dense(drift: AbstractDrift) -> None:
+    """The tiled reductions give what one dense block gives."""
+    x, y = skewed_clouds(n=37, m=41)
+    dense = velocity(drift, x, y)
+    with _tiles_of(160):
+        _close(jax.jit(lambda: outputs.__wrapped__(drift, x, y).v)(), dense, EXACT, "streamed against dense")
+
+
+def degenerate_clouds(drift: AbstractDrift) -> None:
+    """Single points, coincident clouds and duplicates give finite numbers."""
+    x, y = skewed_clouds()
+    cases = {
+        "one particle": (x[:1], y),
+        "one target": (x, y[:1]),
+        "one of each": (x[:1], y[:1]),
+        "all points equal": (jnp.zeros_like(x), jnp.zeros_like(y)),
+        "duplicated points": (x[jnp.arange(13) // 2], y[jnp.arange(17) // 3]),
+        "a far outlier": (x.at[0].set(1e4), y.at[0].set(-1e4)),
+    }
+    for name, (cloud, targets) in cases.items():
+        v = velocity(drift, cloud.astype(jnp.float32), targets.astype(jnp.float32))
+        _require(bool(jnp.isfinite(v).all()), f"not finite with {name}")
+
+
+def extreme_scales(drift: AbstractDrift) -> None:
+    """All lengths set to 1e-4 or to 1e4 give finite numbers, in single precision."""
+    x, y = (cloud.astype(jnp.float32) for cloud in skewed_clouds())
+    for scale in (1e-4, 1e4):
+        v = velocity(_scaled(drift, scale), x, y)
+        _require(bool(jnp.isfinite(v).all()), f"not finite with every hyperparameter multiplied by {scale:g}")
+
+
+LAWS: dict[str, Callable[[AbstractDrift], None]] = {
+    law.__name__: law
+    for law in (
+        shape_dtype_and_finite,
+        same_key_same_answer,
+        permutation,
+        translation,
+        rotation,
+        zero_at_equality,
+        wasserstein_gradient_flow,
+        curl_free,
+        functional_gradient,
+        one_trace,
+        vmap_over_fields,
+        streamed_equals_dense,
+        degenerate_clouds,
+        extreme_scales,
+    )
+}
+
+
+def check_drift(drift: AbstractDrift, laws: list[str] | None = None) -> None:
+    """Hold a drift to the laws (all of them by default); raises LawBroken with every law that failed and by how much."""
+    failures = []
+    with _double_precision():
+        for name in laws or LAWS:
+            try:
+                LAWS[name](drift)
+            except LawBroken as broken:
+                failures.append(f"{name}: {broken}")
+    if failures:
+        raise LawBroken(f"{type(drift).__name__} broke {len(failures)} law(s):\n  " + "\n  ".join(failures))
+
+
+def _require(fact: bool, otherwise: str) -> None:
+    if not fact:
+        raise LawBroken(otherwise)
+
+
+def _close(got, expected, tolerance: float, what: str) -> None:
+    scale = float(jnp.max(jnp.abs(expected)))
+    error = float(jnp.max(jnp.abs(got - expected)))
+    _require(error <= tolerance * max(scale, 1e-3), f"{what}: off by {error:.2e} where |v| is {scale:.2e}")
+
+
+def _scaled(drift: AbstractDrift, factor: float) -> AbstractDrift:
+    """The drift with every real hyperparameter multiplied, structure untouched."""
+    return jax.tree.map(lambda leaf: leaf * factor if eqx.is_inexact_array(leaf) else leaf, drift)
+
+
+@contextlib.contextmanager
+def _double_precision() -> Iterator[None]:
+    before = jax.config.read("jax_enable_x64")
+    jax.config.update("jax_enable_x64", True)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_x64", before)
+
+
+@contextlib.contextmanager
+def _tiles_of(pairs: int) -> Iterator[None]:
+    dense, tile = pairwise.DENSE_PAIRS, pairwise.TILE_PAIRS
+    pairwise.DENSE_PAIRS, pairwise.TILE_PAIRS = 0, pairs
+    try:
+        yield
+    finally:
+        pairwise.DENSE_PAIRS, pairwise.TILE_PAIRS = dense, tile

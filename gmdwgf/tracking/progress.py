@@ -1,0 +1,91 @@
+"""How far a run is: a live bar on a terminal, now and then a plain line elsewhere."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Column
+
+from gmdwgf.tracking.base import RunInfo, Sink, Values
+
+
+class ProgressSink(Sink):
+    """Shows step, pace, time left, MMD^2 against its data-vs-data floor, and the rms velocity.
+
+    Without a terminal a line is written at a record, at most one in `line_every` seconds, and one at the end. Lines go
+    to standard output unless another `console` is given.
+    """
+
+    def __init__(
+        self, line_every: float | int, console: Console | None = None, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._line_every, self._clock = line_every, clock
+        self._console = console or Console()
+
+    def start(self, run: RunInfo) -> None:
+        self._run = run
+        self._values: Values = {}
+        self._last, self._rate = (run.start_step, self._clock()), 0.0
+        self._unwritten, self._written_at = "", -float("inf")
+        self._bar = None
+        if self._console.is_terminal:
+            what_is_left = Column(ratio=1, no_wrap=True, overflow="ellipsis")
+            name = TextColumn("{task.description}", markup=False, table_column=what_is_left)
+            state = TextColumn("{task.fields[state]}", markup=False)
+            self._bar = Progress(name, BarColumn(bar_width=10), state, console=self._console, expand=True)
+            self._task = self._bar.add_task(run.name, total=run.n_steps, completed=run.start_step, state="compiling")
+            self._bar.start()
+
+    def progress(self, step: int, values: Values) -> None:
+        now = self._clock()
+        before, then = self._last
+        if step > before and now > then:
+            self._last, self._rate = (step, now), (step - before) / (now - then)
+        self._values = self._values | values
+        if self._bar is not None:
+            self._bar.update(self._task, completed=step, state=describe(self._run, step, self._values, self._rate))
+
+    def log(self, step: int, values: Values) -> None:
+        self.progress(step, values)
+        if self._bar is None:
+            self._unwritten = describe(self._run, step, self._values, self._rate)
+            if self._clock() - self._written_at >= self._line_every:
+                self._write()
+
+    def finish(self, summary: dict[str, Any]) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        elif self._unwritten:
+            self._write()
+
+    def _write(self) -> None:
+        line = f"{self._run.name}  {self._unwritten}"
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._unwritten, self._written_at = "", self._clock()
+
+
+def describe(run: RunInfo, step: int, values: Values, rate: float | int) -> str:
+    """One line on the state of a run; `rate` is in steps a second, 0 while it is not known.
+
+    The floor shown is its upper edge, mean + 2 sd: MMD^2 below it cannot be told from fresh data.
+    """
+    parts = [f"{step}/{run.n_steps}"]
+    if rate > 0:
+        parts.append(f"{rate:.3g} steps/s")
+    if rate > 0 and step < run.n_steps:
+        parts.append(f"{_duration((run.n_steps - step) / rate)} left")
+    if "mmd2" in values:
+        mean, sd = run.floor.get("mmd2", (0.0, 0.0))
+        floor = f" (floor {mean + 2 * sd:.0e})" if sd > 0 else ""
+        parts.append(f"MMD^2 {values['mmd2']:.1e}{floor}")
+    if "drift/v_rms" in values:
+        parts.append(f"|v| {values['drift/v_rms']:.1e}")
+    return "  ".join(parts)
+
+
+def _duration(seconds: float | int) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{seconds:02}s" if minutes else f"{seconds}s"

@@ -1,0 +1,80 @@
+"""All sinks of a run behind one: the jsonl must work, the mirrors may fail."""
+
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from gmdwgf.tracking.base import RunInfo, Sink, Values
+from gmdwgf.tracking.jsonl import JsonlSink
+from gmdwgf.tracking.progress import ProgressSink
+from gmdwgf.tracking.wandb import WandbConfig, WandbSink
+
+
+@dataclasses.dataclass(frozen=True)
+class TrackingConfig:
+    """Which mirrors a run has beside its metrics.jsonl; `line_every` in seconds, as in `ProgressSink`."""
+
+    progress: bool
+    line_every: float | int
+    wandb: WandbConfig
+
+
+def make_tracker(config: TrackingConfig, run: RunInfo, say: Callable[[str], None]) -> "Tracker":
+    """The sinks `config` asks for, for one run; `say` takes one line for a person."""
+    mirrors: list[Sink] = [WandbSink(config.wandb, say)]
+    if config.progress:
+        mirrors.insert(0, ProgressSink(config.line_every))
+    return Tracker(run, JsonlSink(), mirrors, say)
+
+
+class Tracker:
+    """Passes everything that is logged of one run to the `truth` and to its `mirrors`.
+
+    An exception of the truth ends the run. An exception of a mirror is said once and the run goes on; a mirror that
+    fails to start is left out.
+    """
+
+    def __init__(self, run: RunInfo, truth: Sink, mirrors: Sequence[Sink], say: Callable[[str], None]) -> None:
+        self._run, self._truth, self._waiting, self._say = run, truth, mirrors, say
+        self._mirrors: list[Sink] = []
+        self._failed: set[int] = set()
+
+    def start(self, start_step: int, floor: Mapping[str, tuple[float, float]]) -> None:
+        """Before the first record of a run that starts after `start_step` steps."""
+        run = self._run._replace(start_step=start_step, floor=floor)
+        self._truth.start(run)
+        self._mirrors = [sink for sink in self._waiting if self._try(sink, "start", run)]
+
+    def progress(self, step: int, values: Values) -> None:
+        """A sign of life between records."""
+        self._to_mirrors("progress", step, values)
+
+    def log(self, step: int, values: Values) -> None:
+        """The record after `step` steps."""
+        self._truth.log(step, values)
+        self._to_mirrors("log", step, values)
+
+    def figure(self, name: str, path: Path) -> None:
+        """A picture that has been written to `path`."""
+        self._to_mirrors("figure", name, path)
+
+    def finish(self, summary: dict[str, Any]) -> None:
+        """The end, to be called whatever happened; does nothing if the run never started."""
+        self._to_mirrors("finish", summary)
+        self._mirrors = []
+
+    def _to_mirrors(self, method: str, *arguments: Any) -> None:
+        for sink in self._mirrors:
+            self._try(sink, method, *arguments)
+
+    def _try(self, sink: Sink, method: str, *arguments: Any) -> bool:
+        try:
+            getattr(sink, method)(*arguments)
+        except Exception as error:
+            if id(sink) not in self._failed:
+                self._failed.add(id(sink))
+                reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+                self._say(f"{type(sink).__name__} failed to {method} ({reason}); the run goes on")
+            return False
+        return True

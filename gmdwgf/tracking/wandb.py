@@ -1,0 +1,140 @@
+"""Weights & Biases as a mirror of a run. This is the only file that imports wandb, and only when a run starts."""
+
+import dataclasses
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gmdwgf.tracking.base import RunInfo, Sink, Values
+
+MODES = ("offline", "online", "disabled")
+
+RETRY_AFTER = 600.0
+"""Seconds until a process asks again for a server that did not answer: a sweep waits once, not once a run."""
+
+_unanswered_at = -float("inf")
+
+
+@dataclasses.dataclass(frozen=True)
+class WandbConfig:
+    """Where a run is mirrored; the timeouts (seconds) bound how long it waits at its start and at its end."""
+
+    mode: str
+    project: str
+    entity: str | None
+    group: str | None
+    tags: list[str]
+    init_timeout: float | int
+    finish_timeout: float | int
+
+    def __post_init__(self) -> None:
+        from gmdwgf.hyperparameters import FieldError  # imports jax, for which readers of metrics.jsonl need not wait
+
+        if self.mode not in MODES:
+            raise FieldError("mode", self.mode, "must be one of " + ", ".join(MODES))
+        for name in ("init_timeout", "finish_timeout"):
+            if not getattr(self, name) > 0:
+                raise FieldError(name, getattr(self, name), "must be greater than 0")
+
+
+class WandbSink(Sink):
+    """Mirrors curves and figures to a wandb run whose id is the run's id, so that a resumed run stays one run.
+
+    `online` needs a key and a network. Without them the run is kept `offline` in its folder (`wandb sync` sends it
+    later); if that fails too it is not mirrored. Either is said in one line. WANDB_MODE=disabled in the environment
+    wins over the config.
+    """
+
+    def __init__(self, config: WandbConfig, say: Callable[[str], None]) -> None:
+        self._config, self._say = config, say
+        self._run: Any = None
+        self._step = 0
+
+    def start(self, run: RunInfo) -> None:
+        if "disabled" in (self._config.mode, os.environ.get("WANDB_MODE")):
+            return
+        self._step = run.start_step
+        troubles = []
+        for mode in ("offline",) if self._config.mode == "offline" else ("online", "offline"):
+            try:
+                self._run = _open(self._config, mode, run)
+                break
+            except Exception as error:
+                troubles.append(f"wandb {mode}: {' '.join(str(error).split())[:120]}")
+        if troubles:
+            kept = "so this run is kept offline for `wandb sync`" if self._run else "so this run is not mirrored"
+            self._say(", ".join([*troubles, kept]))
+
+    def log(self, step: int, values: Values) -> None:
+        if self._run is not None:
+            self._run.log(values, step=step)
+            self._step = step
+
+    def figure(self, name: str, path: Path) -> None:
+        if self._run is not None:
+            import wandb
+
+            self._run.log({name: wandb.Image(str(path))}, step=self._step)
+
+    def finish(self, summary: dict[str, Any]) -> None:
+        if self._run is not None:
+            run, self._run = self._run, None
+            try:
+                run.summary.update(summary)
+            finally:
+                run.finish(exit_code=1 if summary.get("status") == "failed" else 0)
+
+
+def _open(config: WandbConfig, mode: str, run: RunInfo) -> Any:
+    import wandb
+
+    settings = wandb.Settings(
+        silent=True,
+        console="off",
+        disable_git=True,
+        disable_code=True,
+        x_disable_stats=True,
+        x_disable_meta=True,
+        init_timeout=config.init_timeout,
+        x_service_wait=config.init_timeout,
+        finish_timeout=config.finish_timeout,
+    )
+    wandb.setup(settings=settings)  # else the login is not quiet
+    if mode == "online":
+        _check_access(wandb)
+    try:
+        return wandb.init(
+            mode=mode,  # pyright: ignore[reportArgumentType]
+            id=run.id,
+            name=run.name,
+            dir=str(run.folder),
+            config=run.config,
+            project=config.project,
+            entity=config.entity,
+            group=config.group or run.group,
+            tags=list(config.tags),
+            resume="allow",
+            reinit="create_new",  # a vectorised sweep keeps its runs open side by side
+            settings=settings,
+        )
+    except Exception:
+        _forget_failed_start(wandb, mode)
+        raise
+
+
+def _check_access(wandb: Any) -> None:
+    """Raise where `init` would ask at the terminal for a key, or wait for a server that has just not answered."""
+    if not wandb.login(prompt=False, verify=False):
+        raise PermissionError("no API key")
+    if time.monotonic() - _unanswered_at < RETRY_AFTER:
+        raise ConnectionError("the server did not answer a moment ago")
+
+
+def _forget_failed_start(wandb: Any, mode: str) -> None:
+    # wandb's service holds on to the id of a run that failed to start and would refuse it to the offline run.
+    global _unanswered_at
+    if mode == "online":
+        _unanswered_at = time.monotonic()
+    wandb.teardown()

@@ -1,0 +1,120 @@
+"""Orbax checkpoints that survive a kill at any moment and a damaged newest one.
+
+Kept: the two latest (so that a damaged one has a predecessor) and the best. Orbax does not notice flipped bytes, so each
+checkpoint carries a digest of its arrays, which is compared on restore.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import orbax.checkpoint as ocp
+from orbax.checkpoint import checkpoint_managers
+
+from gmdwgf.training.state import TrainState
+
+FORMAT = 1
+"""Version of what a checkpoint holds."""
+
+
+class Checkpoints:
+    """The checkpoints of one run. `say` gets one line whenever something is not as it should be.
+
+    A reader (`writing=False`) changes nothing in the folder, which another process may be writing.
+    """
+
+    def __init__(self, folder: Path, say: Callable[[str], None], *, writing: bool = True):
+        logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax reports every file it writes
+        self.folder, self.say, self.writing = folder.absolute(), say, writing
+        self.manager = self._open()
+
+    def _open(self) -> ocp.CheckpointManager:
+        keep = checkpoint_managers.AnyPreservationPolicy(
+            [
+                checkpoint_managers.LatestN(2),
+                checkpoint_managers.BestN(get_metric_fn=lambda metrics: metrics["best"], reverse=True, n=1),
+            ]
+        )
+        options = ocp.CheckpointManagerOptions(
+            preservation_policy=keep,
+            enable_async_checkpointing=False,
+            cleanup_tmp_directories=self.writing,
+            read_only=not self.writing,
+        )
+        return ocp.CheckpointManager(self.folder, options=options, item_names=("state", "notes"))
+
+    def save(self, state: TrainState, metric: float, notes: dict[str, Any]) -> None:
+        """Write the state at its step; `metric` (lower is better) decides which one is kept as the best."""
+        step = int(state.step)
+        if step in self.manager.all_steps():
+            return
+        notes = {"format": FORMAT, "digest": digest(state), **notes}
+        items = ocp.args.Composite(state=ocp.args.StandardSave(state), notes=ocp.args.JsonSave(notes))
+        metric = metric if np.isfinite(metric) else float("1e30")
+        if not self.manager.save(step, args=items, metrics={"best": metric}):
+            raise RuntimeError(f"Orbax refused to save step {step} in {self.folder}")
+        self.manager.wait_until_finished()
+
+    def latest(self, like: TrainState) -> tuple[TrainState, dict[str, Any]] | None:
+        """The newest checkpoint that can be read whole, shaped like `like`; damaged ones are set aside by name."""
+        for step in sorted(self.manager.all_steps(), reverse=True):
+            try:
+                return self.restore(step, like)
+            except Exception as error:  # Orbax raises whatever the damage leads to
+                self._set_aside(step, error)
+        return None
+
+    def best(self, like: TrainState) -> tuple[TrainState, dict[str, Any]] | None:
+        """The checkpoint with the lowest metric, or the newest readable one."""
+        step = self.manager.best_step()
+        if step is not None:
+            try:
+                return self.restore(step, like)
+            except Exception as error:
+                self.say(f"the best checkpoint (step {step}) cannot be read ({_first_line(error)}); taking the latest")
+        return self.latest(like)
+
+    def restore(self, step: int, like: TrainState) -> tuple[TrainState, dict[str, Any]]:
+        """The checkpoint at `step`; raises when it cannot be read or its digest does not match."""
+        target = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+        items = ocp.args.Composite(state=ocp.args.StandardRestore(target), notes=ocp.args.JsonRestore())
+        restored = self.manager.restore(step, args=items)
+        notes = restored["notes"]
+        if notes["digest"] != digest(restored["state"]):
+            raise ValueError("its numbers are not those that were written")
+        return restored["state"], notes
+
+    def _set_aside(self, step: int, error: Exception) -> None:
+        if not self.writing:
+            self.say(f"checkpoint {step} is damaged ({_first_line(error)}); taking the one before")
+            return
+        self.manager.close()
+        damaged = self.folder.parent / "damaged"
+        damaged.mkdir(exist_ok=True)
+        n_before = len(list(damaged.iterdir()))
+        (self.folder / str(step)).rename(damaged / f"{step}-{n_before}")
+        self.say(f"checkpoint {step} is damaged ({_first_line(error)}); kept in {damaged}, falling back")
+        self.manager = self._open()
+
+    def close(self) -> None:
+        """Wait for what is being written."""
+        self.manager.close()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
+
+
+def digest(tree: Any) -> str:
+    """Hash of every array of a pytree, bytes and shapes."""
+    total = hashlib.sha256()
+    for leaf in jax.tree.leaves(tree):
+        is_key = isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        array = np.asarray(jax.random.key_data(leaf) if is_key else leaf)
+        total.update(f"{array.dtype}{array.shape}".encode())
+        total.update(array.tobytes())
+    return total.hexdigest()

@@ -1,0 +1,78 @@
+"""Optax optimisers as modules with traced numbers: a new learning rate never recompiles."""
+
+import abc
+
+import equinox as eqx
+import jax.numpy as jnp
+import optax
+
+from gmdwgf.hyperparameters import Configurable, choice, real
+from gmdwgf.typing import Scalar
+
+
+class RateSchedule(Configurable):
+    """Factor on the learning rate: linear warm-up, then constant, cosine or linear decay to `final_fraction` at the last step."""
+
+    decay: str = choice("constant", "cosine", "linear")
+    warmup_fraction: Scalar = real("fraction of the run", at_least=0, at_most=1)
+    final_fraction: Scalar = real("fraction of the learning rate", at_least=0)
+
+    def __call__(self, step: Scalar, n_steps: Scalar) -> Scalar:
+        """Factor at `step` of `n_steps`."""
+        warmup = self.warmup_fraction * n_steps
+        rising = jnp.minimum((step + 1) / jnp.maximum(warmup, 1.0), 1.0)
+        progress = jnp.clip((step - warmup) / jnp.maximum(n_steps - warmup, 1.0), 0.0, 1.0)
+        left = {"constant": jnp.ones_like(progress), "linear": 1 - progress, "cosine": (1 + jnp.cos(jnp.pi * progress)) / 2}
+        return rising * (self.final_fraction + (1 - self.final_fraction) * left[self.decay])
+
+
+class AbstractOptimizer(Configurable):
+    """A learning rate with its schedule, clipping, and an Optax rule built inside the trace from traced numbers."""
+
+    learning_rate: eqx.AbstractVar[Scalar]
+    schedule: eqx.AbstractVar[RateSchedule]
+    clip_norm: eqx.AbstractVar[Scalar]
+
+    @abc.abstractmethod
+    def rule(self, rate: Scalar) -> optax.GradientTransformation:
+        """The Optax rule at the learning rate `rate`."""
+
+    def init(self, params):
+        """Optimiser state for `params`."""
+        return self._chain(self.learning_rate).init(params)
+
+    def update(self, gradient, opt_state, params, step: Scalar, n_steps: Scalar):
+        """Updates to add to `params`, the next state, and the global norm of the gradient."""
+        rate = self.learning_rate * self.schedule(step, n_steps)
+        updates, opt_state = self._chain(rate).update(gradient, opt_state, params)
+        return updates, opt_state, rate
+
+    def _chain(self, rate: Scalar) -> optax.GradientTransformation:
+        return optax.chain(optax.clip_by_global_norm(self.clip_norm), self.rule(rate))
+
+
+class Adam(AbstractOptimizer):
+    """Adam with decoupled weight decay (AdamW; plain Adam at weight_decay 0)."""
+
+    learning_rate: Scalar = real("", above=0)
+    b1: Scalar = real("", at_least=0, at_most=1)
+    b2: Scalar = real("", at_least=0, at_most=1)
+    eps: Scalar = real("gradient units", above=0)
+    weight_decay: Scalar = real("", at_least=0)
+    clip_norm: Scalar = real("global norm of the gradient", above=0)
+    schedule: RateSchedule
+
+    def rule(self, rate: Scalar) -> optax.GradientTransformation:
+        return optax.adamw(rate, b1=self.b1, b2=self.b2, eps=self.eps, weight_decay=self.weight_decay)
+
+
+class SGD(AbstractOptimizer):
+    """Gradient descent with momentum (none at 0)."""
+
+    learning_rate: Scalar = real("", above=0)
+    momentum: Scalar = real("", at_least=0, at_most=1)
+    clip_norm: Scalar = real("global norm of the gradient", above=0)
+    schedule: RateSchedule
+
+    def rule(self, rate: Scalar) -> optax.GradientTransformation:
+        return optax.sgd(rate, momentum=self.momentum)

@@ -1,0 +1,65 @@
+"""The numbers of a training run and what is trained."""
+
+import equinox as eqx
+import jax.numpy as jnp
+
+from gmdwgf.drifts.base import AbstractDrift
+from gmdwgf.generators.base import AbstractGenerator
+from gmdwgf.hyperparameters import Configurable, count, real
+from gmdwgf.targets.base import AbstractTarget
+from gmdwgf.training.optimizers import AbstractOptimizer
+from gmdwgf.typing import Scalar
+
+
+class TrainingPlan(Configurable):
+    """How long, with what batches, how far a step, and when to come up for air."""
+
+    n_steps: int = count()
+    batch_size: int = count()
+    n_targets: int = count()
+    eta: Scalar = real("fraction of the drift travelled in a step", above=0)
+    ema_decay: Scalar = real("", at_least=0, at_most=1)
+    divergence_radius: Scalar = real("data units: a particle beyond it ends the run as diverged", above=0)
+    eval_every: int = count()
+    checkpoint_every: int = count()
+    chunk_size: int = count()
+    n_snapshot: int = count()
+
+
+class Problem(eqx.Module):
+    """Everything the pure step needs besides its state; one pytree whose real numbers are all traced."""
+
+    target: AbstractTarget
+    drift: AbstractDrift
+    generator: AbstractGenerator
+    optimizer: AbstractOptimizer
+    n_steps: Scalar
+    eta: Scalar
+    ema_decay: Scalar
+    divergence_radius: Scalar
+    batch_size: int = eqx.field(static=True)
+    n_targets: int = eqx.field(static=True)
+    loss_scale: float = eqx.field(static=True)
+
+
+def make_problem(
+    target: AbstractTarget,
+    drift: AbstractDrift,
+    generator: AbstractGenerator,
+    optimizer: AbstractOptimizer,
+    plan: TrainingPlan,
+) -> Problem:
+    """Everything the pure step needs."""
+    return Problem(
+        target=target,
+        drift=drift,
+        generator=generator,
+        optimizer=optimizer,
+        n_steps=jnp.asarray(float(plan.n_steps)),
+        eta=plan.eta,
+        ema_decay=plan.ema_decay,
+        divergence_radius=plan.divergence_radius,
+        batch_size=plan.batch_size,
+        n_targets=plan.n_targets,
+        loss_scale=generator.loss_scale(plan.batch_size),
+    )

@@ -1,0 +1,89 @@
+"""One training step, and chunks of them: pure functions of (problem, state)."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from gmdwgf.training.plan import Problem
+from gmdwgf.training.state import Health, TrainState, purpose
+from gmdwgf.typing import Array, Particles, Scalar
+
+
+def regression_loss(x: Particles, v: Particles, eta: Scalar) -> Scalar:
+    """mean_i |x_i - sg(x_i + eta v_i)|^2: its value is eta^2 mean |v|^2, its gradient pushes x along v (Deng et al. Alg. 1)."""
+    goal = jax.lax.stop_gradient(x + eta * v)
+    return jnp.mean(jnp.sum((x - goal) ** 2, axis=-1))
+
+
+def train_step(problem: Problem, state: TrainState) -> tuple[TrainState, dict[str, Scalar]]:
+    """Draw noise and targets, ask the drift, regress the generator on the moved particles."""
+    key = functools.partial(purpose, state.key, state.step)
+    y = problem.target.sample(key("targets"), problem.n_targets)
+
+    def loss_of(params):
+        x = problem.generator.sample(params, key("noise"), problem.batch_size)
+        frozen = jax.lax.stop_gradient(x)
+        output, drift_state = problem.drift.update(state.drift_state, frozen, y, key("drift"))
+        loss = regression_loss(x, output.v, problem.eta)
+        return problem.loss_scale * loss, (loss, frozen, output, drift_state)
+
+    gradient, (loss, x, output, drift_state) = jax.grad(loss_of, has_aux=True)(state.params)
+    updates, opt_state, rate = problem.optimizer.update(gradient, state.opt_state, state.params, state.step, problem.n_steps)
+    params = optax.apply_updates(state.params, updates)
+    decay = jnp.minimum(problem.ema_decay, (1 + state.step) / (10 + state.step))  # a short memory at the start (ours)
+    moved = TrainState(
+        step=state.step + 1,
+        key=state.key,
+        params=params,
+        ema_params=optax.incremental_update(params, state.ema_params, 1 - decay),
+        opt_state=opt_state,
+        drift_state=drift_state,
+        health=_examine(problem, state.step, output.v, x, loss, params),
+    )
+    logs = {"loss": loss, "learning_rate": rate, "grad_norm": optax.global_norm(gradient)}
+    logs |= {name if name == "v_rms" else f"drift/{name}": value for name, value in output.info.items()}
+    return _unless_diverged(moved, state), logs
+
+
+def _examine(problem: Problem, step: Array, v: Particles, x: Particles, loss: Scalar, params) -> Health:
+    """Look at each term in turn; the first bad one is recorded."""
+    farthest = jnp.max(jnp.abs(x))
+    values = jnp.stack([jnp.max(jnp.abs(v)), farthest, loss, optax.global_norm(params)])
+    bad = ~jnp.isfinite(values) | jnp.asarray([False, True, False, False]) & ~(farthest <= problem.divergence_radius)
+    first = jnp.argmax(bad)
+    return Health(jnp.any(bad), step, jnp.where(jnp.any(bad), first + 1, 0), values[first])
+
+
+def _unless_diverged(moved: TrainState, before: TrainState) -> TrainState:
+    """The moved state, or the last good one with the bad term on record."""
+    bad = moved.health.diverged
+    keep = lambda new, old: jnp.where(bad, old, new)
+    kept = jax.tree.map(keep, moved, before)
+    return TrainState(kept.step, kept.key, kept.params, kept.ema_params, kept.opt_state, kept.drift_state, moved.health)
+
+
+@functools.partial(jax.jit, static_argnames="chunk_size", donate_argnames="state")
+def train_chunk(problem: Problem, state: TrainState, stop: Array, *, chunk_size: int):
+    """Up to `chunk_size` steps, none beyond step `stop` and none after divergence.
+
+    One compiled program serves every stop, so results do not depend on how a run is cut into chunks. Returns the state,
+    and the logs of the last step taken and their means over the steps taken.
+    """
+
+    def body(carry, _):
+        state, total, last, taken = carry
+        active = (state.step < stop) & ~state.health.diverged
+        next_state, logs = jax.lax.cond(
+            active, train_step, lambda problem, state: (state, jax.tree.map(jnp.zeros_like, last)), problem, state
+        )
+        total = jax.tree.map(jnp.add, total, logs)
+        last = jax.tree.map(lambda new, old: jnp.where(active, new, old), logs, last)
+        return (next_state, total, last, taken + active), None
+
+    zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(train_step, problem, state)[1])
+    carry = (state, zeros, zeros, jnp.asarray(0))
+    (state, total, last, taken), _ = jax.lax.scan(body, carry, length=chunk_size)
+    means = jax.tree.map(lambda value: value / jnp.maximum(taken, 1), total)
+    return state, last, means

@@ -1,0 +1,56 @@
+"""Shared by all tests: run-time shape checks, skewed clouds, and a way to run the command line."""
+
+import os
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+import jaxtyping
+
+ARRAY_ROOMS = ("kernels", "pairwise", "transport", "drifts", "generators", "targets", "metrics", "training.step")
+jaxtyping.install_import_hook([f"gmdwgf.{room}" for room in ARRAY_ROOMS], "beartype.beartype")
+
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture
+def x64():
+    """Double precision for the length of one test."""
+    before = jax.config.jax_enable_x64
+    jax.config.update("jax_enable_x64", True)
+    yield
+    jax.config.update("jax_enable_x64", before)
+
+
+def skewed_clouds(n: int = 13, m: int = 17, d: int = 2, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Two clouds of unequal size without any symmetry: a symmetric pair would hide a flipped sign."""
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, d)) * 0.8 + 0.3
+    y = rng.gamma(2.0, 0.5, size=(m, d)) * np.linspace(1.0, 0.6, d) - 0.2
+    return x, y
+
+
+@pytest.fixture
+def clouds():
+    return skewed_clouds()
+
+
+def gmdwgf(*arguments: str, cwd: Path, **kwargs) -> subprocess.CompletedProcess:
+    """Run `python -m gmdwgf.train` as a user would, in the folder `cwd`."""
+    environment = os.environ | {"HOME": str(cwd), "WANDB_MODE": "disabled", "COLUMNS": "200"} | kwargs.pop("env", {})
+    return subprocess.run(
+        [sys.executable, "-m", "gmdwgf.train", *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        **kwargs,
+    )

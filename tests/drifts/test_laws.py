@@ -1,0 +1,16 @@
+"""Every YAML in configs/drift is held to every law; a new drift enters by its file being there."""
+
+import pytest
+
+import gmdwgf
+from gmdwgf.configuration import options
+from gmdwgf.testing import LAWS, check_drift
+
+# A solver is held to exact laws at an exact tolerance.
+SETTINGS = {"sinkhorn": {"threshold": 1e-12, "max_iters": 20000, "epsilon": 0.5}}
+
+
+@pytest.mark.parametrize("law", LAWS)
+@pytest.mark.parametrize("name", options("drift"))
+def test_the_drift_obeys_the_law(name, law, x64):
+    check_drift(gmdwgf.load_drift(name, **SETTINGS.get(name, {})), [law])

@@ -1,0 +1,89 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import gmdwgf
+
+KEY = jax.random.key(0)
+KERNELS = {
+    "gaussian": lambda r: np.exp(-(r**2) / (2 * 0.7**2)),
+    "laplace": lambda r: np.exp(-r / 0.7),
+    "imq": lambda r: (1 + (r / 0.7) ** 2) ** -0.5,
+    "matern": lambda r: (1 + np.sqrt(3) * r / 0.7) * np.exp(-np.sqrt(3) * r / 0.7),
+    "energy": lambda r: -r,
+}
+
+
+def half_mmd2(kernel, x, y):
+    def mean(a, b):
+        return np.mean([[kernel(np.linalg.norm(p - q)) for q in b] for p in a])
+
+    return mean(x, x) / 2 - mean(x, y) + mean(y, y) / 2
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_velocity_is_minus_n_times_the_gradient_of_half_mmd2(name, clouds, x64):
+    x, y = clouds
+    got = gmdwgf.load_drift("mmd", kernel=name, bandwidth=0.7).velocity(jnp.asarray(x), jnp.asarray(y), KEY).v
+    step = 1e-5
+    for i, k in [(0, 0), (3, 1), (12, 0)]:
+        shift = np.zeros_like(x)
+        shift[i, k] = step
+        slope = (half_mmd2(KERNELS[name], x + shift, y) - half_mmd2(KERNELS[name], x - shift, y)) / (2 * step)
+        np.testing.assert_allclose(got[i, k], -len(x) * slope, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", KERNELS)
+def test_functional_is_half_the_squared_mmd(name, clouds, x64):
+    drift = gmdwgf.load_drift("mmd", kernel=name, bandwidth=0.7)
+    np.testing.assert_allclose(drift.functional(*map(jnp.asarray, clouds)), half_mmd2(KERNELS[name], *clouds), rtol=1e-12)
+
+
+def test_energy_drift_in_one_dimension_is_twice_the_difference_of_distribution_functions(x64):
+    # Claim 21, mid-ranks: 2 (F_q - F_p).
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(9, 1)), rng.gamma(2.0, size=(14, 1))
+    got = gmdwgf.load_drift("mmd", kernel="energy").velocity(jnp.asarray(x), jnp.asarray(y), KEY).v[:, 0]
+    f_q = ((x < x.T).mean(0) + (x <= x.T).mean(0)) / 2
+    f_p = ((y < x.T).mean(0) + (y <= x.T).mean(0)) / 2
+    np.testing.assert_allclose(got, 2 * (f_q - f_p), atol=1e-12)
+
+
+def test_gaussian_clouds_give_the_closed_form(x64):
+    # Claim 19, within sampling error of large clouds.
+    rng = np.random.default_rng(1)
+    s, mean_q, mean_p = 0.8, np.array([-0.4, 0.2]), np.array([0.9, 0.1])
+    cov_q, cov_p = np.array([[0.5, 0.2], [0.2, 0.4]]), np.array([[1.2, -0.3], [-0.3, 0.7]])
+    x, y = rng.multivariate_normal(mean_q, cov_q, 40000), rng.multivariate_normal(mean_p, cov_p, 30000)
+    at = np.array([[0.3, -0.5], [1.5, 0.4]])
+
+    def term(mean, cov):
+        c = cov + s**2 * np.eye(2)
+        pulled = np.linalg.solve(c, (at - mean).T).T
+        g = np.linalg.det(np.eye(2) + cov / s**2) ** -0.5 * np.exp(-np.sum((at - mean) * pulled, axis=1) / 2)
+        return pulled * g[:, None]
+
+    drift = gmdwgf.load_drift("mmd", kernel="gaussian", bandwidth=s)
+    got = drift.velocity(jnp.asarray(x), jnp.asarray(y), KEY, at=jnp.asarray(at)).v
+    np.testing.assert_allclose(got, term(mean_q, cov_q) - term(mean_p, cov_p), atol=0.01)
+
+
+def test_u_estimator_divides_the_repulsion_by_n_minus_one(clouds, x64):
+    x, y = map(jnp.asarray, clouds)
+    n = len(x)
+
+    def parts(estimator):
+        return gmdwgf.load_drift("mmd", kernel="gaussian", estimator=estimator, bandwidth=0.7).velocity(x, y, KEY).v
+
+    at_particles = gmdwgf.load_drift("mmd", kernel="gaussian", bandwidth=0.7)
+    attraction = parts("v") - at_particles.velocity(x, x[:1] + 1e6, KEY).v
+    repulsion = parts("v") - attraction
+    np.testing.assert_allclose(parts("u"), attraction + repulsion * n / (n - 1), atol=1e-10)
+
+
+def test_noise_evaluates_the_field_at_perturbed_points(clouds, x64):
+    x, y = map(jnp.asarray, clouds)
+    noisy = gmdwgf.load_drift("mmd", kernel="gaussian", noise=0.3).velocity(x, y, KEY).v
+    at = x + 0.3 * jax.random.normal(KEY, x.shape, x.dtype)
+    np.testing.assert_allclose(noisy, gmdwgf.load_drift("mmd", kernel="gaussian").velocity(x, y, KEY, at=at).v, atol=1e-12)
