@@ -71,8 +71,8 @@ class MetricSuite(Configurable):
         """Draw the held-out points and directions, and score `n_floor_draws` clouds of fresh data against them.
 
         `n` is the number of rows that will be scored, `n_samples` by default: give the number of particles where that
-        is fixed, since W2 between smaller clouds is larger. No held-out point is taken twice (at most `n_held_out` of
-        them): it would meet itself in the pair terms and bias them.
+        is fixed, since W2 between smaller clouds is larger. Where the target is a list of rows (`n_held_out` is known),
+        no row is taken twice, here or in the floor: it would meet itself in the pair terms and bias them.
         """
         key_y, key_directions, key_floor = jax.random.split(key, 3)
         n_y = self.n_samples if target.n_held_out is None else min(self.n_samples, target.n_held_out)
@@ -87,8 +87,8 @@ class MetricSuite(Configurable):
         return reference._replace(floor=self._floor(target, key_floor, n or self.n_samples, reference))
 
     def _floor(self, target: Target, key: Key, n: int, reference: Reference) -> dict[str, Floor]:
-        draw = eqx.filter_jit(lambda target, key: target.sample(key, n))
-        scores = [self.evaluate(draw(target, k), reference) for k in jax.random.split(key, self.n_floor_draws)]
+        clouds = _fresh_clouds(target, jax.random.split(key, self.n_floor_draws), n)
+        scores = [self.evaluate(cloud, reference) for cloud in clouds]
         by_name = {name: np.array([score[name] for score in scores], float) for name in scores[0]}
         return {name: Floor(float(s.mean()), float(s.std(ddof=1))) for name, s in by_name.items()}
 
@@ -118,6 +118,19 @@ class MetricSuite(Configurable):
         if not bool(jnp.isfinite(x).all()):
             return [math.nan] * len(reference.modes.masses)
         return (np.asarray(_belonging(x, reference.modes)) / len(x)).tolist()
+
+
+def _fresh_clouds(target: Target, keys: Array, n: int) -> list:
+    """A cloud of `n` samples a key; where the target is a list of rows, of up to `n` distinct rows."""
+    finite = target.n_held_out is not None
+    draw = eqx.filter_jit(lambda target, key: target.sample(key, 4 * n if finite else n))
+    clouds = [draw(target, key) for key in keys]
+    if not finite:
+        return clouds
+    # A row drawn twice would meet itself in the pair terms and lift the floor of mmd2 by one over the number of rows.
+    firsts = [np.sort(np.unique(cloud, axis=0, return_index=True)[1]) for cloud in clouds]
+    n_common = min(n, *(len(first) for first in firsts))
+    return [cloud[first[:n_common]] for cloud, first in zip(clouds, firsts, strict=True)]
 
 
 def _checked(x: Any, reference: Reference) -> Particles:

@@ -7,12 +7,15 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from gmdwgf.plots.style import COLUMN, TARGET, colour_of, empty_panel, legend_below, styled
 
-PANELS = {"mmd2": "MMD²", "drift/v_rms": "rms $|v|$"}
+PANELS = {"mmd2": "MMD²", "v_rms": "rms $|v|$"}
 """Metrics shown, with their labels; a panel without a record is left out."""
+
+_RATIO = 20
+"""A panel is logarithmic if its largest value is more than this many times its smallest size."""
 
 
 @styled
@@ -21,20 +24,21 @@ def metric_curves(
 ) -> Figure:
     """MMD^2 and the rms velocity against the step.
 
-    `records` are those of metrics.jsonl, `floor` holds mean and standard deviation of a metric between data and data: the
-    band is mean +- 2 sd. Values over two decades or more are on a logarithmic axis; where some are negative, as those of
-    an unbiased estimator are near 0, it is linear around 0. The first step with a value that is not finite is marked.
+    `records` are those of metrics.jsonl, `floor` holds mean and standard deviation of a metric between data and data:
+    the band is mean +- 2 sd. Values of many sizes are on a logarithmic axis; where some are negative, as those of an
+    unbiased estimator are near 0, it is linear around 0. The first step with a value that is not finite is marked.
     """
     names = [name for name in PANELS if any(name in record for record in records)] or ["mmd2"]
     figure = Figure((COLUMN, 0.75 + 1.3 * len(names)), layout="constrained")
     for axes, name in zip(figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0], names, strict=True):
         rows = [(record["step"], record[name]) for record in records if name in record]
-        _curve(axes, *np.array(rows, float).reshape(-1, 2).T, floor.get(name), colour_of(drift))
+        steps, values = np.array(rows, float).reshape(-1, 2).T
+        _curve(axes, steps, values, floor.get(name), colour_of(drift))
         axes.set_ylabel(PANELS[name])
         axes.spines[["top", "right"]].set_visible(False)
     last = max((record["step"] for record in records), default=1)
-    axes.set(xlabel="step", xlim=(-0.02 * last, 1.02 * last) if last else (-0.5, 0.5))
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.set(xlabel="step", xlim=(-0.02 * last, 1.02 * max(last, 1)))
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=True))
     figure.align_ylabels()
     legend_below(figure)
     return figure
@@ -44,38 +48,42 @@ def _curve(axes: Axes, steps: np.ndarray, values: np.ndarray, floor: tuple[float
     good = np.isfinite(values)
     if not good.any():
         axes.set_yticks([])
-        empty_panel(axes)
+        empty_panel(axes, "diverged" if len(values) else "no record")
         return
-    band = () if floor is None else (floor[0] - 2 * floor[1], floor[0] + 2 * floor[1])
+    mean, sd = floor or (np.nan, np.nan)
+    band = (mean - 2 * sd, mean + 2 * sd) if np.isfinite([mean, sd]).all() else ()
     _scale(axes, values[good], band)
     if band:
-        axes.axhspan(*np.clip(band, *axes.get_ylim()), color=TARGET, alpha=0.35, linewidth=0, label="data vs data")
+        axes.axhspan(*np.clip(band, *axes.get_ylim()), color=TARGET, alpha=0.5, linewidth=0, label="data vs data")
     axes.plot(steps[good], values[good], color=colour, marker="o" if good.sum() < 20 else "", markersize=2.5)
     if not good.all():
         axes.axvline(steps[~good][0], color="black", linestyle=":", linewidth=0.8, label="diverged")
 
 
 def _scale(axes: Axes, values: np.ndarray, band: tuple[float, ...]) -> None:
+    """Limits, scale and ticks: linear, logarithmic, or logarithmic beyond `small` and linear around 0."""
     edges = np.array([*values, *band])
-    linear = np.abs([min(values.min(), 0.0), *band]).max() if values.min() <= 0 else edges[edges > 0].min()
-    if linear == 0 or edges.max() < 100 * linear:
-        axes.set_ylim(*(edges.min() - 0.05 * np.ptp(edges), edges.max() + 0.05 * np.ptp(edges)))
-        axes.ticklabel_format(axis="y", scilimits=(-2, 3))
+    lowest, highest = edges.min(), edges.max()
+    small = edges[edges > 0].min(initial=np.inf) if values.min() > 0 else np.abs([values.min(), *band]).max()
+    if small == 0 or highest <= _RATIO * small:
+        room = 0.05 * (highest - lowest) or 0.5 * abs(highest) or 1.0
+        axes.set_ylim(lowest - room, highest + room)
         return
     if values.min() > 0:
-        lower, upper = linear / 1.5, edges.max() * 1.5
         axes.set_yscale("log")
-        ticks = _decades(lower, upper)
+        axes.set_ylim(small / 1.5, highest * 1.5)
     else:
-        lower, upper = edges.min() * 1.5, edges.max() * 1.5
-        axes.set_yscale("symlog", linthresh=linear, linscale=0.6)
-        ticks = [0.0, *_decades(linear, upper)]
-    axes.set_ylim(lower, upper)
-    axes.yaxis.set_major_locator(FixedLocator(ticks))
+        axes.set_yscale("symlog", linthresh=small, linscale=0.6)
+        axes.set_ylim(lowest * 1.5, highest * 1.5)
+    _set_ticks(axes, small, highest, [] if values.min() > 0 else [0.0])
+
+
+def _set_ticks(axes: Axes, lower: float, upper: float, ticks: list[float]) -> None:
+    """At most five powers of ten between the limits, added to `ticks`; if they are few, three times these as well."""
+    first, last = math.floor(math.log10(lower)), math.floor(math.log10(upper))
+    powers = [10.0**k for k in range(first, last + 1, math.ceil((last - first) / 5))]
+    if last - first <= 2:
+        powers += [3 * power for power in powers]
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.yaxis.set_major_locator(FixedLocator(ticks + [power for power in powers if power >= lower]))
     axes.yaxis.set_minor_locator(NullLocator())
-
-
-def _decades(lower: float, upper: float) -> list[float]:
-    """Powers of ten between the limits, at most five."""
-    first, last = math.ceil(math.log10(lower)), math.floor(math.log10(upper))
-    return [10.0**k for k in range(first, last + 1, max(1, math.ceil((last - first + 1) / 5)))]

@@ -77,7 +77,7 @@ def sample_strip(snapshots: Sequence[tuple[int, ArrayLike]], y: ArrayLike, drift
     row = figure.subplots(1, len(shown), sharex=True, sharey=True, squeeze=False)[0]
     view = view_of(y)
     for axes, (step, x) in zip(row, shown, strict=True):
-        panel(axes, x, y, view, drift)
+        panel(axes, x, y, view, drift, dot=1.2)
         axes.set_title(f"step {step}")
         axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
         axes.tick_params(left=axes is row[0])
@@ -85,8 +85,11 @@ def sample_strip(snapshots: Sequence[tuple[int, ArrayLike]], y: ArrayLike, drift
     return figure
 
 
-def panel(axes: Axes, x: ArrayLike, y: ArrayLike, view: View, drift: str = "") -> None:
-    """Draws `x` over `y` into `axes`, whose limits become those of `view`; says how many of `x` lie outside of them."""
+def panel(axes: Axes, x: ArrayLike, y: ArrayLike, view: View, drift: str = "", dot: float = 3.0) -> None:
+    """Draws `x` over `y` into `axes`, whose limits become those of `view`; says how many of `x` lie outside of them.
+
+    `dot` is the area of a sample in square points.
+    """
     seen_x, seen_y = view(finite(points(x))), view(finite(points(y)))
     axes.set_xlim(view.lower[0], view.upper[0])
     if len(view.lower) == 2:
@@ -94,26 +97,26 @@ def panel(axes: Axes, x: ArrayLike, y: ArrayLike, view: View, drift: str = "") -
     if not len(seen_x):
         empty_panel(axes)
         return
-    draw = _histograms if len(view.lower) == 1 else _dots
-    draw(axes, seen_x, seen_y, view, colour_of(drift))
+    if len(view.lower) == 2:
+        _dots(axes, seen_x, seen_y, dot, colour_of(drift))
+    else:
+        _histograms(axes, seen_x, seen_y, view, colour_of(drift))
     inside = np.sum(((seen_x >= view.lower) & (seen_x <= view.upper)).all(axis=1))
     outside = 1 - inside / len(points(x))
-    if outside > 0.005:
+    if outside >= 0.01:
         note = {"ha": "right", "va": "bottom", "fontsize": 7, "transform": axes.transAxes}
         axes.text(0.97, 0.03, f"{outside:.0%} outside", **note)
 
 
-def _dots(axes: Axes, x: np.ndarray, y: np.ndarray, view: View, colour: str) -> None:
-    del view
+def _dots(axes: Axes, x: np.ndarray, y: np.ndarray, dot: float, colour: str) -> None:
     # Targets are large and pale, so that they show around the samples that cover them.
-    dot = {"linewidths": 0, "rasterized": True}
-    axes.scatter(*y.T, s=9.0, color=TARGET, alpha=0.35, label="target", **dot)
-    axes.scatter(*x.T, s=2.5, color=colour, alpha=0.7, label="generated", **dot)
+    axes.scatter(*y.T, s=3 * dot, color=TARGET, alpha=0.4, label="target", linewidths=0, rasterized=True)
+    axes.scatter(*x.T, s=dot, color=colour, alpha=0.7, label="generated", linewidths=0, rasterized=True)
 
 
 def _histograms(axes: Axes, x: np.ndarray, y: np.ndarray, view: View, colour: str) -> None:
     edges = np.linspace(view.lower[0], view.upper[0], 61)
-    for cloud, style in ((y, {"fill": True, "color": TARGET, "alpha": 0.45}), (x, {"color": colour, "linewidth": 1.2})):
+    for cloud, style in ((y, {"fill": True, "color": TARGET, "alpha": 0.6}), (x, {"color": colour, "linewidth": 1.2})):
         density = np.histogram(cloud, edges)[0] / (len(cloud) * (edges[1] - edges[0]))
         axes.stairs(density, edges, label="target" if cloud is y else "generated", **style)
 

@@ -17,11 +17,11 @@ from numpy.typing import ArrayLike
 COLUMN, PAGE = 3.3, 6.75
 """Widths of a paper's column and page, inches."""
 
-TARGET = "#8c8c8c"
+TARGET = "#aaaaaa"
 INK = "#222222"
 
-_PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#44AA99")
 # Okabe and Ito's colours, and two of Tol's: told apart with any of the common colour blindnesses.
+_PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#44AA99")
 
 _COLOURS: dict[str, str] = dict(
     zip(("sinkhorn", "kl", "mmd", "deng", "sliced", "laplace", "kale", "energy"), _PALETTE, strict=True)
@@ -106,7 +106,9 @@ def box(y: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray]:
 
 def legend_below(figure: Figure) -> None:
     """One legend for all panels, under them, with dots large enough to see."""
-    entries = {label: handle for axes in figure.axes for handle, label in zip(*axes.get_legend_handles_labels())}
+    entries = {
+        label: handle for axes in figure.axes for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
+    }
     if not entries:
         return
     legend = figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=3, handletextpad=0.4)

@@ -32,17 +32,17 @@ def velocity_on_grid(grid: ArrayLike, v: ArrayLike, x: ArrayLike, y: ArrayLike, 
     grid, v, x, y = points(grid), points(v), points(x), points(y)
     figure = Figure((COLUMN, 0.95 * COLUMN), layout="constrained")
     axes = figure.subplots()
-    for cloud, colour, name in ((y, TARGET, "target"), (x, INK, "particles")):
-        axes.scatter(*finite(cloud).T, s=2.5, linewidths=0, color=colour, alpha=0.3, label=name, rasterized=True)
-    axes.set(aspect="equal", xlabel="$x_1$", ylabel="$x_2$", title=title)
     lower, upper = grid.min(axis=0), grid.max(axis=0)
-    spacing = np.sqrt(np.prod(upper - lower) / max(len(grid), 1))
+    spacing = np.sqrt(np.prod(upper - lower) / len(grid))
+    axes.set(aspect="equal", xlabel="$x_1$", ylabel="$x_2$", title=title)
     axes.set(xlim=(lower[0] - spacing, upper[0] + spacing), ylim=(lower[1] - spacing, upper[1] + spacing))
     speed = np.linalg.norm(v, axis=1)
     moving = np.isfinite(speed) & (speed > 0)
     if not moving.any():
         empty_panel(axes, "at rest" if np.isfinite(speed).all() else "diverged")
         return figure
+    axes.scatter(*finite(y).T, s=8.0, color=TARGET, alpha=0.3, label="target", linewidths=0, rasterized=True)
+    axes.scatter(*finite(x).T, s=1.5, color=INK, alpha=0.6, label="particles", linewidths=0, rasterized=True)
     arrows = _quiver(axes, grid[moving], v[moving], speed[moving], spacing)
     figure.colorbar(arrows, ax=axes, label="speed $|v|$", shrink=0.8, pad=0.02)
     legend_below(figure)

@@ -1,4 +1,4 @@
-"""Any array of points on disk as a target, split into training and held-out rows."""
+"""Any array of points on disk as a target, split once into training and held-out rows."""
 
 from pathlib import Path
 
@@ -12,25 +12,27 @@ from gmdwgf.typing import Array, Float, Key, Targets
 
 
 class ArrayTarget(AbstractTarget):
-    """The rows of a `.npy` or `.npz` file `[N d]`: `sample` draws training rows with replacement, `held_out` the others.
+    """The rows of a `.npy` or `.npz` file of shape `[N d]`: latents, features, any points of your own.
 
-    The split is a fixed permutation from `split_seed`; `held_out_fraction` of the rows are never trained on. `member` names
-    the array of an `.npz` file that has several. Raises FieldError for a file that is missing, damaged, of another shape,
-    or not finite.
+    The split is a permutation fixed by `split_seed`: a share `held_out_fraction` of the rows (at least one) is never
+    trained on. `sample` draws training rows with replacement; `held_out` draws held-out rows, each at most once as long
+    as there are enough. `key` names the array in an `.npz` file that holds several. Rows are kept in JAX's default float
+    type, both parts as leaves. Raises FieldError for a file that is missing, damaged, of another shape or type, or with
+    numbers that are not finite.
     """
 
-    train: Float[Array, "N d"]
-    held: Float[Array, "M d"]
+    train: Float[Array, "n_train d"]
+    held: Float[Array, "n_held d"]
 
-    def __init__(self, path: str | None, member: str | None, held_out_fraction: float, split_seed: int):
-        if not isinstance(held_out_fraction, int | float) or not 0 < held_out_fraction < 1:
+    def __init__(self, path: str | None, key: str | None, held_out_fraction: float, split_seed: int):
+        if not isinstance(held_out_fraction, float) or not 0 < held_out_fraction < 1:
             raise FieldError("held_out_fraction", held_out_fraction, "must be a number between 0 and 1, e.g. 0.2")
-        if not isinstance(split_seed, int) or split_seed < 0:
-            raise FieldError("split_seed", split_seed, "must be a whole number, 0 or more")
-        rows = _points(path, member)
+        if type(split_seed) is not int or split_seed < 0:
+            raise FieldError("split_seed", split_seed, "must be a whole number, at least 0")
+        rows = _rows(path, key)
         order = np.random.default_rng(split_seed).permutation(len(rows))
-        n_held = min(max(1, round(held_out_fraction * len(rows))), len(rows) - 1)
-        self.held, self.train = jnp.asarray(rows[order[:n_held]], float), jnp.asarray(rows[order[n_held:]], float)
+        n_held = min(max(round(held_out_fraction * len(rows)), 1), len(rows) - 1)
+        self.held, self.train = jnp.asarray(rows[order[:n_held]]), jnp.asarray(rows[order[n_held:]])
 
     @property
     def dim(self) -> int:
@@ -41,50 +43,66 @@ class ArrayTarget(AbstractTarget):
         return self.held.shape[0]
 
     def sample(self, key: Key, n: int) -> Targets:
-        return self.train[jax.random.randint(key, (n,), 0, self.train.shape[0])]
+        return self.train[jax.random.choice(key, self.train.shape[0], (n,))]
 
     def held_out(self, key: Key, n: int) -> Targets:
-        """Held-out rows, each at most once while there are enough."""
-        return jax.random.choice(key, self.held, (n,), replace=n > self.held.shape[0])
+        return self.held[jax.random.choice(key, self.n_held_out, (n,), replace=n > self.n_held_out)]
 
 
-def _points(path: str | None, member: str | None) -> np.ndarray:
-    array = _load(path, member)
+def _rows(path: str | None, key: str | None) -> np.ndarray:
+    """The array `[N d]` in JAX's default float type."""
+    array = _load(path, key)
+    if not np.issubdtype(array.dtype, np.integer) and not np.issubdtype(array.dtype, np.floating):
+        raise FieldError("path", path, f"holds {array.dtype}, not real numbers; save it as float32")
+    shape = list(array.shape)
     if array.ndim != 2:
-        raise FieldError("path", path, f"holds an array of shape {list(array.shape)}; points must be [N d], one row each")
-    if not np.issubdtype(array.dtype, np.number) or np.issubdtype(array.dtype, np.complexfloating):
-        raise FieldError("path", path, f"holds {array.dtype}, not real numbers")
+        fix = "array.reshape(-1, 1)" if array.ndim < 2 else "array.reshape(len(array), -1)"
+        raise FieldError("path", path, f"has shape {shape}, not [N d]; one row is one point, perhaps save {fix}")
     if array.shape[0] < 2 or array.shape[1] < 1:
-        raise FieldError("path", path, f"holds {array.shape[0]} rows of {array.shape[1]}; at least 2 rows are needed")
+        raise FieldError("path", path, f"has shape {shape}; [N d] needs at least 2 rows and 1 column")
+    with np.errstate(over="ignore"):  # a number too large for the type becomes infinite, and is refused as such
+        array = array.astype(jnp.zeros(()).dtype)
     n_bad = int((~np.isfinite(array)).any(axis=1).sum())
     if n_bad:
-        raise FieldError("path", path, f"has NaN or infinity in {n_bad} of {array.shape[0]} rows; remove them first")
+        raise FieldError("path", path, f"has NaN or infinite numbers in {n_bad} of {len(array)} rows; remove those rows")
     return array
 
 
-def _load(path: str | None, member: str | None) -> np.ndarray:
+def _load(path: str | None, key: str | None) -> np.ndarray:
     if path is None:
-        raise FieldError("path", "null", "give a file of points [N d], e.g. dataset.path=points.npy")
-    file = Path(path).expanduser()
+        raise FieldError("path", "null", "set dataset.path=your.npy, an array of shape [N d]")
+    file = Path(str(path)).expanduser()
     if not file.is_file():
-        raise FieldError("path", path, f"there is no such file (looked in {file.absolute().parent})")
+        raise FieldError("path", path, f"is not a file (looked for {file.absolute()})")
     if file.suffix not in (".npy", ".npz"):
-        raise FieldError("path", path, "must end in .npy or .npz (numpy.save writes one)")
+        raise FieldError("path", path, "must be a .npy or .npz file; numpy.save writes one")
     try:
-        loaded = np.load(file, allow_pickle=False)
-        if not isinstance(loaded, np.lib.npyio.NpzFile):
-            return loaded
-        with loaded:
-            return loaded[_member(loaded.files, member)]
+        opened = np.load(file, allow_pickle=False)
+        if isinstance(opened, np.ndarray):
+            return _only(opened, key)
+        with opened:
+            return opened[_name(opened.files, path, key)]
     except FieldError:
         raise
-    except Exception as error:  # NumPy raises whatever the damage leads to
-        raise FieldError("path", path, f"cannot be read ({' '.join(str(error).split())[:100]})") from error
+    except Exception as error:  # NumPy and zipfile raise whatever the damage leads to
+        if "Object arrays" in str(error):
+            raise FieldError("path", path, "holds Python objects, not numbers; save it as float32") from error
+        said = " ".join(str(error).split())[:100]
+        raise FieldError("path", path, f"cannot be read, perhaps damaged ({said})") from error
 
 
-def _member(names: list[str], member: str | None) -> str:
-    if member is None and len(names) == 1:
+def _only(array: np.ndarray, key: str | None) -> np.ndarray:
+    if key is not None:
+        raise FieldError("key", key, "names an array of an .npz file; a .npy file has only one, leave it null")
+    return array
+
+
+def _name(names: list[str], path: str, key: str | None) -> str:
+    """Which of the arrays `names` of an .npz file is meant."""
+    if not names:
+        raise FieldError("path", path, "is an .npz file without arrays")
+    if key is None and len(names) == 1:
         return names[0]
-    if member not in names:
-        raise FieldError("member", member, "must be one of the file's arrays: " + ", ".join(names))
-    return member
+    if key not in names:
+        raise FieldError("key", "null" if key is None else key, "must be one of the file's arrays: " + ", ".join(names))
+    return key

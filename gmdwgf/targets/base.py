@@ -5,7 +5,7 @@ import abc
 from jaxtyping import Array, Float
 
 from gmdwgf.hyperparameters import Configurable
-from gmdwgf.typing import Key, Targets, Weights
+from gmdwgf.typing import Key, Scalar, Targets, Weights
 
 
 class AbstractTarget(Configurable):
@@ -33,7 +33,7 @@ class AbstractTarget(Configurable):
         """Centres `[k dim]` and masses `[k]` of the modes, where they are known."""
         return None
 
-    def mode_radius(self) -> float | None:
+    def mode_radius(self) -> Scalar | float | None:
         """Distance within which a sample counts as on a mode (three standard deviations), where modes are known."""
         return None
 

@@ -1,116 +1,110 @@
-"""Mixtures of Gaussians: the targets whose modes and density are known."""
+"""Gaussians and mixtures of them: the targets whose modes and density are known."""
 
-import abc
-
+import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
-from gmdwgf.hyperparameters import FieldError, count, real
+from gmdwgf.hyperparameters import FieldError, count, real, reals
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Array, Float, Key, Scalar, Targets, Weights
 
 
 class AbstractRoundMixture(AbstractTarget):
-    """Round Gaussians of one standard deviation `noise` around known centres."""
+    """Gaussians in the plane, all of standard deviation `noise`, with known centres c_k and masses a_k.
 
-    @abc.abstractmethod
-    def modes(self) -> tuple[Float[Array, "k d"], Weights]:
-        """Centres `[k d]` and masses `[k]`."""
+        p(x) = sum_k a_k exp(-|x - c_k|^2 / 2 noise^2) / (2 pi noise^2)
 
-    @abc.abstractmethod
-    def spread(self) -> Scalar:
-        """Standard deviation of a mode."""
+    With `noise` 0 the samples are the centres; there is no density then and `log_density` is NaN.
+    """
+
+    noise: eqx.AbstractVar[Scalar]
 
     @property
     def dim(self) -> int:
         return 2
 
-    def mode_radius(self) -> Scalar:
-        return 3 * self.spread()
-
     def sample(self, key: Key, n: int) -> Targets:
         centres, masses = self.modes()
         key_mode, key_noise = jax.random.split(key)
-        chosen = jax.random.choice(key_mode, centres.shape[0], (n,), p=masses)
-        return centres[chosen] + self.spread() * jax.random.normal(key_noise, (n, self.dim))
+        mode = jax.random.choice(key_mode, masses.shape[0], (n,), p=masses)
+        return centres[mode] + self.noise * jax.random.normal(key_noise, (n, self.dim))
+
+    def mode_radius(self) -> Scalar:
+        return 3 * self.noise
 
     def log_density(self, x: Targets) -> Float[Array, " m"]:
         centres, masses = self.modes()
-        variance = self.spread() ** 2
         r2 = jnp.sum((x[:, None] - centres) ** 2, axis=-1)
-        return jax.nn.logsumexp(jnp.log(masses) - r2 / (2 * variance), axis=1) - self.dim / 2 * jnp.log(
-            2 * jnp.pi * variance
-        )
+        log_peak = jnp.log(masses / (2 * jnp.pi * self.noise**2))
+        return jax.nn.logsumexp(log_peak - r2 / (2 * self.noise**2), axis=1)
 
 
 class RingOfGaussians(AbstractRoundMixture):
-    """`n_modes` Gaussians of equal mass and standard deviation `noise`, evenly on a circle of radius `scale`."""
+    """`n_modes` Gaussians of equal mass evenly on a circle of radius `scale`, the first on the positive x-axis.
+
+    With eight modes the "8 Gaussians" of the generative literature. Units: `scale` and `noise` in data units.
+    """
 
     n_modes: int = count()
-    scale: Scalar = real("data units, radius", above=0)
-    noise: Scalar = real("data units, standard deviation", above=0)
+    scale: Scalar = real("data units, radius of the ring", above=0)
+    noise: Scalar = real("data units, standard deviation of a mode", at_least=0)
 
     def modes(self) -> tuple[Float[Array, "k d"], Weights]:
         angle = 2 * jnp.pi * jnp.arange(self.n_modes) / self.n_modes
         centres = self.scale * jnp.stack([jnp.cos(angle), jnp.sin(angle)], axis=1)
         return centres, jnp.full(self.n_modes, 1 / self.n_modes)
 
-    def spread(self) -> Scalar:
-        return self.noise
-
 
 class TwoModes(AbstractRoundMixture):
-    """Two Gaussians at (-distance/2, 0) and (distance/2, 0), the right one with mass `fraction`.
+    """Two Gaussians at (-distance/2, 0) and (distance/2, 0), the right one with the mass `fraction`.
 
-    The case that tells drifts apart: only a long-range field can move mass from one to the other when they are far.
+    The target that tells drifts apart: only a long-range field moves mass between modes that are far from each other.
+    Units: `distance` and `noise` in data units.
     """
 
-    distance: Scalar = real("data units", above=0)
+    distance: Scalar = real("data units, between the modes", above=0)
     fraction: Scalar = real("mass of the right mode", at_least=0, at_most=1)
-    noise: Scalar = real("data units, standard deviation", above=0)
+    noise: Scalar = real("data units, standard deviation of a mode", at_least=0)
 
     def modes(self) -> tuple[Float[Array, "k d"], Weights]:
         centres = self.distance / 2 * jnp.asarray([[-1.0, 0.0], [1.0, 0.0]])
         return centres, jnp.stack([1 - self.fraction, self.fraction])
 
-    def spread(self) -> Scalar:
-        return self.noise
 
-
-def _array(value):
+def _matrix(value):
+    """A list of rows as an array; what is not one is left as it is, for the check to name."""
     try:
         return jnp.asarray(value, float) if isinstance(value, list | tuple) else value
     except (TypeError, ValueError):
         return value
 
 
-def _check_shape(name: str, value, ndim: int, shown: str) -> None:
-    if not hasattr(value, "ndim") or value.ndim != ndim:
-        raise FieldError(name, value, f"must be {shown}")
-
-
 class Gaussian(AbstractTarget):
-    """One Gaussian with a given mean `[d]` and covariance `[d d]`: the case with closed forms."""
+    """One Gaussian N(mean, covariance) in any dimension: the target for which flows have closed forms.
 
-    mean: Float[Array, " d"]
-    covariance: Float[Array, "d d"]
+    `mean` `[d]` in data units, `covariance` `[d d]` in squared data units. Raises FieldError unless the covariance is
+    d x d, symmetric and positive definite.
+    """
 
-    def __init__(self, mean, covariance):
-        self.mean, self.covariance = _array(mean), _array(covariance)
+    mean: Float[Array, " d"] = reals("data units")
+    covariance: Float[Array, "d d"] = eqx.field(converter=_matrix)
 
     def __check_init__(self) -> None:
         if isinstance(self.mean, jax.core.Tracer) or isinstance(self.covariance, jax.core.Tracer):
             return
-        _check_shape("mean", self.mean, 1, "a list of numbers, e.g. [0, 0]")
-        _check_shape("covariance", self.covariance, 2, "a square list of lists, e.g. [[1, 0], [0, 1]]")
+        if getattr(self.mean, "ndim", None) != 1:
+            raise FieldError("mean", self.mean, "must be a list of numbers, e.g. [0, 0]")
         d = self.mean.shape[0]
-        shown = self.covariance.tolist()
-        if self.covariance.shape != (d, d):
-            raise FieldError("covariance", shown, f"must be {d} x {d}, as mean has {d} numbers")
-        if not jnp.allclose(self.covariance, self.covariance.T):
-            raise FieldError("covariance", shown, "must be symmetric")
-        if not jnp.all(jnp.linalg.eigvalsh(self.covariance) > 0):
-            raise FieldError("covariance", shown, "must be positive definite")
+        if not isinstance(self.covariance, jax.Array | np.ndarray) or self.covariance.shape != (d, d):
+            raise FieldError("covariance", self.covariance, f"must be {d} lists of {d} numbers, as mean has {d}")
+        covariance = np.asarray(self.covariance)
+        if not np.allclose(covariance, covariance.T):
+            raise FieldError("covariance", covariance.tolist(), "must be symmetric")
+        try:
+            np.linalg.cholesky(covariance)
+        except np.linalg.LinAlgError as error:
+            raise FieldError("covariance", covariance.tolist(), "must be positive definite") from error
 
     @property
     def dim(self) -> int:

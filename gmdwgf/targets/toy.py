@@ -1,9 +1,11 @@
-"""The two-dimensional shapes of the literature. `scale` multiplies the shape, `noise` is added in data units."""
+"""The plane shapes of the literature: `scale` multiplies the shape, `noise` is the blur in data units."""
 
 import jax
 import jax.numpy as jnp
+from jax.scipy.special import i0e, log_ndtr
 
 from gmdwgf.hyperparameters import count, real
+from gmdwgf.kernels import distance
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Array, Float, Key, Scalar, Targets
 
@@ -16,59 +18,66 @@ class PlanarTarget(AbstractTarget):
         return 2
 
 
-def _noisy(points: Targets, noise: Scalar, key: Key) -> Targets:
-    return points + noise * jax.random.normal(key, points.shape)
-
-
-def _polar(radius: Float[Array, " n"], angle: Float[Array, " n"]) -> Targets:
+def _polar(radius: Array | float, angle: Float[Array, " n"]) -> Targets:
     return jnp.stack([radius * jnp.cos(angle), radius * jnp.sin(angle)], axis=1)
 
 
+def _blurred(points: Targets, noise: Scalar, key: Key) -> Targets:
+    return points + noise * jax.random.normal(key, points.shape)
+
+
 class Circles(PlanarTarget):
-    """Two concentric circles of radii `scale` and `inner * scale`, half the mass each, blurred by `noise`."""
+    """Two circles around the origin, of radii `scale` and `inner * scale`, with half the mass each, blurred by `noise`.
+
+    A circle of radius R blurred by s has the density exp(-(r^2 + R^2) / 2s^2) I_0(rR / s^2) / (2 pi s^2) at distance r
+    from the origin. With `noise` 0 there is no density and `log_density` is NaN.
+    """
 
     scale: Scalar = real("data units, outer radius", above=0)
-    inner: Scalar = real("fraction of the outer radius", at_least=0, at_most=1)
+    inner: Scalar = real("inner radius as a fraction of the outer", at_least=0, at_most=1)
     noise: Scalar = real("data units, standard deviation", at_least=0)
 
     def sample(self, key: Key, n: int) -> Targets:
-        key_angle, key_side, key_noise = jax.random.split(key, 3)
+        key_angle, key_circle, key_noise = jax.random.split(key, 3)
         angle = jax.random.uniform(key_angle, (n,), maxval=2 * jnp.pi)
-        radius = jnp.where(jax.random.bernoulli(key_side, 0.5, (n,)), 1.0, self.inner)
-        return _noisy(self.scale * _polar(radius, angle), self.noise, key_noise)
+        radius = self.scale * jnp.where(jax.random.bernoulli(key_circle, 0.5, (n,)), self.inner, 1.0)
+        return _blurred(_polar(radius, angle), self.noise, key_noise)
 
     def log_density(self, x: Targets) -> Float[Array, " m"]:
-        """A circle of radius R blurred by s has density exp(-(r^2 + R^2) / 2s^2) I_0(rR / s^2) / (2 pi s^2)."""
-        r, variance = jnp.linalg.norm(x, axis=1), self.noise**2
+        r, variance = distance(jnp.sum(x**2, axis=1)), self.noise**2
 
         def log_circle(radius):
-            bessel = jnp.log(jax.scipy.special.i0e(r * radius / variance))  # exponentially scaled
-            return bessel - (r - radius) ** 2 / (2 * variance) - jnp.log(2 * jnp.pi * variance)
+            log_bessel = jnp.log(i0e(r * radius / variance))  # log I_0(z) - z, which keeps (r - R)^2 instead of r^2 + R^2
+            return log_bessel - (r - radius) ** 2 / (2 * variance) - jnp.log(2 * jnp.pi * variance)
 
         return jnp.logaddexp(log_circle(self.scale), log_circle(self.inner * self.scale)) - jnp.log(2.0)
 
 
 class Pinwheel(PlanarTarget):
-    """`n_arms` Gaussian arms bent into spirals (Johnson et al. 2016): arm (1 + radial_noise u, noise w), turned by twist * exp(radius)."""
+    """`n_arms` Gaussian arms bent into spirals.
+
+    A point along an arm lies at (1 + radial_noise a, noise b) with a, b standard normal; arm k turns it clockwise by
+    2 pi k / n_arms + twist exp(1 + radial_noise a) radians, and `scale` multiplies everything, the noise too.
+    Source: Johnson et al. 2016 (arXiv:1603.06277).
+    """
 
     n_arms: int = count()
-    scale: Scalar = real("data units", above=0)
-    radial_noise: Scalar = real("fraction of scale, along an arm", at_least=0)
-    noise: Scalar = real("fraction of scale, across an arm", at_least=0)
-    twist: Scalar = real("radians at unit exp(radius)")
+    scale: Scalar = real("data units, radius at the middle of an arm", above=0)
+    radial_noise: Scalar = real("fraction of scale, standard deviation along an arm", at_least=0)
+    noise: Scalar = real("fraction of scale, standard deviation across an arm", at_least=0)
+    twist: Scalar = real("radians")
 
     def sample(self, key: Key, n: int) -> Targets:
         key_arm, key_noise = jax.random.split(key)
-        along, across = jax.random.normal(key_noise, (2, n))
-        along, across = 1 + self.radial_noise * along, self.noise * across
+        a, b = jax.random.normal(key_noise, (2, n))
+        along, across = 1 + self.radial_noise * a, self.noise * b
         arm = jax.random.randint(key_arm, (n,), 0, self.n_arms)
-        angle = 2 * jnp.pi * arm / self.n_arms + self.twist * jnp.exp(along)
-        c, s = jnp.cos(angle), jnp.sin(angle)
-        return self.scale * jnp.stack([c * along - s * across, s * along + c * across], axis=1)
+        angle = -(2 * jnp.pi * arm / self.n_arms + self.twist * jnp.exp(along))
+        return self.scale * (_polar(along, angle) + _polar(across, angle + jnp.pi / 2))
 
 
 class SwissRoll(PlanarTarget):
-    """A spiral t (cos t, sin t), t = 1.5 pi (1 + 2u), u uniform, whose outer end lies at distance `scale`."""
+    """A spiral t (cos t, sin t), t = 1.5 pi (1 + 2u) with u uniform, scaled to end at distance `scale`, blurred by `noise`."""
 
     scale: Scalar = real("data units, outer radius", above=0)
     noise: Scalar = real("data units, standard deviation", at_least=0)
@@ -76,49 +85,54 @@ class SwissRoll(PlanarTarget):
     def sample(self, key: Key, n: int) -> Targets:
         key_t, key_noise = jax.random.split(key)
         t = 1.5 * jnp.pi * (1 + 2 * jax.random.uniform(key_t, (n,)))
-        return _noisy(self.scale * _polar(t / (4.5 * jnp.pi), t), self.noise, key_noise)
+        return _blurred(self.scale * _polar(t / (4.5 * jnp.pi), t), self.noise, key_noise)
 
 
 class Checkerboard(PlanarTarget):
-    """The 8 dark squares of a 4 x 4 board over [-scale, scale]^2, uniform, blurred by `noise`."""
+    """The 8 dark squares of a 4 x 4 board over [-scale, scale]^2, the lower left corner dark, blurred by `noise`.
+
+    A square of half width h around c, blurred by s, has the density prod_k [Phi((u_k + h) / s) - Phi((u_k - h) / s)] / 2h
+    with u = x - c; without noise it is uniform, and the log density off the board is -inf.
+    """
 
     scale: Scalar = real("data units, half the width of the board", above=0)
     noise: Scalar = real("data units, standard deviation", at_least=0)
 
+    def _squares(self) -> tuple[Float[Array, "8 2"], Scalar]:
+        """Centres and half width of the dark squares."""
+        row, pair = jnp.divmod(jnp.arange(8), 2)
+        column = 2 * pair + row % 2
+        return self.scale / 4 * (2 * jnp.stack([column, row], axis=1) - 3), self.scale / 4
+
     def sample(self, key: Key, n: int) -> Targets:
+        centres, half_width = self._squares()
         key_square, key_place, key_noise = jax.random.split(key, 3)
         square = jax.random.randint(key_square, (n,), 0, 8)
-        corner = self._corners()[square]
-        points = self.scale * (corner + jax.random.uniform(key_place, (n, 2)) / 2)
-        return _noisy(points, self.noise, key_noise)
-
-    @staticmethod
-    def _corners() -> Float[Array, "8 2"]:
-        """Lower left corners of the dark squares on [-1, 1]^2."""
-        row, pair = jnp.divmod(jnp.arange(8), 2)
-        return jnp.stack([2 * pair + row % 2, row], axis=1) / 2 - 1
+        place = jax.random.uniform(key_place, (n, 2), minval=-1.0)
+        return _blurred(centres[square] + half_width * place, self.noise, key_noise)
 
     def log_density(self, x: Targets) -> Float[Array, " m"]:
-        """A blurred square is a product of differences of normal distribution functions; -inf off the board without noise."""
-        low = self.scale * self._corners()
-        width = self.scale / 2
-        offset = x[:, None] - low
-        sharp = ((offset >= 0) & (offset < width)).astype(x.dtype)
-        noise = jnp.where(self.noise > 0, self.noise, 1.0)
-        cdf = jax.scipy.stats.norm.cdf
-        blurred = cdf(offset / noise) - cdf((offset - width) / noise)
-        side = jnp.where(self.noise > 0, blurred, sharp) / width
-        return jnp.log(jnp.mean(jnp.prod(side, axis=-1), axis=1))
+        centres, h = self._squares()
+        u = jnp.abs(x[:, None] - centres)  # with u >= 0 both Phi are taken in their lower tails, where they are exact
+        s = jnp.where(self.noise > 0, self.noise, 1.0)
+        log_upper, log_lower = log_ndtr((h - u) / s), log_ndtr((-h - u) / s)
+        blurred = log_upper + jnp.log(-jnp.expm1(log_lower - log_upper))
+        sharp = jnp.where(u <= h, 0.0, -jnp.inf)
+        side = jnp.where(self.noise > 0, blurred, sharp) - jnp.log(2 * h)
+        return jax.nn.logsumexp(jnp.sum(side, axis=-1), axis=1) - jnp.log(8.0)
 
 
 class TwoMoons(PlanarTarget):
-    """Two interleaved half circles of radius `scale`, centred on the origin, blurred by `noise`."""
+    """Two interleaved half circles of radius `scale`, centred on the origin, blurred by `noise`.
+
+    The upper moon is (cos t - 1/2, sin t - 1/4), t uniform on [0, pi]; the lower one is the upper one turned by pi.
+    """
 
     scale: Scalar = real("data units, radius of a moon", above=0)
     noise: Scalar = real("data units, standard deviation", at_least=0)
 
     def sample(self, key: Key, n: int) -> Targets:
-        key_angle, key_side, key_noise = jax.random.split(key, 3)
-        moon = _polar(jnp.ones(n), jax.random.uniform(key_angle, (n,), maxval=jnp.pi)) - jnp.asarray([0.5, 0.25])
-        side = jnp.where(jax.random.bernoulli(key_side, 0.5, (n, 1)), 1.0, -1.0)  # the lower moon is the upper one turned by pi
-        return _noisy(self.scale * side * moon, self.noise, key_noise)
+        key_angle, key_moon, key_noise = jax.random.split(key, 3)
+        upper = _polar(1.0, jax.random.uniform(key_angle, (n,), maxval=jnp.pi)) - jnp.asarray([0.5, 0.25])
+        side = jax.random.rademacher(key_moon, (n, 1), upper.dtype)
+        return _blurred(self.scale * side * upper, self.noise, key_noise)

@@ -80,8 +80,8 @@ def describe(run: RunInfo, step: int, values: Values, rate: float | int) -> str:
         mean, sd = run.floor.get("mmd2", (0.0, 0.0))
         floor = f" (floor {mean + 2 * sd:.0e})" if sd > 0 else ""
         parts.append(f"MMD^2 {values['mmd2']:.1e}{floor}")
-    if "drift/v_rms" in values:
-        parts.append(f"|v| {values['drift/v_rms']:.1e}")
+    if "v_rms" in values:
+        parts.append(f"|v| {values['v_rms']:.1e}")
     return "  ".join(parts)
 
 

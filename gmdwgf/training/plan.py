@@ -7,7 +7,7 @@ from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.generators.base import AbstractGenerator
 from gmdwgf.hyperparameters import Configurable, count, real
 from gmdwgf.targets.base import AbstractTarget
-from gmdwgf.training.optimizers import AbstractOptimizer
+from gmdwgf.optimizers import AbstractOptimizer
 from gmdwgf.typing import Scalar
 
 

@@ -41,17 +41,19 @@ class Spots(AbstractTarget):
 
 
 class Rows(AbstractTarget):
-    """Thirty rows to hold out, drawn with replacement only if more are asked for."""
+    """60 rows to train on and 30 to hold out, so far apart that only a row and its copy are near each other."""
 
-    dim = 2
+    dim = 20
     n_held_out = 30
 
+    def rows(self):
+        return 9 * jax.random.normal(jax.random.key(9), (90, self.dim))
+
     def sample(self, key, n):
-        return jax.random.normal(key, (n, 2))
+        return self.rows()[jax.random.randint(key, (n,), 30, 90)]
 
     def held_out(self, key, n):
-        rows = 5 + jax.random.uniform(jax.random.key(9), (30, 2))
-        return rows[jax.random.choice(key, 30, (n,), replace=n > 30)]
+        return jax.random.choice(key, self.rows()[:30], (n,), replace=n > 30)
 
 
 def suite(**changes):
@@ -191,11 +193,18 @@ def test_w2_pairs_the_first_rows(reference):
         np.testing.assert_allclose(values["w2"], exact_w2(x[:n], reference.y[:n]), rtol=1e-6)
 
 
-def test_no_held_out_point_is_taken_twice():
-    reference = suite().prepare(Rows(), jax.random.key(0))
-    assert reference.y.shape == (30, 2)
-    assert len(np.unique(np.asarray(reference.y), axis=0)) == 30
-    assert reference.y.min() >= 5
+def test_no_row_is_taken_twice_from_a_target_that_is_a_list_of_rows():
+    reference = suite(n_samples=50).prepare(Rows(), jax.random.key(0))
+    assert reference.y.shape == (30, 20)
+    assert len(np.unique(np.concatenate([reference.y, Rows().rows()[:30]]), axis=0)) == 30
+    # 50 rows drawn with replacement of 60 would meet themselves in one pair of 60.
+    assert abs(reference.floor["mmd2"].mean) < 0.1 / 60
+
+
+def test_the_floor_of_a_short_list_of_rows_is_that_of_all_its_rows():
+    floor = suite().prepare(Rows(), jax.random.key(0), n=500).floor
+    assert abs(floor["mmd2"].mean) < 0.1 / 60
+    assert floor["sliced_w2"].sd < 1e-4 * floor["sliced_w2"].mean  # every cloud is all 60 rows
 
 
 def test_other_bandwidths_give_other_values_without_another_trace(reference, monkeypatch):

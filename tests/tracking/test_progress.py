@@ -33,9 +33,9 @@ def sink(clock, page):
 
 def test_a_plain_line_tells_step_pace_time_left_distance_and_velocity(sink, clock, page):
     sink.start(RUN)
-    sink.log(0, {"mmd2": 0.25, "drift/v_rms": 1.5})
+    sink.log(0, {"mmd2": 0.25, "v_rms": 1.5})
     clock.now = 20.0
-    sink.log(1000, {"mmd2": -1.2e-4, "drift/v_rms": 0.02})
+    sink.log(1000, {"mmd2": -1.2e-4, "v_rms": 0.02})
     assert page.getvalue().splitlines() == [
         "kl [seed=0]  0/4000  MMD^2 2.5e-01 (floor 5e-05)  |v| 1.5e+00",
         "kl [seed=0]  1000/4000  50 steps/s  1m00s left  MMD^2 -1.2e-04 (floor 5e-05)  |v| 2.0e-02",
@@ -72,7 +72,7 @@ def test_the_pace_of_a_resumed_run_counts_only_its_own_steps(sink, clock, page):
 
 def test_a_diverged_run_is_shown_without_an_error(sink, page):
     sink.start(RUN)
-    sink.log(0, {"mmd2": float("nan"), "drift/v_rms": float("inf")})
+    sink.log(0, {"mmd2": float("nan"), "v_rms": float("inf")})
     assert "MMD^2 nan" in page.getvalue()
 
 
@@ -81,7 +81,7 @@ def test_on_a_terminal_one_bar_moves_and_keeps_the_last_known_distance(clock, pa
     sink.start(RUN)
     sink.log(0, {"mmd2": 0.25})
     clock.now = 20.0
-    sink.progress(1000, {"drift/v_rms": 0.02})
+    sink.progress(1000, {"v_rms": 0.02})
     sink.finish({})
     (last,) = [line for line in page.getvalue().splitlines() if "1000/4000" in line]
     assert "kl [seed=0]" in last

@@ -81,7 +81,7 @@ def test_an_offline_run_holds_every_curve_point_and_figure_and_says_nothing(run,
     sink = WandbSink(config("offline"), said.append)
     sink.start(run)
     for step in range(0, 100, 5):
-        sink.log(step, {"mmd2": 0.5 / (1 + step), "drift/v_rms": float("nan") if step == 95 else 1.0})
+        sink.log(step, {"mmd2": 0.5 / (1 + step), "v_rms": float("nan") if step == 95 else 1.0})
     Image.new("RGB", (4, 3)).save(tmp_path / "samples.png")
     sink.figure("samples", tmp_path / "samples.png")
     sink.finish({"status": "done", "mmd2": 0.005})

@@ -1,0 +1,42 @@
+"""Networks, shared by generators and critics. Flax NNX, used functionally: parameters are a plain pytree."""
+
+import jax
+from flax import nnx
+
+from gmdwgf.typing import Key
+
+Params = dict
+"""Nested dictionaries of arrays."""
+
+ACTIVATIONS = {"silu": jax.nn.silu, "gelu": jax.nn.gelu, "relu": jax.nn.relu, "tanh": jax.nn.tanh}
+
+
+class Perceptron(nnx.Module):
+    """`depth` hidden layers of `width` units."""
+
+    def __init__(self, n_in: int, n_out: int, width: int, depth: int, activation: str, rngs: nnx.Rngs):
+        sizes = [n_in, *[width] * depth]
+        pairs = zip(sizes[:-1], sizes[1:], strict=True)
+        self.hidden = nnx.List([nnx.Linear(fan_in, fan_out, rngs=rngs) for fan_in, fan_out in pairs])
+        self.out = nnx.Linear(sizes[-1], n_out, rngs=rngs)
+        self.activation = ACTIVATIONS[activation]
+
+    def __call__(self, h):
+        for layer in self.hidden:
+            h = self.activation(layer(h))
+        return self.out(h)
+
+
+def init_perceptron(key: Key, n_in: int, n_out: int, width: int, depth: int, activation: str) -> Params:
+    """Fresh parameters."""
+    network = Perceptron(n_in, n_out, width, depth, activation, nnx.Rngs(key))
+    return nnx.to_pure_dict(nnx.state(network, nnx.Param))
+
+
+def apply_perceptron(params: Params, inputs: jax.Array, width: int, depth: int, activation: str) -> jax.Array:
+    """Outputs `[n n_out]` for `inputs` `[n n_in]`; the structure is rebuilt from the sizes, inside the trace."""
+    n_in, n_out = inputs.shape[-1], params["out"]["bias"].shape[0]
+    empty = nnx.eval_shape(lambda: Perceptron(n_in, n_out, width, depth, activation, nnx.Rngs(0)))
+    graph, state = nnx.split(empty, nnx.Param)
+    nnx.replace_by_pure_dict(state, params)
+    return nnx.merge(graph, state)(inputs)
