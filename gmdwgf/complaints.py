@@ -2,6 +2,7 @@
 
 import re
 import sys
+from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -16,21 +17,21 @@ from gmdwgf.configuration import ConfigError, config_dir, options, unknown_name
 BAD_INPUT, CRASH = 2, 1
 
 
-def complain(error: Exception, arguments: list[str]) -> int:
+def complain(error: Exception, arguments: list[str], run_folder: Path | None) -> int:
     """Say on standard error what was wrong with the command and return the exit code: 2 for input, 1 for a crash."""
     from gmdwgf.sweeps.folder import RunIsLive
 
+    begun = run_folder is not None and (run_folder / "FAILED.json").is_file()
     if isinstance(error, ConfigError):
         line = f"{error}{_default(error.key, arguments)}"
     elif isinstance(error, RunIsLive):
         line = str(error)
     elif isinstance(error, HydraException | OmegaConfBaseException):
         line = _of_hydra(error, arguments)
-    elif isinstance(error, OSError) and error.filename:
+    elif isinstance(error, OSError) and error.filename and not begun:
         line = f"{error.filename}: {error.strerror}; choose another folder with paths.root=FOLDER"
     else:
-        where = getattr(error, "gmdwgf_folder", None)
-        kept = f"the traceback is in {where}/FAILED.json" if where else "HYDRA_FULL_ERROR=1 shows the traceback"
+        kept = f"traceback in {run_folder}/FAILED.json" if begun else "HYDRA_FULL_ERROR=1 shows the traceback"
         print(f"gmdwgf: {type(error).__name__}: {_one_line(str(error))} ({kept})", file=sys.stderr)  # noqa: T201
         return CRASH
     print(f"gmdwgf: {line}", file=sys.stderr)  # noqa: T201

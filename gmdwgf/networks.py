@@ -1,5 +1,7 @@
 """Networks, shared by generators and critics. Flax NNX, used functionally: parameters are a plain pytree."""
 
+import functools
+
 import jax
 from flax import nnx
 
@@ -17,8 +19,9 @@ class Perceptron(nnx.Module):
     def __init__(self, n_in: int, n_out: int, width: int, depth: int, activation: str, rngs: nnx.Rngs):
         sizes = [n_in, *[width] * depth]
         pairs = zip(sizes[:-1], sizes[1:], strict=True)
-        self.hidden = nnx.List([nnx.Linear(fan_in, fan_out, rngs=rngs) for fan_in, fan_out in pairs])
-        self.out = nnx.Linear(sizes[-1], n_out, rngs=rngs)
+        linear = functools.partial(nnx.Linear, param_dtype=jax.dtypes.canonicalize_dtype(float), rngs=rngs)
+        self.hidden = nnx.List([linear(fan_in, fan_out) for fan_in, fan_out in pairs])
+        self.out = linear(sizes[-1], n_out)
         self.activation = ACTIVATIONS[activation]
 
     def __call__(self, h):

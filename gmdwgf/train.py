@@ -6,16 +6,12 @@ Nothing heavy is imported before a run begins, so `--help` and `--cfg job` answe
 import os
 import re
 import sys
-from pathlib import Path
-from typing import Any
 
 import hydra
 from omegaconf import DictConfig
 
 from gmdwgf.complaints import complain
-from gmdwgf.configuration import ConfigError, config_dir
-
-BAD_INPUT, INTERRUPTED = 2, 130
+from gmdwgf.configuration import config_dir
 
 
 def accept_plus(arguments: list[str]) -> list[str]:
@@ -26,46 +22,50 @@ def accept_plus(arguments: list[str]) -> list[str]:
 
 @hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="train")
 def main(cfg: DictConfig) -> float:
-    """One job, alone or of a sweep; returns the best MMD^2 (NaN for a job of a sweep that could not run)."""
+    """One job, alone or of a sweep; returns its MMD^2 (NaN for a job that could not run)."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
     from gmdwgf.sweeps import job as jobs
-    from gmdwgf.sweeps.report_line import Voice
-    from gmdwgf.sweeps.folder import RunIsLive
+    from gmdwgf.sweeps.voice import Voice
 
     hydra_config = HydraConfig.get()
     in_sweep = hydra_config.mode == RunMode.MULTIRUN
     voice = Voice(hydra_config.job.num if in_sweep else None, list(hydra_config.overrides.task))
+    job = None
     try:
         job = jobs.describe(cfg, dict(hydra_config.runtime.choices))
         if job.folder.status() in ("done", "diverged"):
             return voice.skipped(job)
         return voice.finished(job, jobs.carry_out(job, voice.say))
-    except (ConfigError, RunIsLive) as error:
-        if not in_sweep:
-            raise
-        return voice.refused(error)
     except Exception as error:
-        if not in_sweep:
+        if in_sweep:
+            return voice.failed(job, error)
+        if wants_tracebacks():
             raise
-        return voice.failed(job, error)
+        raise SystemExit(complain(error, sys.argv[1:], job.folder.path if job else None)) from error
+
+
+def wants_tracebacks() -> bool:
+    """Whether the user asked for them by setting HYDRA_FULL_ERROR=1."""
+    return os.environ.get("HYDRA_FULL_ERROR") == "1" and not _set_by_us
+
+
+_set_by_us = False
 
 
 def cli() -> None:
     """Entry point: every message to the user is one line; a traceback is kept in the run folder."""
+    global _set_by_us
     sys.argv[1:] = accept_plus(sys.argv[1:])
-    wants_traceback = os.environ.setdefault("HYDRA_FULL_ERROR", "unset") not in ("unset", "0")
-    if not wants_traceback:
-        os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors over instead of printing them itself
+    if not wants_tracebacks():
+        _set_by_us, os.environ["HYDRA_FULL_ERROR"] = True, "1"  # Hydra then raises its errors instead of printing them
     try:
         main()
-    except (KeyboardInterrupt, SystemExit):
-        raise
     except Exception as error:
-        if wants_traceback:
+        if wants_tracebacks():
             raise
-        sys.exit(complain(error, sys.argv[1:]))
+        sys.exit(complain(error, sys.argv[1:], None))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ jaxtyping.install_import_hook([f"gmdwgf.{room}" for room in ARRAY_ROOMS], "beart
 
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import jax
@@ -42,13 +43,20 @@ def clouds():
     return skewed_clouds()
 
 
+def user_environment(home: Path) -> dict[str, str]:
+    """The environment of a user whose home is `home`; compiled programs are shared between the tests."""
+    environment = os.environ | {"HOME": str(home), "WANDB_MODE": "disabled", "COLUMNS": "200"}
+    environment.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(tempfile.gettempdir()) / "gmdwgf-tests-xla"))
+    environment.pop("HYDRA_FULL_ERROR", None)
+    return environment
+
+
 def gmdwgf(*arguments: str, cwd: Path, **kwargs) -> subprocess.CompletedProcess:
     """Run `python -m gmdwgf.train` as a user would, in the folder `cwd`."""
-    environment = os.environ | {"HOME": str(cwd), "WANDB_MODE": "disabled", "COLUMNS": "200"} | kwargs.pop("env", {})
     return subprocess.run(
         [sys.executable, "-m", "gmdwgf.train", *arguments],
         cwd=cwd,
-        env=environment,
+        env=user_environment(cwd) | kwargs.pop("env", {}),
         capture_output=True,
         text=True,
         timeout=300,

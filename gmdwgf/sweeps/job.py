@@ -88,8 +88,11 @@ def _train(job: Job, pieces: dict[str, Any], seed: int, say: Callable[[str], Non
 
     from gmdwgf.plots.run import draw_run
     from gmdwgf.tracking import RunInfo, make_tracker
+    from gmdwgf.training.compilation import CompileClock, keep_compiled_programs
     from gmdwgf.training.loop import Run, train
 
+    keep_compiled_programs()
+    clock = CompileClock()
     plan, problem = pieces["training"], _problem(pieces)
 
     def note(line: str) -> None:
@@ -107,7 +110,7 @@ def _train(job: Job, pieces: dict[str, Any], seed: int, say: Callable[[str], Non
         if outcome.status != "interrupted":
             for figure in draw_run(run, outcome, job.choices.get("drift", ""), job.name):
                 tracker.figure(figure.stem, figure)
-            job.folder.end(outcome.status, summary | {"floor": outcome.reference.floor})
+            job.folder.end(outcome.status, summary | {"floor": outcome.reference.floor, "compile": clock.stop()})
     finally:
         tracker.finish(summary)
     return summary

@@ -42,7 +42,7 @@ def train_step(problem: Problem, state: TrainState) -> tuple[TrainState, dict[st
         drift_state=drift_state,
         health=_examine(problem, state.step, output.v, x, loss, params),
     )
-    logs = {"loss": loss, "learning_rate": rate, "grad_norm": optax.global_norm(gradient)}
+    logs = {"loss": loss, "learning_rate": rate, "grad_norm": optax.tree.norm(gradient)}
     logs |= {name if name == "v_rms" else f"drift/{name}": value for name, value in output.info.items()}
     return _unless_diverged(moved, state), logs
 
@@ -50,7 +50,7 @@ def train_step(problem: Problem, state: TrainState) -> tuple[TrainState, dict[st
 def _examine(problem: Problem, step: Array, v: Particles, x: Particles, loss: Scalar, params) -> Health:
     """Look at each term in turn; the first bad one is recorded."""
     farthest = jnp.max(jnp.abs(x))
-    values = jnp.stack([jnp.max(jnp.abs(v)), farthest, loss, optax.global_norm(params)])
+    values = jnp.stack([jnp.max(jnp.abs(v)), farthest, loss, optax.tree.norm(params)])
     bad = ~jnp.isfinite(values) | jnp.asarray([False, True, False, False]) & ~(farthest <= problem.divergence_radius)
     first = jnp.argmax(bad)
     return Health(jnp.any(bad), step, jnp.where(jnp.any(bad), first + 1, 0), values[first])

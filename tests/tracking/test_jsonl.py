@@ -101,13 +101,14 @@ def test_truncate_drops_later_records_and_a_torn_line(path):
     assert path.read_text() == ""
 
 
-def test_truncate_leaves_the_old_file_whole_when_it_is_stopped(path, monkeypatch):
+@pytest.mark.parametrize("moment", ["fsync", "replace"])
+def test_truncate_leaves_the_old_file_whole_when_it_is_stopped(path, monkeypatch, moment):
     path.write_text('{"step": 0}\n{"step": 10}\n')
 
-    def stop(fd):
+    def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(os, "fsync", stop)
+    monkeypatch.setattr(os, moment, stop)
     with pytest.raises(KeyboardInterrupt):
         truncate(path, 0)
     assert [record["step"] for record in read(path)] == [0, 10]

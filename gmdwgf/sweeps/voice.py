@@ -1,13 +1,14 @@
 """What a person reads of a job in the terminal: its lines while it runs, and a short table at its end."""
 
 import math
-import time
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
-from gmdwgf.sweeps.folder import failure
+from gmdwgf.configuration import ConfigError
+from gmdwgf.sweeps.folder import RunIsLive, failure
 from gmdwgf.sweeps.job import Job
 
 
@@ -17,7 +18,6 @@ class Voice:
     def __init__(self, number: int | None, overrides: list[str]):
         self.console = Console(highlight=False, soft_wrap=True)
         self.number, self.overrides = number, overrides
-        self.began = time.perf_counter()
 
     def say(self, line: str) -> None:
         """One line about the job."""
@@ -45,14 +45,13 @@ class Voice:
             self._table(job, summary)
         return _metric(summary)
 
-    def refused(self, error: Exception) -> float:
-        """The job's config cannot be run."""
-        self.say(f"refused: {error}")
-        return math.nan
-
-    def failed(self, job: Job, error: Exception) -> float:
-        """The job crashed; its traceback is in its folder."""
-        self.say(f"failed ({failure(error)['error'].splitlines()[0]}); traceback in {_short(job)}/FAILED.json")
+    def failed(self, job: Job | None, error: Exception) -> float:
+        """A job of a sweep that cannot be run, or that crashed; the others go on."""
+        if isinstance(error, ConfigError | RunIsLive):
+            self.say(f"refused: {error}")
+        else:
+            kept = f"; traceback in {_short(job)}/FAILED.json" if job else ""
+            self.say(f"failed ({failure(error)['error'].splitlines()[0]}){kept}")
         return math.nan
 
     def _table(self, job: Job, summary: dict[str, Any]) -> None:
@@ -75,8 +74,6 @@ class Voice:
 
 
 def _short(job: Job) -> str:
-    from pathlib import Path
-
     path = job.folder.path
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 

@@ -1,0 +1,39 @@
+"""Compiled programs: kept on disk between processes, counted and timed within a run."""
+
+import os
+import time
+from pathlib import Path
+
+import jax
+
+
+def keep_compiled_programs() -> None:
+    """Let XLA reuse the programs of earlier processes, from the user's cache folder unless JAX was told of another one."""
+    if jax.config.jax_compilation_cache_dir is None:
+        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        jax.config.update("jax_compilation_cache_dir", str(root / "gmdwgf" / "xla"))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+
+
+class CompileClock:
+    """Counts what JAX compiles from now on: `n` programs in `seconds`, of which `cached` came from disk."""
+
+    def __init__(self):
+        self.n, self.seconds, self.cached = 0, 0.0, 0
+        self.began = time.perf_counter()
+        jax.monitoring.register_event_duration_secs_listener(self._duration)
+        jax.monitoring.register_event_listener(self._event)
+
+    def _duration(self, event: str, seconds: float, **_) -> None:
+        if event.endswith("backend_compile_duration"):
+            self.n, self.seconds = self.n + 1, self.seconds + seconds
+
+    def _event(self, event: str, **_) -> None:
+        self.cached += event.endswith("compilation_cache/cache_hits")
+
+    def stop(self) -> dict[str, float]:
+        """Stop counting and return the numbers."""
+        jax.monitoring.unregister_event_duration_listener(self._duration)
+        jax.monitoring.unregister_event_listener(self._event)
+        return {"programs": self.n, "seconds": round(self.seconds, 3), "from_cache": self.cached}

@@ -1,0 +1,133 @@
+"""The command line as a user meets it: its spellings, its one-line complaints, its sweeps."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+
+from gmdwgf import train
+from tests.conftest import gmdwgf
+
+TINY = ["debug=tiny", "tracking.wandb.mode=disabled"]
+
+
+@pytest.fixture
+def cli(tmp_path, monkeypatch, capsys):
+    """Run the command in this process, in an empty folder; returns (exit code, standard output, standard error)."""
+    monkeypatch.chdir(tmp_path)
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["gmdwgf", *arguments])
+        code = 0
+        try:
+            train.cli()
+        except SystemExit as stop:
+            code = stop.code or 0
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+BAD_INPUT = {
+    "unknown drift": (["drift=sinkhron"], ["drift=sinkhron", "did you mean sinkhorn", "deng", "kl", "mmd"]),
+    "unknown drift with a plus": (["+drift=foo"], ["drift=foo", "Known:", "kl"]),
+    "unknown dataset": (["dataset=moons"], ["dataset=moons", "two_moons"]),
+    "misspelt field": (["drift=kl", "drift.bandwith=0.3"], ["drift.bandwith=0.3", "did you mean bandwidth"]),
+    "misspelt field behind a plus": (["drift=kl", "+drift.bandwith=0.3"], ["drift.bandwith=0.3", "did you mean bandwidth"]),
+    "wrong type": (["drift=kl", "drift.bandwidth=wide"], ["drift.bandwidth=wide", "must be a number", "default is"]),
+    "negative bandwidth": (["drift=kl", "drift.bandwidth=-0.3"], ["drift.bandwidth=-0.3", "greater than 0"]),
+    "NaN bandwidth": (["drift=kl", "drift.bandwidth=nan"], ["drift.bandwidth=nan", "finite"]),
+    "zero batch": (["training.batch_size=0"], ["training.batch_size=0", "at least 1", "training.batch_size=512"]),
+    "fraction of a batch": (["training.batch_size=10.5"], ["training.batch_size=10.5", "whole number"]),
+    "bad option": (["drift=kl", "drift.self_term=none"], ["drift.self_term=none", "leave_one_out"]),
+    "bad seed": (["seed=one"], ["seed=one", "whole number"]),
+    "bad rate": (["optimizer.learning_rate=0"], ["optimizer.learning_rate=0", "greater than 0"]),
+    "no array given": (["dataset=array"], ["dataset.path=null", "set dataset.path=", "[N d]"]),
+    "array missing": (["dataset=array", "dataset.path=none.npy"], ["dataset.path=none.npy", "is not a file"]),
+    "array of wrong shape": (["dataset=array", "dataset.path=flat.npy"], ["dataset.path=flat.npy", "[12]", "[N d]"]),
+    "array with NaN": (["dataset=array", "dataset.path=holes.npy"], ["dataset.path=holes.npy", "1 of 6 rows"]),
+    "unwritable folder": (["paths.root=file.txt/runs"], ["paths.root=", "file.txt/runs", "choose another folder"]),
+    "bad tracking mode": (["tracking.wandb.mode=on"], ["tracking.wandb.mode=on", "offline"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD_INPUT)
+def test_bad_input_is_one_line_that_names_key_value_and_fix(case, cli, tmp_path):
+    np.save(tmp_path / "flat.npy", np.zeros(12))
+    holes = np.ones((6, 2))
+    holes[3, 1] = np.nan
+    np.save(tmp_path / "holes.npy", holes)
+    (tmp_path / "file.txt").write_text("not a folder")
+    arguments, expected = BAD_INPUT[case]
+    code, out, err = cli(*arguments)
+    assert code == 2
+    assert err.startswith("gmdwgf: ")
+    assert len(err.strip().splitlines()) == 1, err
+    for words in expected:
+        assert words in err
+    assert "Traceback" not in out + err
+    assert not list(tmp_path.glob("runs/*/manifest.json")), "a run was begun"
+
+
+@pytest.mark.parametrize("spelling", [["+drift=kl"], ["drift=kl"], ["++drift=kl"]])
+def test_both_spellings_choose_a_drift(spelling, cli):
+    code, out, _ = cli(*spelling, "--cfg", "job")
+    assert code == 0
+    assert "KLDrift" in out
+
+
+def test_no_drift_at_all_is_sinkhorn(cli):
+    assert "SinkhornDrift" in cli("--cfg", "job")[1]
+
+
+def test_help_lists_every_choice(cli):
+    out = cli("--help")[1]
+    for words in ("deng, ", "two_moons", "particles", "debug=tiny", "KEY=VALUE"):
+        assert words in out
+
+
+def test_a_sweep_runs_each_cell_once_and_typed_again_does_nothing(cli, tmp_path):
+    command = ["-m", "+drift=kl,mmd", "seed=0,1", *TINY]
+    code, out, err = cli(*command)
+    assert code == 0, err
+    folders = sorted((tmp_path / "runs").glob("*/DONE.json"))
+    assert len(folders) == 4
+    before = [folder.stat().st_mtime_ns for folder in folders]
+
+    code, out, _ = cli(*command)
+    assert code == 0
+    assert out.count("already done") == 4
+    assert [folder.stat().st_mtime_ns for folder in folders] == before
+
+    removed = folders[1].parent
+    for path in sorted(removed.rglob("*"), reverse=True):
+        path.unlink() if path.is_file() else path.rmdir()
+    removed.rmdir()
+    code, out, _ = cli(*command)
+    assert out.count("already done") == 3
+    assert folders[1].is_file()
+
+
+def test_a_bad_cell_does_not_stop_the_others(cli, tmp_path):
+    code, out, _ = cli("-m", "+drift=kl", "drift.bandwidth=-1,0.3", *TINY)
+    assert code == 0
+    assert "refused: drift.bandwidth=-1" in out
+    assert len(list((tmp_path / "runs").glob("*/DONE.json"))) == 1
+
+
+def test_a_diverged_run_is_a_result(cli, tmp_path):
+    code, out, err = cli("drift=mmd", "training.divergence_radius=0.5", *TINY)
+    assert code == 0, err
+    assert "diverged (position" in out
+    (ending,) = (tmp_path / "runs").glob("*/DIVERGED.json")
+    facts = json.loads(ending.read_text())
+    assert facts["diverged_term"] == "position"
+    assert float(facts["diverged_value"]) > 0.5
+    assert "already diverged" in cli("drift=mmd", "training.divergence_radius=0.5", *TINY)[1]
+
+
+def test_the_module_and_the_console_script_are_one_command(tmp_path):
+    done = gmdwgf("+drift=kl", "seed=-1", cwd=tmp_path)
+    assert done.returncode == 2
+    assert done.stderr.startswith("gmdwgf: seed=-1")

@@ -1,0 +1,44 @@
+"""Small problems for the training tests."""
+
+import jax
+import jax.numpy as jnp
+
+from gmdwgf.configuration import build, load_node
+from gmdwgf.training.plan import Problem, make_problem
+from gmdwgf.training.state import TrainState, initial_state
+from gmdwgf.training.step import train_chunk
+
+
+def small_problem(drift="kl", generator="mlp", optimizer="adam", dataset="eight_gaussians", changes=None) -> Problem:
+    """A problem of a few seconds; `changes` are fields by group, e.g. {"drift": {"bandwidth": 0.5}}."""
+    sizes = {
+        "training": {"n_steps": 40, "batch_size": 24, "n_targets": 32},
+        "generator": {"noise_dim": 3, "width": 16, "depth": 2} if generator == "mlp" else {},
+    }
+    names = {"dataset": dataset, "drift": drift, "generator": generator, "optimizer": optimizer, "training": "default"}
+    pieces = {}
+    for group, name in names.items():
+        node = load_node(group, name, {})
+        node = node.get(group, node)  # particles.yaml sets several groups at once
+        for field, value in (sizes.get(group, {}) | (changes or {}).get(group, {})).items():
+            node[field] = value
+        pieces[group] = build(node, group)
+    return make_problem(
+        pieces["dataset"], pieces["drift"], pieces["generator"], pieces["optimizer"], pieces["training"]
+    )
+
+
+def run_steps(problem: Problem, *stops: int, chunk_size: int = 10, seed: int = 0) -> TrainState:
+    """The state after training to each stop in turn."""
+    state = jax.jit(initial_state)(problem, jax.random.key(seed))
+    for stop in stops:
+        while int(state.step) < stop and not bool(state.health.diverged):
+            state, _, _ = train_chunk(problem, state, jnp.asarray(stop), chunk_size=chunk_size)
+    return state
+
+
+def same_bits(one, other) -> bool:
+    """Whether two pytrees hold exactly the same numbers."""
+    plain = lambda leaf: jax.random.key_data(leaf) if jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key) else leaf
+    equal = jax.tree.map(lambda a, b: bool((plain(a) == plain(b)).all()), one, other)
+    return all(jax.tree.leaves(equal))
