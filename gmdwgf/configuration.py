@@ -43,7 +43,7 @@ def build(node: Any, key: str) -> Any:
             full = f"{key}.{error.full_key}" if getattr(error, "full_key", None) else key
             raise ConfigError(full, inspect.Parameter.empty, str(error).splitlines()[0]) from error
     if isinstance(node, list):
-        return [build(item, f"{key}[{index}]") for index, item in enumerate(node)]
+        return [build(item, f"{key}.{index}") for index, item in enumerate(node)]
     if not isinstance(node, dict):
         return node
     fields = {name: build(value, f"{key}.{name}") for name, value in node.items() if name != "_target_"}

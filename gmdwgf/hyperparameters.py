@@ -44,7 +44,9 @@ def _as_reals(value: Any) -> Any:
     return value
 
 
-def _check_real(shape_of: str, above: float | None, at_least: float | None, at_most: float | None) -> Callable:
+def _check_real(
+    shape_of: str, above: float | None, at_least: float | None, at_most: float | None = None, below: float | None = None
+) -> Callable:
     def check(name: str, value: Any) -> None:
         if isinstance(value, jax.core.Tracer):
             return
@@ -62,6 +64,8 @@ def _check_real(shape_of: str, above: float | None, at_least: float | None, at_m
                 raise FieldError(name, shown, f"must be at least {at_least:g}")
             if at_most is not None and not number <= at_most:
                 raise FieldError(name, shown, f"must be at most {at_most:g}")
+            if below is not None and not number < below:
+                raise FieldError(name, shown, f"must be less than {below:g}")
 
     return check
 
@@ -72,10 +76,11 @@ def real(
     above: float | None = None,
     at_least: float | None = None,
     at_most: float | None = None,
+    below: float | None = None,
     default: Any = dataclasses.MISSING,
 ) -> Any:
     """A traced real number with a unit and bounds."""
-    rule = _check_real("a number", above, at_least, at_most)
+    rule = _check_real("a number", above, at_least, at_most, below)
     return eqx.field(converter=_as_real, metadata={_RULE: rule, _UNIT: unit}, default=default)
 
 
@@ -83,7 +88,7 @@ def reals(
     unit: str = "", *, above: float | None = None, at_least: float | None = None, default: Any = dataclasses.MISSING
 ) -> Any:
     """One traced real number or a list of them; kept as a one-dimensional array."""
-    rule = _check_real("a number or a list of numbers", above, at_least, None)
+    rule = _check_real("a number or a list of numbers", above, at_least)
     return eqx.field(converter=_as_reals, metadata={_RULE: rule, _UNIT: unit}, default=default)
 
 

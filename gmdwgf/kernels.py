@@ -89,3 +89,87 @@ KERNELS: dict[str, RadialKernel] = {
         sharp=lambda r2, h: distance(r2) ** 3 / 3 + 0 * h,
     ),
 }
+
+
+class LogKernel(NamedTuple):
+    """A positive kernel by its logarithm, for sums that underflow: profile functions of (squared distance, bandwidth).
+
+    `log_value` is log k; `slope` is s with grad_x log k(x, y) = s (y - x), 0 at coincident points where there is no gradient.
+    """
+
+    log_value: Callable[[R2, Array], R2]
+    slope: Callable[[R2, Array], R2]
+
+
+def _laplace_sharp_log(r2, h):
+    r = distance(r2)
+    return jnp.log(h) + jnp.log(r + h) - r / h
+
+
+def _matern_log(r2, h):
+    s = jnp.sqrt(3.0) * distance(r2) / h
+    return jnp.log1p(s) - s
+
+
+def _matern_slope(r2, h):
+    return 3 / h**2 / (1 + jnp.sqrt(3.0) * distance(r2) / h)
+
+
+def _matern_sharp_log(r2, h):
+    s = jnp.sqrt(3.0) * distance(r2) / h
+    return 2 * jnp.log(h) + jnp.log1p(s + s**2 / 3) - s
+
+
+def _matern_sharp_slope(r2, h):
+    s = jnp.sqrt(3.0) * distance(r2) / h
+    return (1 + s) / (1 + s + s**2 / 3) / h**2
+
+
+LOG_KERNELS: dict[str, LogKernel] = {
+    "gaussian": LogKernel(log_value=lambda r2, h: -r2 / (2 * h**2), slope=lambda r2, h: jnp.ones_like(r2) / h**2),
+    "laplace": LogKernel(log_value=lambda r2, h: -distance(r2) / h, slope=lambda r2, h: reciprocal_distance(r2) / h),
+    "imq": LogKernel(log_value=lambda r2, h: -jnp.log1p(r2 / h**2) / 2, slope=lambda r2, h: 1 / (h**2 + r2)),
+    "matern": LogKernel(log_value=_matern_log, slope=_matern_slope),
+}
+"""The kernels of `KERNELS` that are positive."""
+
+
+LOG_SHARP_KERNELS: dict[str, LogKernel] = {
+    "gaussian": LogKernel(
+        log_value=lambda r2, h: 2 * jnp.log(h) - r2 / (2 * h**2), slope=LOG_KERNELS["gaussian"].slope
+    ),
+    "laplace": LogKernel(log_value=_laplace_sharp_log, slope=lambda r2, h: 1 / (h * (distance(r2) + h))),
+    "matern": LogKernel(log_value=_matern_sharp_log, slope=_matern_sharp_slope),
+}
+"""The companions k# of `KERNELS` that are positive."""
+
+
+class Profile(NamedTuple):
+    """A radial kernel with its numbers filled in: `value` and `gradient_weight` as functions of the squared distance alone."""
+
+    value: Callable[[R2], R2]
+    gradient_weight: Callable[[R2], R2]
+
+
+def mean_kernel(name: str, bandwidths: Float[Array, " k"]) -> Profile:
+    """The mean over `bandwidths` (data units) of the kernel `name` of `KERNELS`."""
+
+    def mean_of(profile):
+        return lambda r2: sum(profile(r2, h) for h in bandwidths.astype(r2.dtype)) / bandwidths.size
+
+    return Profile(mean_of(KERNELS[name].value), mean_of(KERNELS[name].gradient_weight))
+
+
+def riesz_kernel(exponent: Array) -> Profile:
+    """k = -r^s of exponent s in (0, 2): the energy kernel at s = 1. For s < 1 its gradient s r^(s-1) is unbounded as r -> 0.
+
+    At coincident points the gradient is 0, as for the energy kernel. Source: Hertrich et al. 2023 (arXiv:2305.11463).
+    """
+
+    def power_of_distance(r2, power):
+        positive = r2 > 0
+        return jnp.where(positive, jnp.where(positive, r2, 1.0) ** (power / 2), 0.0)
+
+    return Profile(
+        lambda r2: -power_of_distance(r2, exponent), lambda r2: exponent * power_of_distance(r2, exponent - 2)
+    )

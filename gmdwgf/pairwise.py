@@ -104,3 +104,12 @@ def others(self_term: str, index: Array, n: int) -> Array:
     if self_term == "two_batch":
         return (candidate < n // 2) != (index < n // 2)
     return jnp.ones(n, bool)
+
+
+def half_mmd2(profile: Callable[[Array], Array], x: Particles, y: Targets) -> Array:
+    """Half the squared MMD between the empirical laws (V-statistic), for a kernel as a function of the squared distance."""
+
+    def mean_kernel(left, right):
+        return jnp.mean(over_points(lambda point: jnp.mean(profile(squared_distances(point, right))), left, right.shape[0]))
+
+    return mean_kernel(x, x) / 2 - mean_kernel(x, y) + mean_kernel(y, y) / 2

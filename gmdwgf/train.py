@@ -37,7 +37,7 @@ def main(cfg: DictConfig) -> float:
         job = jobs.describe(cfg, dict(hydra_config.runtime.choices))
         if job.folder.status() in ("done", "diverged"):
             return voice.skipped(job)
-        return voice.finished(job, jobs.carry_out(job, voice.say))
+        return voice.finished(job, jobs.carry_out(job, voice.say, voice.detail))
     except Exception as error:
         if in_sweep:
             return voice.failed(job, error)

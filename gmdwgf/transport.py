@@ -1,21 +1,42 @@
 """Entropic transport between clouds: the only file that talks to ott-jax.
 
-Units. `epsilon` belongs to the half squared cost c = |x - y|^2 / 2, so it is the square of a length and equals the sigma^2 of
-the Gaussian exp(-|x - y|^2 / 2 sigma^2). With the full cost of ott-jax the same problem has epsilon_full = 2 epsilon, and
-potentials and value are twice as large. The plan is
+Units. `epsilon` belongs to the cost as written, c = |x - y|^2 / 2 or c = |x - y|; the other conventions are in
+`full_cost_epsilon`. The plan is
 
     pi_ij = a_i b_j exp((f_i + g_j - c_ij) / epsilon),
 
-with the masses a, b outside the potentials (ott-jax keeps epsilon log a inside f).
+with the masses a, b outside the potentials, which are in cost units. It minimises <pi, c> + epsilon KL(pi | a b) with its
+marginals held to a and b, or, with a `relaxation` rho, plus rho KL(pi 1 | a) + rho KL(pi^T 1 | b).
+
+The converged solvers keep the n x m cost, because ott-jax's own streamed mode does not run on present versions of jax; all
+else here goes through in tiles.
 """
 
+import functools
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from gmdwgf import pairwise
-from gmdwgf.typing import Array, Float, Particles, Scalar, Targets, Weights
+from gmdwgf.kernels import distance, reciprocal_distance
+from gmdwgf.typing import Array, Float, Particles, Point, Scalar, Targets, Weights
+
+
+class Cost(NamedTuple):
+    """A ground cost by its profile functions of r2 = |x - y|^2."""
+
+    value: Callable[[Array], Array]
+    slope: Callable[[Array], Array]
+    """s with grad_x c(x, y) = s (x - y), 0 at coincident points where there is no gradient."""
+
+
+COSTS: dict[str, Cost] = {
+    "half_squared": Cost(value=lambda r2: r2 / 2, slope=jnp.ones_like),
+    "euclidean": Cost(value=distance, slope=reciprocal_distance),
+}
+"""|x - y|^2 / 2 and |x - y|."""
 
 
 class Potentials(NamedTuple):
@@ -25,19 +46,38 @@ class Potentials(NamedTuple):
     g: Float[Array, " m"]
     n_iters: Array
     marginal_error: Scalar
-    """L1 distance between the plan's marginal and the wanted one."""
+    """L1 distance between the plan's marginal and the wanted one (with a relaxation: summed over both marginals)."""
     converged: Array
 
 
 def full_cost_epsilon(epsilon: Scalar) -> Scalar:
-    """The epsilon of the same problem under the full squared cost: epsilon (half cost) = sigma^2, full = 2 sigma^2."""
+    """The epsilon of the same problem under the full squared cost |x - y|^2: twice ours, for the half cost.
+
+    | convention | Gibbs kernel | in terms of our epsilon |
+    |---|---|---|
+    | half cost (here, everywhere) | exp(-r^2 / 2 epsilon) | epsilon |
+    | full cost (ott-jax, arXiv:2603.12366) | exp(-r^2 / epsilon') | epsilon' = 2 epsilon |
+    | Gaussian kernel of standard deviation sigma | exp(-r^2 / 2 sigma^2) | sigma^2 = epsilon |
+    | "temperature" of a squared distance | exp(-r^2 / tau) | tau = 2 epsilon = 2 sigma^2 |
+    | cost r = |x - y| (not squared) | exp(-r / epsilon) | epsilon, nothing to convert |
+
+    Potentials, values, gradients and the relaxation rho of the full cost are twice those of the half cost. What ott-jax
+    calls tau_a = tau_b is rho / (rho + epsilon), the same in both; 1 is balanced.
+    """
     return 2 * epsilon
 
 
-def softmin(point: Float[Array, " d"], y: Targets, g: Float[Array, " m"], log_b: Float[Array, " m"], epsilon: Scalar) -> Scalar:
+def softmin(
+    point: Point,
+    y: Targets,
+    g: Float[Array, " m"],
+    log_b: Float[Array, " m"],
+    epsilon: Scalar,
+    cost: str = "half_squared",
+) -> Scalar:
     """-epsilon log sum_j b_j exp((g_j - c(point, y_j)) / epsilon): the potential at `point` that makes its row exact."""
-    cost = pairwise.squared_distances(point, y) / 2
-    return -epsilon * pairwise.log_sum_exp(log_b + (g - cost) / epsilon)
+    c = COSTS[cost].value(pairwise.squared_distances(point, y))
+    return -epsilon * pairwise.log_sum_exp(log_b + (g - c) / epsilon)
 
 
 def barycentric_map(
@@ -52,6 +92,32 @@ def barycentric_map(
     return pairwise.over_points(mean_target, at, y.shape[0])
 
 
+def pull(
+    at: Particles,
+    y: Targets,
+    g: Float[Array, " m"],
+    log_b: Float[Array, " m"],
+    epsilon: Scalar,
+    cost: str = "half_squared",
+    relaxation: Scalar | None = None,
+) -> Particles:
+    """-(1 / a) sum_j pi(x, j) grad_x c(x, y_j) at the points `at`, for the plan with potential `g` and a last row update.
+
+    For the half squared cost it is T(x) - x, for |x - y| the mean unit vector towards the targets. A relaxed plan
+    gives the row the mass a exp(-f / rho) instead of a.
+    """
+
+    def one(point):
+        r2 = pairwise.squared_distances(point, y)
+        logits = log_b + (g - COSTS[cost].value(r2)) / epsilon
+        weights = pairwise.softmax_weights(logits) * COSTS[cost].slope(r2)
+        if relaxation is not None:
+            weights = weights * jnp.exp(pairwise.log_sum_exp(logits) * epsilon / (relaxation + epsilon))
+        return pairwise.weighted_differences(weights, point, y)
+
+    return pairwise.over_points(one, at, y.shape[0])
+
+
 def potentials(
     x: Particles,
     y: Targets,
@@ -61,51 +127,59 @@ def potentials(
     max_iters: int,
     x_weights: Weights | None = None,
     y_weights: Weights | None = None,
+    cost: str = "half_squared",
+    relaxation: Scalar | None = None,
 ) -> Potentials:
-    """Potentials between two clouds by the Sinkhorn solver of ott-jax, with momentum, to an L1 marginal error.
+    """Potentials between two clouds by the Sinkhorn solver of ott-jax, to an L1 marginal error.
 
+    Balanced problems are solved with momentum, relaxed ones with its translation-invariant updates (Séjourné et al. 2022).
     Not differentiable, and need not be: by the envelope theorem the flow takes the plan as given.
     """
-    from ott.geometry.pointcloud import PointCloud
-    from ott.problems.linear.linear_problem import LinearProblem
+    from ott.geometry.geometry import Geometry
     from ott.solvers.linear.acceleration import Momentum
     from ott.solvers.linear.sinkhorn import Sinkhorn
 
     x, y = pairwise.centred(jax.lax.stop_gradient(x), jax.lax.stop_gradient(y))
-    log_a, log_b = pairwise.log_masses(x_weights, x), pairwise.log_masses(y_weights, y)
+    log_a, log_b = _finite_log_masses(x_weights, x), _finite_log_masses(y_weights, y)
+    cost_xy = jax.vmap(lambda point: COSTS[cost].value(pairwise.squared_distances(point, y)))(x)
+    # ott-jax measures entropy, not KL(pi | a b); with the masses inside the cost the two are the same problem.
+    geometry = Geometry(cost_xy - epsilon * (log_a[:, None] + log_b[None, :]), epsilon=epsilon)
+    tau = None if relaxation is None else relaxation / (relaxation + epsilon)
     check_every = min(10, max_iters)
-    problem = LinearProblem(PointCloud(x, y, epsilon=full_cost_epsilon(epsilon)), a=jnp.exp(log_a), b=jnp.exp(log_b))
+    late = Momentum(start=2 * check_every, error_threshold=1.0, value=jnp.ones((), x.dtype), inner_iterations=check_every)
     solver = Sinkhorn(
         threshold=threshold,
         max_iterations=max_iters - max_iters % check_every,
         inner_iterations=check_every,
-        momentum=Momentum(
-            start=2 * check_every, error_threshold=1.0, value=jnp.ones((), x.dtype), inner_iterations=check_every
-        ),
+        momentum=late if tau is None else None,
+        recenter_potentials=tau is not None,
     )
-    solved = solver(problem)
+    solved = solver(_problem(geometry, jnp.exp(log_a), jnp.exp(log_b), tau))
     checks = jnp.maximum(solved.n_iters // check_every - 1, 0)
-    return Potentials(
-        f=solved.f / 2 - epsilon * log_a,
-        g=solved.g / 2 - epsilon * log_b,
-        n_iters=solved.n_iters,
-        marginal_error=solved.errors[checks],
-        converged=solved.converged,
-    )
+    return Potentials(solved.f, solved.g, solved.n_iters, solved.errors[checks], solved.converged)
 
 
 def self_potential(
-    x: Particles, epsilon: Scalar, *, threshold: Scalar, max_iters: int, x_weights: Weights | None = None
+    x: Particles,
+    epsilon: Scalar,
+    *,
+    threshold: Scalar,
+    max_iters: int,
+    x_weights: Weights | None = None,
+    cost: str = "half_squared",
+    relaxation: Scalar | None = None,
 ) -> Potentials:
     """Potential of a cloud with itself by averaged symmetric updates f <- (f + T f) / 2, a handful of which suffice.
 
-    Source: Feydy et al. 2019 (arXiv:1810.08278), section 3.1.
+    Source: Feydy et al. 2019 (arXiv:1810.08278), section 3.1; relaxed: Séjourné et al. 2019 (arXiv:1910.12958).
     """
-    (x,) = pairwise.centred(jax.lax.stop_gradient(x), x)[:1]
+    x = jax.lax.stop_gradient(x)
+    x = pairwise.centred(x, x)[0]
     log_a = pairwise.log_masses(x_weights, x)
+    damping = 1.0 if relaxation is None else relaxation / (relaxation + epsilon)
 
-    def updated(f):
-        return pairwise.over_points(lambda point: softmin(point, x, f, log_a, epsilon), x, x.shape[0])
+    def row_update(f):
+        return pairwise.over_points(lambda point: softmin(point, x, f, log_a, epsilon, cost), x, x.shape[0])
 
     def unfinished(carry):
         _, _, error, n_iters = carry
@@ -113,12 +187,87 @@ def self_potential(
 
     def improve(carry):
         f, image, _, n_iters = carry
-        f = (f + image) / 2
-        image = updated(f)
-        error = jnp.sum(jnp.exp(log_a) * jnp.abs(jnp.expm1((f - image) / epsilon)))
+        f = (f + damping * image) / 2
+        image = row_update(f)
+        wanted = 0.0 if relaxation is None else jnp.expm1(-f / relaxation)
+        error = jnp.sum(jnp.exp(log_a) * jnp.abs(jnp.expm1((f - image) / epsilon) - wanted))
         return f, image, error, n_iters + 1
 
     zero = jnp.zeros(x.shape[0], x.dtype)
-    start = (zero, updated(zero), jnp.asarray(jnp.inf, x.dtype), jnp.asarray(0))
+    start = (zero, row_update(zero), jnp.asarray(jnp.inf, x.dtype), jnp.asarray(0))
     f, _, error, n_iters = jax.lax.while_loop(unfinished, improve, start)
     return Potentials(f, f, n_iters, error, error <= threshold)
+
+
+def entropic_cost(
+    x: Particles,
+    y: Targets,
+    found: Potentials,
+    epsilon: Scalar,
+    cost: str = "half_squared",
+    relaxation: Scalar | None = None,
+) -> Scalar:
+    """Minimum of the transport problem between two uniform clouds, by the dual value of the potentials found.
+
+    The potentials count as constants, so that its gradient is that of the minimum (envelope theorem).
+    """
+    f, g = jax.lax.stop_gradient((found.f, found.g))
+    log_b = pairwise.log_masses(None, y)
+
+    def row_mass(row):
+        point, height = row
+        return jnp.exp((height - softmin(point, y, g, log_b, epsilon, cost)) / epsilon)
+
+    def dual(h):
+        return jnp.mean(h) if relaxation is None else -relaxation * jnp.mean(jnp.expm1(-h / relaxation))
+
+    mass = jnp.mean(pairwise.over_points(row_mass, (x, f), y.shape[0]))
+    return dual(f) + dual(g) - epsilon * (mass - 1)
+
+
+def _finite_log_masses(weights: Weights | None, cloud: Particles) -> Float[Array, " n"]:
+    """Log masses in which a weight of zero is the smallest number instead, so that its potential exists."""
+    return jnp.maximum(pairwise.log_masses(weights, cloud), jnp.log(jnp.finfo(cloud.dtype).tiny))
+
+
+class _TracedTau:
+    """A traced tau below 1. ott-jax asks `tau == 1.0` and `tau < 1.0` in Python, which a traced number cannot answer."""
+
+    def __init__(self, value):
+        self.value = value
+
+    __hash__ = None
+    __eq__ = lambda self, other: False
+    __lt__ = lambda self, other: True
+    __mul__ = lambda self, other: self.value * getattr(other, "value", other)
+    __rmul__ = __mul__
+    __neg__ = lambda self: -self.value
+    __sub__ = lambda self, other: self.value - other
+    __rsub__ = lambda self, other: other - self.value
+
+
+def _problem(geometry, a, b, tau):
+    from ott.problems.linear.linear_problem import LinearProblem
+
+    return LinearProblem(geometry, a, b) if tau is None else _relaxed_problem()(geometry, a, b, _TracedTau(tau))
+
+
+@functools.cache
+def _relaxed_problem():
+    """ott-jax's linear problem with tau_a = tau_b = tau among the traced numbers, not in the structure."""
+    from ott.problems.linear.linear_problem import LinearProblem
+
+    @jax.tree_util.register_pytree_node_class
+    class RelaxedProblem(LinearProblem):
+        def __init__(self, geometry, a, b, tau):
+            super().__init__(geometry, a, b, tau_a=tau, tau_b=tau)
+
+        def tree_flatten(self):
+            return [self.geom, self._a, self._b, self.tau_a.value], None
+
+        @classmethod
+        def tree_unflatten(cls, aux_data, children):
+            *rest, tau = children
+            return cls(*rest, _TracedTau(tau))
+
+    return RelaxedProblem

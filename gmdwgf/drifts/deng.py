@@ -3,9 +3,9 @@
 import jax.numpy as jnp
 
 from gmdwgf import pairwise
+from gmdwgf.drifts.affinity import Candidates, joint_drift, laplace
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
 from gmdwgf.hyperparameters import flag, reals
-from gmdwgf.kernels import distance
 from gmdwgf.typing import Array, Float
 
 
@@ -30,42 +30,18 @@ class DengDrift(StatelessDrift):
 
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
         del key
-        queries = x if at is None else at
-        x, y, queries = pairwise.centred(x, y, queries)
+        x, y, *at = pairwise.centred(x, y, *([] if at is None else [at]))
         n, m = x.shape[0], y.shape[0]
-        log_a = pairwise.log_masses(x_weights, x) + jnp.log(n)
-        log_b = pairwise.log_masses(y_weights, y) + jnp.log(m)
-        temperatures = self.temperature.astype(x.dtype)
-        v = sum(self._one(temperature, x, y, queries, log_a, log_b, at is None) for temperature in temperatures)
+        x_copies, y_copies = n * pairwise.masses(x_weights, x), m * pairwise.masses(y_weights, y)
+        copies = jnp.concatenate([x_copies, y_copies])
+        candidates = Candidates(jnp.concatenate([x, y]), copies, copies, n_repelling=n)
+        mask = jnp.inf if self.self_mask else 0.0
+        at = at[0] if at else None
+        v = sum(
+            joint_drift(at, x, x_copies, candidates, laplace(temperature), mask, product_floor=0.0)
+            for temperature in self.temperature.astype(x.dtype)
+        )
         return DriftOutput(v, {"v_rms": rms(v)})
-
-    def _one(self, temperature, x, y, queries, log_a, log_b, on_particles):
-        n, m = x.shape[0], y.shape[0]
-        particles = jnp.arange(n)
-
-        def log_affinity(point, cloud):
-            return -distance(pairwise.squared_distances(point, cloud)) / temperature
-
-        def unmasked(logits, index, of_particles=True):
-            masked = self.self_mask and of_particles
-            return jnp.where(particles == index, -jnp.inf, logits) if masked else logits
-
-        over_queries = lambda c: pairwise.log_sum_exp(log_a + log_affinity(c, x))
-        over_others = lambda c: pairwise.log_sum_exp(log_a + unmasked(log_affinity(c[1], x), c[0]))
-        column_y = pairwise.over_points(over_queries, y, n)
-        column_x = pairwise.over_points(over_others, (particles, x), n)
-        column_x = jnp.where(jnp.isneginf(column_x), jnp.inf, column_x)  # a lone masked particle repels nobody
-
-        def pull(row):
-            index, point = row
-            to_y = log_b + log_affinity(point, y)
-            to_x = log_a + unmasked(log_affinity(point, x), index, on_particles)
-            half_row = pairwise.log_sum_exp(jnp.concatenate([to_y, to_x])) / 2
-            attraction = jnp.exp(to_y - half_row - column_y / 2)
-            repulsion = jnp.exp(to_x - half_row - column_x / 2)
-            return jnp.sum(repulsion) * (attraction @ y) - jnp.sum(attraction) * (repulsion @ x)
-
-        return pairwise.over_points(pull, (jnp.arange(queries.shape[0]), queries), n + m)
 
     def tags(self) -> Tags:
         return Tags(zero_at_equality=not self.self_mask, curl_free=False, flow_of=None, reach="local")

@@ -1,9 +1,7 @@
 """Difference of Gaussian Parzen scores: the drift whose fixed point is that of the KL flow (zoo Z1)."""
 
-import jax.numpy as jnp
-
-from gmdwgf import pairwise
-from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
+from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags
+from gmdwgf.drifts.mean_shift import SELF_TERMS, shift_difference
 from gmdwgf.hyperparameters import choice, real
 from gmdwgf.typing import Scalar
 
@@ -15,7 +13,8 @@ class KLDrift(StatelessDrift):
                = h^2 (grad log p_h - grad log q_h)(x_i),   p_h, q_h the Parzen densities of bandwidth h.
 
     Flow of: nothing. It is the velocity of KL(q || p) with both scores smoothed; only its fixed point p = q is that of a
-    smoothed KL. Blind to the relative mass of modes further apart than a few bandwidths.
+    smoothed KL, whose true flow is the drift `kl_wgf`. Blind to the relative mass of modes further apart than a few bandwidths.
+    The member of the family `mean_shift` with the Gaussian kernel, under its own name.
     Units: `bandwidth` h in data units, the standard deviation of the kernel; v in data units.
     Self term: `keep` includes the particle itself (exactly zero on identical clouds), `leave_one_out` leaves it out,
     `two_batch` uses the other half of the batch.
@@ -23,29 +22,17 @@ class KLDrift(StatelessDrift):
     """
 
     bandwidth: Scalar = real("data units (standard deviation)", above=0)
-    self_term: str = choice("keep", "leave_one_out", "two_batch")
+    self_term: str = choice(*SELF_TERMS)
 
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
         del key
-        queries = x if at is None else at
-        x, y, queries = pairwise.centred(x, y, queries)
-        log_a, log_b = pairwise.log_masses(x_weights, x), pairwise.log_masses(y_weights, y)
-        n = x.shape[0]
-
-        def shift(row):
-            index, point = row
-            to_targets = pairwise.softmax_weights(log_b - pairwise.squared_distances(point, y) / (2 * self.bandwidth**2))
-            logits = log_a - pairwise.squared_distances(point, x) / (2 * self.bandwidth**2)
-            if at is None:
-                logits = jnp.where(pairwise.others(self.self_term, index, n), logits, -jnp.inf)
-            to_particles = pairwise.softmax_weights(logits)
-            alone = 1 - jnp.sum(to_particles)  # 1 when the mask leaves nobody: then only the attraction acts
-            v = to_targets @ y - to_particles @ x - alone * point
-            return v, 1 / jnp.sum(to_targets**2)
-
-        v, neighbours = pairwise.over_points(shift, (jnp.arange(queries.shape[0]), queries), n + y.shape[0])
-        return DriftOutput(v, {"v_rms": rms(v), "effective_targets": jnp.mean(neighbours)})
+        return shift_difference("gaussian", self.bandwidth, self.self_term, x, y, at, x_weights, y_weights)
 
     def tags(self) -> Tags:
-        return Tags(zero_at_equality=self.self_term == "keep", curl_free=True, flow_of=None, reach="local",
-                    permutation=self.self_term != "two_batch")
+        return Tags(
+            zero_at_equality=self.self_term == "keep",
+            curl_free=True,
+            flow_of=None,
+            reach="local",
+            permutation=self.self_term != "two_batch",
+        )

@@ -3,11 +3,13 @@
 import jax
 import jax.numpy as jnp
 
-from gmdwgf import pairwise
+from gmdwgf import kernels, pairwise
+from gmdwgf.drifts import witness
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
 from gmdwgf.hyperparameters import choice, real, reals
-from gmdwgf.kernels import KERNELS
 from gmdwgf.typing import Array, Float, Particles, Scalar, Targets
+
+LONG_RANGE = ("energy", "riesz")
 
 
 class MMDDrift(StatelessDrift):
@@ -16,55 +18,49 @@ class MMDDrift(StatelessDrift):
         v(x_i) = mean_j grad_1 k(x_i, y_j) - mean_l grad_1 k(x_i, x_l),   k the mean of the kernels of all bandwidths.
 
     Flow of: F(q) = MMD^2(q, p) / 2, exactly, for the empirical law of the particles (v = -n dF/dx_i).
-    Units: `bandwidth` in data units, one or a list; the energy kernel -|x - y| has none and ignores it.
-    `noise` (data units) evaluates the field at x + noise * N(0, I) (Arbel et al. 2019, section 4); 0 is the plain flow.
-    Self term: `v` divides the repulsion by n with the particle itself included (its gradient is 0), `u` by n - 1.
-    Local for Gaussian and Laplace kernels, long range for the energy kernel.
-    Source: Arbel et al. 2019 (arXiv:1906.04370); energy kernel: Székely and Rizzo.
+    Units: `bandwidth` in data units, one or a list. The energy kernel -|x - y| and the Riesz kernel -|x - y|^exponent have none
+    and ignore it; only the Riesz kernel looks at `exponent`, in (0, 2), and it is the energy kernel at 1. Below 1 its pull grows
+    without bound as points meet, so steps must be short against the distance between particles.
+    `noise` (data units) evaluates the field at x + noise * N(0, I) (Arbel et al. 2019, section 4); 0 is the plain flow, and
+    the tags are its.
+    Self term: `v` divides the repulsion by n with the particle itself included (its gradient is 0), `u` by n - 1 without it.
+    Local for kernels with a bandwidth, long range for energy and Riesz.
+    Source: Arbel et al. 2019 (arXiv:1906.04370); energy: Székely and Rizzo; Riesz: Hertrich et al. 2023 (arXiv:2305.11463).
     """
 
+    kernel: str = choice("gaussian", "laplace", "imq", "matern", "energy", "riesz")
     bandwidth: Float[Array, " k"] = reals("data units", above=0)
-    kernel: str = choice("gaussian", "laplace", "imq", "matern", "energy")
+    exponent: Scalar = real("power of the distance", above=0, below=2)
     estimator: str = choice("v", "u")
     noise: Scalar = real("data units", at_least=0)
 
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
-        queries = x if at is None else at
-        if at is None:
-            queries = queries + self.noise * jax.random.normal(key, queries.shape, queries.dtype)
+        queries = x + self.noise * jax.random.normal(key, x.shape, x.dtype) if at is None else at
         x, y, queries = pairwise.centred(x, y, queries)
         a, b = pairwise.masses(x_weights, x), pairwise.masses(y_weights, y)
-        if self.estimator == "u" and at is None:
-            a = a / jnp.maximum(1 - a, 1 / (2 * x.shape[0]))
 
-        def pull(point):
-            to_targets = self._gradient_weight(pairwise.squared_distances(point, y))
-            to_particles = self._gradient_weight(pairwise.squared_distances(point, x))
-            attraction = pairwise.weighted_differences(b * to_targets, point, y)
-            return attraction - pairwise.weighted_differences(a * to_particles, point, x)
+        def without_itself(index):
+            others = jnp.where(jnp.arange(a.size) == index, 0, a)
+            total = jnp.sum(others)
+            return others / jnp.where(total > 0, total, 1)
 
-        v = pairwise.over_points(pull, queries, x.shape[0] + y.shape[0])
+        masses = without_itself if self.estimator == "u" and at is None else a
+        v = witness.descent(self._kernel(), queries, x, masses, y, b)
         return DriftOutput(v, {"v_rms": rms(v)})
 
     def functional(self, x: Particles, y: Targets) -> Scalar:
         """Half the squared MMD between the empirical laws (V-statistic)."""
+        return pairwise.half_mmd2(self._kernel().value, x, y)
 
-        def mean_kernel(left, right):
-            row = lambda point: jnp.mean(self._value(pairwise.squared_distances(point, right)))
-            return jnp.mean(pairwise.over_points(row, left, right.shape[0]))
-
-        return mean_kernel(x, x) / 2 - mean_kernel(x, y) + mean_kernel(y, y) / 2
-
-    def _value(self, r2):
-        return self._mean_over_bandwidths(KERNELS[self.kernel].value, r2)
-
-    def _gradient_weight(self, r2):
-        return self._mean_over_bandwidths(KERNELS[self.kernel].gradient_weight, r2)
-
-    def _mean_over_bandwidths(self, profile, r2):
-        return sum(profile(r2, h) for h in self.bandwidth.astype(r2.dtype)) / self.bandwidth.size
+    def _kernel(self) -> kernels.Profile:
+        if self.kernel == "riesz":
+            return kernels.riesz_kernel(self.exponent)
+        return kernels.mean_kernel(self.kernel, self.bandwidth)
 
     def tags(self) -> Tags:
-        flow = "MMD^2(q, p) / 2" if self.estimator == "v" else None
-        return Tags(zero_at_equality=self.estimator == "v", curl_free=True, flow_of=flow,
-                    reach="long" if self.kernel == "energy" else "local")
+        return Tags(
+            zero_at_equality=self.estimator == "v",
+            curl_free=True,
+            flow_of="MMD^2(q, p) / 2" if self.estimator == "v" else None,
+            reach="long" if self.kernel in LONG_RANGE else "local",
+        )

@@ -1,48 +1,119 @@
 """Wasserstein gradient flow of the Sinkhorn divergence (zoo Z9)."""
 
+import math
+
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 
 from gmdwgf import pairwise, transport
+from gmdwgf.drifts.affinity import halves
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
-from gmdwgf.hyperparameters import count, real
-from gmdwgf.typing import Scalar
+from gmdwgf.hyperparameters import FieldError, choice, count, real
+from gmdwgf.typing import Particles, Scalar, Targets
+
+
+def _number_or_none(value):
+    if value == "none":
+        return None
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return jnp.asarray(float(value)) if number else value
 
 
 class SinkhornDrift(StatelessDrift):
     """Transport to the targets minus transport of the particles to themselves.
 
-        v(x_i) = T_qp(x_i) - T_qq(x_i),   T the barycentric maps of the entropic plans for the cost |x - y|^2 / 2.
+        v(x_i) = -E[grad_x c(x_i, Y)] + E[grad_x c(x_i, X)],   Y, X drawn from the rows of the entropic plans qp and qq,
+               = T_qp(x_i) - T_qq(x_i)                         for c = |x - y|^2 / 2, with T the barycentric maps,
+               = E[u(Y)] - E[u(X)], u(Y) = (Y - x_i)/|Y - x_i|  for c = |x - y| (u = 0 at coincident points).
 
     Flow of: the Sinkhorn divergence S(q, p) = OT(q, p) - OT(q, q)/2 - OT(p, p)/2, exactly when the plans are converged; zero
     only at q = p. Long range: mass moves between far modes, if the iterations suffice (their number grows like L^2 / epsilon).
-    Units: `epsilon` in half squared cost units (the square of a length; sigma^2 of the matching Gaussian kernel).
-    `threshold` is the L1 marginal error at which the solver stops, `max_iters` its cap; `converged`, `n_iters` and
-    `marginal_error` are reported every step.
-    Self term: the batch with itself, no diagonal mask.
-    Source: Feydy et al. 2019 (arXiv:1810.08278); as a drift He et al. (arXiv:2603.12366), arXiv:2605.05118.
+    Large epsilon: the difference of means, or the energy-distance flow (`mmd`) for c = |x - y|.
+    Units: `epsilon` in units of the cost: for half_squared the square of a length (sigma^2 of the matching Gaussian kernel, see
+    `transport.full_cost_epsilon`), for euclidean a length. `threshold` is the L1 marginal error at which the solver stops,
+    `max_iters` its cap; `converged`, `n_iters` and `marginal_error` are reported every step.
+    `unbalanced` is null, or rho in cost units: marginals then cost rho KL instead of being exact, in all three terms, and a row
+    counts by its mass exp(-f / rho): particles far from all targets are hardly pulled. ott-jax's tau is rho / (rho + epsilon).
+    Self term: `same_batch` is the batch with itself, no diagonal mask, the flow above. `two_batch`: the two halves of the batch
+    are each other's independent sample, which takes the bias of small batches out (Salimans et al. 2018, arXiv:1803.05573); with
+    n even that is the flow of OT(q, p) - OT(half, other half)/2. A lone particle is not repelled, and away from the particles
+    (`at`) the self term is that of the whole batch.
+    Memory: the one drift here that keeps n x m arrays; ott-jax, which solves to convergence, has no working streamed mode.
+    Source: Feydy et al. 2019 (arXiv:1810.08278); relaxed: Séjourné et al. 2019 (arXiv:1910.12958); as a drift He et al.
+    (arXiv:2603.12366), arXiv:2605.05118.
     """
 
-    epsilon: Scalar = real("half squared cost units (length^2)", above=0)
+    epsilon: Scalar = real("cost units (half_squared: length^2, euclidean: length)", above=0)
+    cost: str = choice(*transport.COSTS)
     threshold: Scalar = real("L1 marginal error", above=0)
     max_iters: int = count()
+    self_term: str = choice("same_batch", "two_batch")
+    unbalanced: Scalar | None = eqx.field(converter=_number_or_none)
+
+    def __check_init__(self) -> None:
+        rho = self.unbalanced
+        if rho is not None and not isinstance(rho, jax.core.Tracer):
+            if not isinstance(rho, jax.Array) or not 0 < float(rho) < math.inf:
+                raise FieldError("unbalanced", rho, "must be null or a number greater than 0 (cost units)")
 
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
         del key
-        queries = x if at is None else at
-        x, y, queries = pairwise.centred(x, y, queries)
-        log_a, log_b = pairwise.log_masses(x_weights, x), pairwise.log_masses(y_weights, y)
-        stop = {"threshold": self.threshold, "max_iters": self.max_iters}
-        to_targets = transport.potentials(x, y, self.epsilon, x_weights=x_weights, y_weights=y_weights, **stop)
-        to_self = transport.self_potential(x, self.epsilon, x_weights=x_weights, **stop)
-        v = transport.barycentric_map(queries, y, to_targets.g, log_b, self.epsilon)
-        v = v - transport.barycentric_map(queries, x, to_self.f, log_a, self.epsilon)
+        x, y, queries = pairwise.centred(x, y, x if at is None else at)
+        weights = {"x_weights": x_weights, "y_weights": y_weights}
+        to_y = transport.potentials(x, y, self.epsilon, **weights, **self._stop(), **self._problem())
+        attraction = self._pull(queries, y, to_y.g, y_weights)
+        if self.self_term == "two_batch" and at is None:
+            repulsion, to_x = self._between_halves(x, x_weights)
+        else:
+            to_x = transport.self_potential(x, self.epsilon, x_weights=x_weights, **self._stop(), **self._problem())
+            repulsion = self._pull(queries, x, to_x.f, x_weights)
+        v = attraction - repulsion
         info = {
             "v_rms": rms(v),
-            "n_iters": to_targets.n_iters.astype(v.dtype),
-            "marginal_error": jnp.maximum(to_targets.marginal_error, to_self.marginal_error),
-            "converged": (to_targets.converged & to_self.converged).astype(v.dtype),
+            "n_iters": to_y.n_iters.astype(v.dtype),
+            "marginal_error": jnp.maximum(to_y.marginal_error, to_x.marginal_error),
+            "converged": (to_y.converged & to_x.converged).astype(v.dtype),
         }
         return DriftOutput(v, info)
 
+    def functional(self, x: Particles, y: Targets) -> Scalar:
+        """The Sinkhorn divergence of the empirical laws (the self terms are those of the whole clouds)."""
+
+        def cost(x, y, found):
+            return transport.entropic_cost(x, y, found, self.epsilon, **self._problem())
+
+        def self_cost(x):
+            found = transport.self_potential(x, self.epsilon, **self._stop(), **self._problem())
+            return cost(x, x, found)
+
+        x, y = pairwise.centred(x, jax.lax.stop_gradient(y))
+        between = transport.potentials(x, y, self.epsilon, **self._stop(), **self._problem())
+        return cost(x, y, between) - self_cost(x) / 2 - self_cost(y) / 2
+
+    def _between_halves(self, x, x_weights):
+        """Pull of each half by the other, from one plan between them."""
+        if x.shape[0] == 1:
+            zero = jnp.zeros(1, x.dtype)
+            nothing = transport.Potentials(zero, zero, jnp.asarray(0), jnp.zeros((), x.dtype), jnp.asarray(True))
+            return jnp.zeros_like(x), nothing
+        (first, a), (second, b) = halves(x, x_weights)
+        weights = {"x_weights": a, "y_weights": b}
+        found = transport.potentials(first, second, self.epsilon, **weights, **self._stop(), **self._problem())
+        pulls = self._pull(first, second, found.g, b), self._pull(second, first, found.f, a)
+        return jnp.concatenate(pulls), found
+
+    def _pull(self, at, cloud, potential, weights):
+        log_masses = pairwise.log_masses(weights, cloud)
+        return transport.pull(at, cloud, potential, log_masses, self.epsilon, **self._problem())
+
+    def _stop(self):
+        return {"threshold": self.threshold, "max_iters": self.max_iters}
+
+    def _problem(self):
+        return {"cost": self.cost, "relaxation": self.unbalanced}
+
     def tags(self) -> Tags:
-        return Tags(zero_at_equality=True, curl_free=True, flow_of="Sinkhorn divergence S_epsilon(q, p)", reach="long")
+        same = self.self_term == "same_batch"
+        flow = "Sinkhorn divergence S_epsilon(q, p)" if same else None
+        return Tags(zero_at_equality=same, curl_free=True, flow_of=flow, reach="long", permutation=same)

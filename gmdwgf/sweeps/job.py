@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -45,18 +45,19 @@ def check_writable(folder: Path) -> None:
         raise ConfigError("paths.root", str(folder.parent), fix) from error
 
 
-def carry_out(job: Job, say: Callable[[str], None]) -> dict[str, Any]:
-    """Run a job to its end in its folder and return its summary.
+def carry_out(job: Job, say: Callable[[str], None], detail: Callable[[str], None]) -> dict[str, Any]:
+    """Run a job to its end in its folder and return its summary; `say` takes its news and `detail` what it is made of.
 
     Raises ConfigError for a config that cannot run (before anything compiles) and RunIsLive when another process has it.
     """
     seed = _seed(job.config["seed"])
-    pieces = {name: build(job.config[name], name) for name in _PIECES}
+    pieces = _build(job.config, _PIECES)
     check_writable(job.folder.path)
     with job.folder.lock():
-        job.folder.begin(job.yaml, folders.manifest(job.id, folders.command_line()))
+        rules = {"rules": pieces["drift"].rules}
+        job.folder.begin(job.yaml, folders.manifest(job.id, folders.command_line()) | rules)
         try:
-            return _train(job, pieces, seed, say)
+            return _train(job, pieces, seed, say, detail)
         except Exception as error:
             job.folder.end("failed", folders.failure(error))
             raise
@@ -67,14 +68,22 @@ _PIECES = ("dataset", "drift", "generator", "optimizer", "training", "metrics", 
 
 def problem_of(config: dict[str, Any]) -> Any:
     """The problem (target, drift, generator, optimiser and their numbers) of a resolved config."""
-    return _problem({name: build(config[name], name) for name in _PIECES if name not in ("metrics", "tracking")})
+    return _problem(_build(config, [name for name in _PIECES if name not in ("metrics", "tracking")]))
+
+
+def _build(config: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+    """The object of every piece; of the drift also its schedules and what its rules came to."""
+    from gmdwgf.sweeps.fields import build_drift
+
+    pieces = {name: build(config[name], name) for name in names if name != "drift"}
+    return pieces | {"drift": build_drift(config["drift"], pieces["dataset"])}
 
 
 def _problem(pieces: dict[str, Any]) -> Any:
     from gmdwgf.training.plan import make_problem
 
-    plan = pieces["training"]
-    return make_problem(pieces["dataset"], pieces["drift"], pieces["generator"], pieces["optimizer"], plan)
+    target, generator, optimizer, plan = (pieces[name] for name in ("dataset", "generator", "optimizer", "training"))
+    return make_problem(target, pieces["drift"].drift, generator, optimizer, plan, pieces["drift"].schedules)
 
 
 def _seed(value: Any) -> int:
@@ -83,7 +92,7 @@ def _seed(value: Any) -> int:
     return value
 
 
-def _train(job: Job, pieces: dict[str, Any], seed: int, say: Callable[[str], None]) -> dict[str, Any]:
+def _train(job: Job, pieces: dict[str, Any], seed: int, say: Callable, detail: Callable) -> dict[str, Any]:
     import jax
 
     from gmdwgf.plots.run import draw_run
@@ -99,6 +108,9 @@ def _train(job: Job, pieces: dict[str, Any], seed: int, say: Callable[[str], Non
         job.folder.note(line)
         say(line)
 
+    for line in pieces["drift"].introduction():
+        job.folder.note(line)
+        detail(line)
     info = RunInfo(job.id, job.name, job.folder.path, job.config, plan.n_steps)
     tracker = make_tracker(pieces["tracking"], info, note)
     began = time.perf_counter()

@@ -24,6 +24,11 @@ class Voice:
         prefix = "" if self.number is None else f"[{self.number}] {' '.join(self.overrides)}: "
         self.console.print(prefix + line, markup=False)
 
+    def detail(self, line: str) -> None:
+        """A line that only a job on its own says: in a sweep it is in the job's log."""
+        if self.number is None:
+            self.say(line)
+
     def skipped(self, job: Job) -> float:
         """The job was finished before."""
         ending = job.folder.ending()

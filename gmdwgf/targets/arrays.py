@@ -1,6 +1,7 @@
 """Any array of points on disk as a target, split once into training and held-out rows."""
 
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,15 +17,14 @@ class ArrayTarget(AbstractTarget):
 
     The split is a permutation fixed by `split_seed`: a share `held_out_fraction` of the rows (at least one) is never
     trained on. `sample` draws training rows with replacement; `held_out` draws held-out rows, each at most once as long
-    as there are enough. `key` names the array in an `.npz` file that holds several. Rows are kept in JAX's default float
-    type, both parts as leaves. Raises FieldError for a file that is missing, damaged, of another shape or type, or with
-    numbers that are not finite.
+    as there are enough. `key` names the array in an `.npz` file that holds several. Rows are kept in JAX's default
+    float type. Raises FieldError for a file that is missing, damaged, of another shape or type, or not finite.
     """
 
     train: Float[Array, "n_train d"]
     held: Float[Array, "n_held d"]
 
-    def __init__(self, path: str | None, key: str | None, held_out_fraction: float, split_seed: int):
+    def __init__(self, path: str | None, key: str | None, held_out_fraction: Any, split_seed: Any):
         if not isinstance(held_out_fraction, float) or not 0 < held_out_fraction < 1:
             raise FieldError("held_out_fraction", held_out_fraction, "must be a number between 0 and 1, e.g. 0.2")
         if type(split_seed) is not int or split_seed < 0:
@@ -64,7 +64,7 @@ def _rows(path: str | None, key: str | None) -> np.ndarray:
         array = array.astype(jnp.zeros(()).dtype)
     n_bad = int((~np.isfinite(array)).any(axis=1).sum())
     if n_bad:
-        raise FieldError("path", path, f"has NaN or infinite numbers in {n_bad} of {len(array)} rows; remove those rows")
+        raise FieldError("path", path, f"has NaN or infinite numbers in {n_bad} of {len(array)} rows; remove them")
     return array
 
 
@@ -77,11 +77,9 @@ def _load(path: str | None, key: str | None) -> np.ndarray:
     if file.suffix not in (".npy", ".npz"):
         raise FieldError("path", path, "must be a .npy or .npz file; numpy.save writes one")
     try:
-        opened = np.load(file, allow_pickle=False)
-        if isinstance(opened, np.ndarray):
-            return _only(opened, key)
-        with opened:
-            return opened[_name(opened.files, path, key)]
+        with file.open("rb") as stream:
+            opened = np.load(stream, allow_pickle=False)
+            return _only(opened, key) if isinstance(opened, np.ndarray) else opened[_name(opened.files, path, key)]
     except FieldError:
         raise
     except Exception as error:  # NumPy and zipfile raise whatever the damage leads to

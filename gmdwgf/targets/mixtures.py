@@ -1,9 +1,13 @@
 """Gaussians and mixtures of them: the targets whose modes and density are known."""
 
+import abc
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from gmdwgf.hyperparameters import FieldError, count, real, reals
 from gmdwgf.targets.base import AbstractTarget
@@ -19,6 +23,10 @@ class AbstractRoundMixture(AbstractTarget):
     """
 
     noise: eqx.AbstractVar[Scalar]
+
+    @abc.abstractmethod
+    def modes(self) -> tuple[Float[Array, "k d"], Weights]:
+        """Centres `[k 2]` and masses `[k]`, which sum to one."""
 
     @property
     def dim(self) -> int:
@@ -72,12 +80,16 @@ class TwoModes(AbstractRoundMixture):
         return centres, jnp.stack([1 - self.fraction, self.fraction])
 
 
-def _matrix(value):
-    """A list of rows as an array; what is not one is left as it is, for the check to name."""
+def _as_matrix(value: Any) -> Any:
+    # What is not a matrix is left as it is, for the check to name.
     try:
         return jnp.asarray(value, float) if isinstance(value, list | tuple) else value
     except (TypeError, ValueError):
         return value
+
+
+def _matrix() -> Any:
+    return eqx.field(converter=_as_matrix)
 
 
 class Gaussian(AbstractTarget):
@@ -88,10 +100,10 @@ class Gaussian(AbstractTarget):
     """
 
     mean: Float[Array, " d"] = reals("data units")
-    covariance: Float[Array, "d d"] = eqx.field(converter=_matrix)
+    covariance: Float[Array, "d d"] = _matrix()
 
     def __check_init__(self) -> None:
-        if isinstance(self.mean, jax.core.Tracer) or isinstance(self.covariance, jax.core.Tracer):
+        if isinstance(self.mean, Tracer) or isinstance(self.covariance, Tracer):
             return
         if getattr(self.mean, "ndim", None) != 1:
             raise FieldError("mean", self.mean, "must be a list of numbers, e.g. [0, 0]")
@@ -99,6 +111,8 @@ class Gaussian(AbstractTarget):
         if not isinstance(self.covariance, jax.Array | np.ndarray) or self.covariance.shape != (d, d):
             raise FieldError("covariance", self.covariance, f"must be {d} lists of {d} numbers, as mean has {d}")
         covariance = np.asarray(self.covariance)
+        if not np.isfinite(covariance).all():
+            raise FieldError("covariance", covariance.tolist(), "must be finite")
         if not np.allclose(covariance, covariance.T):
             raise FieldError("covariance", covariance.tolist(), "must be symmetric")
         try:
@@ -115,4 +129,4 @@ class Gaussian(AbstractTarget):
         return self.mean + jax.random.normal(key, (n, self.dim)) @ root.T
 
     def log_density(self, x: Targets) -> Float[Array, " m"]:
-        return jax.scipy.stats.multivariate_normal.logpdf(x, self.mean, self.covariance)
+        return jnp.asarray(jax.scipy.stats.multivariate_normal.logpdf(x, self.mean, self.covariance))

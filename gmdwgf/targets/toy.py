@@ -47,7 +47,8 @@ class Circles(PlanarTarget):
         r, variance = distance(jnp.sum(x**2, axis=1)), self.noise**2
 
         def log_circle(radius):
-            log_bessel = jnp.log(i0e(r * radius / variance))  # log I_0(z) - z, which keeps (r - R)^2 instead of r^2 + R^2
+            # i0e(z) = exp(-z) I_0(z), which leaves (r - R)^2 in the exponent instead of r^2 + R^2.
+            log_bessel = jnp.log(i0e(r * radius / variance))
             return log_bessel - (r - radius) ** 2 / (2 * variance) - jnp.log(2 * jnp.pi * variance)
 
         return jnp.logaddexp(log_circle(self.scale), log_circle(self.inner * self.scale)) - jnp.log(2.0)
@@ -77,7 +78,10 @@ class Pinwheel(PlanarTarget):
 
 
 class SwissRoll(PlanarTarget):
-    """A spiral t (cos t, sin t), t = 1.5 pi (1 + 2u) with u uniform, scaled to end at distance `scale`, blurred by `noise`."""
+    """The spiral t (cos t, sin t), t = 1.5 pi (1 + 2u) with u uniform, scaled to end at distance `scale`.
+
+    Then blurred by `noise`. A slice of scikit-learn's Swiss roll, of one turn and a half.
+    """
 
     scale: Scalar = real("data units, outer radius", above=0)
     noise: Scalar = real("data units, standard deviation", at_least=0)
@@ -91,8 +95,11 @@ class SwissRoll(PlanarTarget):
 class Checkerboard(PlanarTarget):
     """The 8 dark squares of a 4 x 4 board over [-scale, scale]^2, the lower left corner dark, blurred by `noise`.
 
-    A square of half width h around c, blurred by s, has the density prod_k [Phi((u_k + h) / s) - Phi((u_k - h) / s)] / 2h
-    with u = x - c; without noise it is uniform, and the log density off the board is -inf.
+    A square of half width h around c, blurred by s, has with u = x - c the density
+
+        prod_k [Phi((u_k + h) / s) - Phi((u_k - h) / s)] / 2h.
+
+    With `noise` 0 the density is uniform, and its log is -inf off the dark squares.
     """
 
     scale: Scalar = real("data units, half the width of the board", above=0)

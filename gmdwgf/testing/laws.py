@@ -155,6 +155,8 @@ def vmap_over_fields(drift: AbstractDrift) -> None:
     """A grid of hyperparameters is one vmap, equal to asking one by one."""
     x, y = skewed_clouds()
     members = [_scaled(drift, factor) for factor in (0.9, 1.1)]
+    if not jax.tree.leaves(drift):
+        return  # no real hyperparameter, no grid
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *members)
     together = jax.vmap(lambda member: velocity(member, x, y))(stacked)
     for member, v in zip(members, together, strict=True):

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from gmdwgf.typing import Array, Float, Particles
+from gmdwgf.typing import Array, Float, Particles, Scalar
 
 
 def jacobian(field: Callable[[Particles], Particles], x: Particles, step: float = 1e-5) -> Float[Array, "nd nd"]:
@@ -25,15 +25,19 @@ def asymmetry(velocity: Callable[[Particles], Particles], x: Particles) -> float
 
     `velocity` is the map from the whole cloud `x` `[n d]` to its velocities, self-interaction included.
     """
-    matrix = jacobian(velocity, x)
-    return float(jnp.linalg.norm(matrix - matrix.T) / jnp.linalg.norm(matrix + matrix.T))
+    return float(_asymmetry(jacobian(velocity, x)))
 
 
 def spatial_curl(field: Callable[[Particles], Particles], at: Particles) -> float:
     """The same ratio for the field at fixed clouds (zoo claim 14), worst over the points `at`: 0 for a gradient field."""
 
     def one(point):
-        matrix = jacobian(lambda q: field(q), point[None, :])
-        return jnp.linalg.norm(matrix - matrix.T) / jnp.linalg.norm(matrix + matrix.T)
+        return _asymmetry(jacobian(field, point[None, :]))
 
     return float(jnp.max(jax.lax.map(one, at)))
+
+
+def _asymmetry(matrix: Float[Array, "k k"]) -> Scalar:
+    """|J - J^T| / |J + J^T|, and 0 for the zero matrix, the Jacobian of a field that is constant in pieces."""
+    symmetric = jnp.linalg.norm(matrix + matrix.T)
+    return jnp.linalg.norm(matrix - matrix.T) / jnp.where(jnp.any(matrix != 0), symmetric, 1)

@@ -90,7 +90,7 @@ def train(run: Run) -> Outcome:
             state, last, means = train_chunk(run.problem, state, jnp.asarray(stop), chunk_size=run.plan.chunk_size)
             step, diverged = int(state.step), bool(state.health.diverged)
             seconds += time.perf_counter() - began
-            logs = _numbers(means) | {"learning_rate": float(last["learning_rate"])}
+            logs = _numbers(means) | _numbers({name: last[name] for name in _set_by_the_step(run.problem)})
             run.tracker.progress(step, logs)
             if diverged or step % run.plan.eval_every == 0 or step == run.plan.n_steps:
                 look(state, logs, step)
@@ -119,6 +119,11 @@ def _first_look(run: Run, state: TrainState) -> dict[str, float]:
     return _numbers(last)
 
 
+def _set_by_the_step(problem: Problem) -> list[str]:
+    """Logs that follow from the step alone, of which a record holds the last value and not the mean since the last one."""
+    return ["learning_rate", *(f"drift/{path}" for path in problem.schedules)]
+
+
 def _numbers(logs: dict[str, Array]) -> dict[str, float]:
     return {name: float(value) for name, value in logs.items()}
 
@@ -140,4 +145,4 @@ def velocity_field(problem: Problem, state: TrainState, grid: Array) -> Array:
     key = functools.partial(purpose, state.key, jnp.zeros((), int))
     x = problem.generator.sample(state.ema_params, key("velocity_plot"), problem.batch_size)
     y = problem.target.sample(key("targets"), problem.n_targets)
-    return problem.drift.update(state.drift_state, x, y, key("drift"), at=grid)[0].v
+    return problem.drift_at(state.step).update(state.drift_state, x, y, key("drift"), at=grid)[0].v

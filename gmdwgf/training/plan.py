@@ -8,6 +8,7 @@ from gmdwgf.generators.base import AbstractGenerator
 from gmdwgf.hyperparameters import Configurable, count, real
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.optimizers import AbstractOptimizer
+from gmdwgf.schedules import AbstractSchedule, with_value
 from gmdwgf.typing import Scalar
 
 
@@ -40,6 +41,19 @@ class Problem(eqx.Module):
     batch_size: int = eqx.field(static=True)
     n_targets: int = eqx.field(static=True)
     loss_scale: float = eqx.field(static=True)
+    schedules: dict[str, AbstractSchedule] = eqx.field(default_factory=dict)
+    """The fields of the drift that change over the run, by their paths."""
+
+    def scheduled(self, step: Scalar) -> dict[str, Scalar]:
+        """The values at `step` of the fields that change."""
+        return {path: schedule(step) for path, schedule in self.schedules.items()}
+
+    def drift_at(self, step: Scalar) -> AbstractDrift:
+        """The drift with its fields as they are at `step`."""
+        drift = self.drift
+        for path, value in self.scheduled(step).items():
+            drift = with_value(drift, path, value)
+        return drift
 
 
 def make_problem(
@@ -48,6 +62,7 @@ def make_problem(
     generator: AbstractGenerator,
     optimizer: AbstractOptimizer,
     plan: TrainingPlan,
+    schedules: dict[str, AbstractSchedule] | None = None,
 ) -> Problem:
     """Everything the pure step needs."""
     return Problem(
@@ -62,4 +77,5 @@ def make_problem(
         batch_size=plan.batch_size,
         n_targets=plan.n_targets,
         loss_scale=generator.loss_scale(plan.batch_size),
+        schedules=schedules or {},
     )

@@ -21,11 +21,12 @@ def train_step(problem: Problem, state: TrainState) -> tuple[TrainState, dict[st
     """Draw noise and targets, ask the drift, regress the generator on the moved particles."""
     key = functools.partial(purpose, state.key, state.step)
     y = problem.target.sample(key("targets"), problem.n_targets)
+    drift = problem.drift_at(state.step)
 
     def loss_of(params):
         x = problem.generator.sample(params, key("noise"), problem.batch_size)
         frozen = jax.lax.stop_gradient(x)
-        output, drift_state = problem.drift.update(state.drift_state, frozen, y, key("drift"))
+        output, drift_state = drift.update(state.drift_state, frozen, y, key("drift"))
         loss = regression_loss(x, output.v, problem.eta)
         return problem.loss_scale * loss, (loss, frozen, output, drift_state)
 
@@ -44,6 +45,7 @@ def train_step(problem: Problem, state: TrainState) -> tuple[TrainState, dict[st
     )
     logs = {"loss": loss, "learning_rate": rate, "grad_norm": optax.tree.norm(gradient)}
     logs |= {name if name == "v_rms" else f"drift/{name}": value for name, value in output.info.items()}
+    logs |= {f"drift/{path}": value for path, value in problem.scheduled(state.step).items()}
     return _unless_diverged(moved, state), logs
 
 

@@ -1,0 +1,150 @@
+"""Learned critics: a network that tells the two clouds apart, and whose slope is the drift (zoo Z16)."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from gmdwgf import pairwise
+from gmdwgf.drifts.base import AbstractDrift, DriftOutput, Tags, rms
+from gmdwgf.drifts.f_divergence import WEIGHTS
+from gmdwgf.hyperparameters import FieldError, choice, count, real
+from gmdwgf.kernels import distance
+from gmdwgf.networks import ACTIVATIONS, Params, apply_perceptron, init_perceptron
+from gmdwgf.optimizers import AbstractOptimizer
+from gmdwgf.typing import Array, Float, Key, Particles, Point, Scalar, Targets, Weights
+
+
+class CriticState(NamedTuple):
+    """The network with its optimiser, and the frame of the first targets in which it sees points."""
+
+    params: Params
+    opt_state: tuple
+    centre: Point
+    scale: Scalar
+
+
+class CriticDrift(AbstractDrift):
+    """Slope of a critic that takes `n_inner` steps on the clouds at hand before it is asked.
+
+    A logistic critic, min_l E_p softplus(-l) + E_q softplus(l), learns l = log p/q, which serves every f-divergence
+    D_f(q || p) = E_p f(q/p): with r = q/p = e^{-l} the drift is -grad f'(r) = r f''(r) grad l,
+
+        kl (q || p)           grad l             reverse_kl, KL(p || q)      e^l grad l
+        js                    sigmoid(l)/2 grad l             chi2           2 e^{-l} grad l
+
+    `w1` ascends the Kantorovich potential instead: max E_p l - E_q l with |grad l| near 1, v = grad l; its speed does not
+    shrink at equilibrium, so let the learning rate decay. With c = 1 for w1 and 0 otherwise (which smooths the logit) the
+    penalty is gradient_penalty * E (|grad l| - c)^2 at random points between particles and targets.
+
+    Flow of: nothing as a map of the batch: the critic lags behind and remembers. In the limit of a perfect critic, of the
+    named divergence. Long range as far as the network extrapolates.
+    Units: the network sees (point - centre) / scale, the frame of the first targets, in which the penalty is measured too.
+    v is in 1 / data units (w1: no unit), so free particles (Euler steps) need an `eta` of the order of a squared length.
+    `max_ratio` clips p/q to [1/max_ratio, max_ratio] in the factor before grad l, which kl and w1 do not have.
+    `gap`, E_p l - E_q l, estimates KL(q || p) + KL(p || q), for w1 the distance in data units.
+    Self term: none; the batch trains the critic that it is asked about. An inner step that is not finite is left out.
+    Source: Nowozin et al. 2016 (arXiv:1606.00709); w1: Arjovsky et al. 2017, Gulrajani et al. 2017 (arXiv:1704.00028); at
+    c = 0: Thanh-Tung et al. 2019 (arXiv:1902.03984). Frame and default numbers are ours.
+    """
+
+    objective: str = choice(*WEIGHTS, "w1")
+    n_inner: int = count()
+    width: int = count()
+    depth: int = count(at_least=0)
+    activation: str = choice(*ACTIVATIONS)
+    gradient_penalty: Scalar = real("per squared slope, in the frame of the first targets", at_least=0)
+    ratio_clip: Scalar = real("largest density ratio", at_least=1)
+    optimizer: AbstractOptimizer
+
+    def __check_init__(self) -> None:
+        if not isinstance(self.optimizer, AbstractOptimizer):
+            raise FieldError("optimizer", self.optimizer, "must be an optimiser of gmdwgf.optimizers")
+        schedule = self.optimizer.schedule
+        if schedule.decay != "constant":
+            fix = "must be constant: a critic learns as long as the run lasts"
+            raise FieldError("optimizer.schedule.decay", schedule.decay, fix)
+        if not isinstance(schedule.warmup_fraction, jax.core.Tracer) and float(schedule.warmup_fraction) > 0:
+            fix = "must be 0: a critic learns as long as the run lasts"
+            raise FieldError("optimizer.schedule.warmup_fraction", float(schedule.warmup_fraction), fix)
+
+    def init(self, key, x, y) -> CriticState:
+        params = init_perceptron(key, x.shape[1], 1, self.width, self.depth, self.activation)
+        params = jax.tree.map(lambda leaf: leaf.astype(x.dtype), params)
+        centre = jnp.mean(y, axis=0)
+        scale = jnp.sqrt(jnp.mean((y - centre) ** 2))
+        return CriticState(params, self.optimizer.init(params), centre, jnp.where(scale > 0, scale, 1))
+
+    def update(self, state, x, y, key, *, at=None, x_weights=None, y_weights=None):
+        framed = lambda points: (points - state.centre) / state.scale
+        x_framed, y_framed = framed(x), framed(y)
+        a, b = pairwise.masses(x_weights, x), pairwise.masses(y_weights, y)
+
+        def inner_step(carry, key):
+            params, opt_state = carry
+            between = points_between(key, x_framed, a, y_framed, b)
+            loss, gradient = jax.value_and_grad(self._loss)(params, x_framed, a, y_framed, b, between)
+            updates, moved_state, _ = self.optimizer.update(gradient, opt_state, params, jnp.asarray(0), 1.0)
+            moved = (optax.apply_updates(params, updates), moved_state)
+            finite = jnp.isfinite(optax.tree.norm(gradient)) & jnp.isfinite(optax.tree.norm(updates))
+            return jax.tree.map(lambda new, old: jnp.where(finite, new, old), moved, carry), loss
+
+        start = (state.params, state.opt_state)
+        (params, opt_state), losses = jax.lax.scan(inner_step, start, jax.random.split(key, self.n_inner))
+        logit, slope = self._logit_and_slope(params, x_framed if at is None else framed(at))
+        v = self.velocity_of(logit, slope, state.scale)
+        gap = b @ self._logit(params, y_framed) - a @ self._logit(params, x_framed)
+        gap = gap * state.scale if self.objective == "w1" else gap
+        info = {"v_rms": rms(v), "critic_loss": losses[-1], "gap": gap, "slope_rms": rms(slope)}
+        return DriftOutput(v, info), state._replace(params=params, opt_state=opt_state)
+
+    def _loss(self, params, x, a, y, b, between) -> Scalar:
+        on_x, on_y = self._logit(params, x), self._logit(params, y)
+        slope = self._logit_and_slope(params, between)[1]
+        if self.objective == "w1":
+            fit, wanted = a @ on_x - b @ on_y, 1.0
+        else:
+            fit, wanted = a @ jax.nn.softplus(on_x) + b @ jax.nn.softplus(-on_y), 0.0
+        excess = distance(jnp.sum(slope**2, axis=1)) - wanted
+        return fit + self.gradient_penalty * jnp.mean(excess**2)
+
+    def velocity_of(self, logit: Float[Array, " n"], slope: Particles, scale: Scalar) -> Particles:
+        """The drift of a logit l with its slope per unit of the frame; for w1 scale * l is the potential in data units."""
+        if self.objective == "w1":
+            return slope
+        limit = jnp.log(self.ratio_clip)
+        return WEIGHTS[self.objective](jnp.clip(-logit, -limit, limit))[:, None] * slope / scale
+
+    def _logit(self, params, points) -> Float[Array, " n"]:
+        return apply_perceptron(params, points, self.width, self.depth, self.activation)[:, 0]
+
+    def _logit_and_slope(self, params, points) -> tuple[Float[Array, " n"], Particles]:
+        def total(points):
+            logit = self._logit(params, points)
+            return jnp.sum(logit), logit
+
+        slope, logit = jax.grad(total, has_aux=True)(points)
+        return logit, slope
+
+    def tags(self) -> Tags:
+        return Tags(zero_at_equality=False, curl_free=True, flow_of=None, reach="long", rotation=False)
+
+
+def points_between(key: Key, x: Particles, a: Weights, y: Targets, b: Weights) -> Particles:
+    """`n` points t x' + (1 - t) y' `[n d]`, t uniform, x' and y' drawn from the clouds with masses `a` and `b`.
+
+    Points are drawn by their rank along a random direction, so that the order of the rows plays no part.
+    """
+    key_direction, *keys, key_t = jax.random.split(key, 4)
+    n, d = x.shape
+    direction = jax.random.normal(key_direction, (d,), x.dtype)
+
+    def drawn(key, cloud, masses):
+        order = jnp.argsort(cloud @ direction)
+        height = jax.random.uniform(key, (n,), cloud.dtype)
+        rank = jnp.searchsorted(jnp.cumsum(masses[order]), height)
+        return cloud[order][jnp.minimum(rank, cloud.shape[0] - 1)]
+
+    t = jax.random.uniform(key_t, (n, 1), x.dtype)
+    return t * drawn(keys[0], x, a) + (1 - t) * drawn(keys[1], y, b)

@@ -1,0 +1,140 @@
+"""The loss that Deng et al. 2026 released for ImageNet, which is not their Algorithm 2 (zoo Z7)."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from gmdwgf import pairwise
+from gmdwgf.drifts.affinity import SMALLEST_SCALE, Candidates, joint_drift, laplace, rms_factor
+from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
+from gmdwgf.hyperparameters import flag, real, reals
+from gmdwgf.kernels import distance
+from gmdwgf.typing import Array, Float, Scalar
+
+SELF_DISTANCE = 100.0
+"""What the mask adds to the scaled distance of a particle from itself (the release)."""
+
+Groups = Float[Array, "groups _ d"]
+GroupWeights = Float[Array, "groups _"]
+
+
+class GroupedDrift(NamedTuple):
+    """The drift of several groups that share their two scales."""
+
+    v: Groups
+    """Velocities at the particles (or at `at`), in data units."""
+    raw: Groups
+    """The same with no RMS normalisation."""
+    unit: Scalar
+    """The length, in data units, that the released loss gives one coordinate."""
+
+
+class DengReleasedDrift(StatelessDrift):
+    """Algorithm 2 with a floor under the affinities, relative distances, and a drift of fixed size.
+
+    Candidates c = (particles, extra negatives, targets) with weights w_c. D is the distance, S its weighted mean over all
+    pairs of particle and candidate (self-pairs included), h = max(S, 1e-3), and for each temperature R
+
+        K_ic = exp(-D_ic / (h R) - [c is i] 100 / R),       A_ic = w_c sqrt(max(K_ic^2 / (sum_c' K_ic' sum_i' K_i'c), floor)),
+        V_i = s-_i sum_{c in y} A_ic (c - x_i) - s+_i sum_{c not in y} A_ic (c - x_i),       in lengths of u = max(S / sqrt(d), 1e-3),
+        v = u sum_R V / sqrt(max(mean V^2, 1e-8)).
+
+    S and the mean of V^2 are single numbers over all groups, particles and coordinates. So |v| says nothing of how far the
+    clouds are apart: `raw_rms` (before the RMS normalisation, data units) does.
+    Flow of: nothing; not curl-free. Long range, but only by the floor and the RMS normalisation together: every pair keeps
+    an affinity of sqrt(floor), a pull of mean towards mean; with floor 0 it is as local as Algorithm 2.
+    Units: `temperatures` in mean distances; `product_floor` a product of two probabilities; `distance_floor` in data units
+    (the release takes the root of the squared distance or of 1e-8, so that a particle is 1e-4 from itself).
+    Switches: `self_mask`; `product_floor: 0`; `scale_normalise: false` sets h = u = 1 data unit; `rms_normalise: false`
+    sums the V as they are; `distance_floor: 0`.
+    Self term: the batch with itself; `self_mask` adds 100 to the scaled distance, above which the floor stays.
+    Weights multiply finished affinities and the terms of S, as in the release; they are no copies of a point.
+    Extra negatives (for guidance) come with `grouped` and `loss`; `velocity` is the case of one group without them.
+    Source: Deng et al. 2026 (arXiv:2602.04770), their released code; rewritten from its formula.
+    """
+
+    temperatures: Float[Array, " k"] = reals("mean distances", above=0)
+    product_floor: Scalar = real("product of two probabilities", at_least=0)
+    distance_floor: Scalar = real("data units", at_least=0)
+    self_mask: bool = flag()
+    scale_normalise: bool = flag()
+    rms_normalise: bool = flag()
+
+    def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
+        del key
+        weights = {
+            "x_weights": (x.shape[0] * pairwise.masses(x_weights, x))[None],
+            "y_weights": (y.shape[0] * pairwise.masses(y_weights, y))[None],
+        }
+        found = self.grouped(x[None], y[None], at=None if at is None else at[None], **weights)
+        return DriftOutput(found.v[0], {"v_rms": rms(found.v[0]), "raw_rms": rms(found.raw[0]), "unit": found.unit})
+
+    def loss(self, x: Groups, y: Groups, negatives: Groups | None = None, **weights) -> Float[Array, " groups"]:
+        """The released loss of each group: mean over particles and coordinates of (x - sg(x + v))^2, in squared units u.
+
+        Its gradient in `x` is that of the release. Weights as in `grouped`.
+        """
+        found = jax.lax.stop_gradient(self.grouped(x, y, negatives, **weights))
+        goal = jax.lax.stop_gradient(x) + found.v
+        return jnp.mean(((x - goal) / found.unit) ** 2, axis=(1, 2))
+
+    def grouped(
+        self,
+        x: Groups,
+        y: Groups,
+        negatives: Groups | None = None,
+        *,
+        x_weights: GroupWeights | None = None,
+        y_weights: GroupWeights | None = None,
+        negative_weights: GroupWeights | None = None,
+        at: Groups | None = None,
+    ) -> GroupedDrift:
+        """Drift of `x` `[groups n d]` towards `y` `[groups m d]`, away from itself and from `negatives` `[groups k d]`.
+
+        Weights `[groups n]`, `[groups m]`, `[groups k]` are factors as they stand, 1 where None. A group is a class (or a
+        class and a place); groups see each other only through the two scales.
+        """
+        negatives = x[:, :0] if negatives is None else negatives
+        parts = [(x, x_weights), (negatives, negative_weights), (y, y_weights)]
+        points = jnp.concatenate([cloud for cloud, _ in parts], axis=1)
+        weights = jnp.concatenate([jnp.ones(c.shape[:2], x.dtype) if w is None else w for c, w in parts], axis=1)
+        kernel_unit, unit = self._units(x, points, weights)
+        repelling = x.shape[1] + negatives.shape[1]
+
+        def raw(temperature, at):
+            def one(x, points, weights, at):
+                x, points, *at = pairwise.centred(x, points, *([] if at is None else [at]))
+                ones = jnp.ones(points.shape[0], x.dtype)
+                candidates = Candidates(points, ones, weights, repelling)
+                log_kernel = laplace(temperature * kernel_unit, self.distance_floor)
+                mask = SELF_DISTANCE / temperature if self.self_mask else 0.0
+                at = at[0] if at else None
+                return joint_drift(at, x, ones[: x.shape[0]], candidates, log_kernel, mask, self.product_floor)
+
+            return jax.vmap(one)(x, points, weights, at)
+
+        v = total = jnp.zeros_like(x if at is None else at)
+        for temperature in self.temperatures.astype(x.dtype):
+            on_particles = raw(temperature, None)
+            wanted = on_particles if at is None else raw(temperature, at)
+            factor = rms_factor(on_particles, unit) if self.rms_normalise else 1.0
+            v, total = v + factor * wanted, total + wanted
+        return GroupedDrift(v, total, unit)
+
+    def _units(self, x, points, weights) -> tuple[Scalar, Scalar]:
+        """Units of the kernel's distances and of the drift's coordinates, in data units."""
+        one = jnp.ones((), x.dtype)
+        if not self.scale_normalise:
+            return one, one
+
+        def total(x, points, weights):
+            far = lambda point: distance(pairwise.squared_distances(point, points))
+            row = lambda point: jnp.sum(weights * jnp.maximum(far(point), self.distance_floor))
+            return jnp.sum(pairwise.over_points(row, x, points.shape[0]))
+
+        mean_distance = jnp.sum(jax.vmap(total)(x, points, weights)) / (x.shape[1] * jnp.sum(weights))
+        return jnp.maximum(mean_distance, SMALLEST_SCALE), jnp.maximum(mean_distance / x.shape[2] ** 0.5, SMALLEST_SCALE)
+
+    def tags(self) -> Tags:
+        return Tags(zero_at_equality=not self.self_mask, curl_free=False, flow_of=None, reach="long")

@@ -1,0 +1,130 @@
+"""Wasserstein gradient flow of the KALE divergence, the KL divergence in a ball of an RKHS (zoo Z13)."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jax.scipy import linalg
+
+from gmdwgf import kernels, pairwise
+from gmdwgf.drifts import witness
+from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
+from gmdwgf.drifts.witness import Gram
+from gmdwgf.hyperparameters import choice, count, real, reals
+from gmdwgf.typing import Array, Float, Particles, Scalar, Targets
+
+LONGEST = 5.0
+"""Largest change of h at any target in one step: e^5 is a factor that the next step can repair."""
+
+SHORTEST = 2.0**-20
+"""Fraction of a step below which the line search gives up: the dual cannot be lowered in this precision."""
+
+
+class Dual(NamedTuple):
+    """A dual point u = h(Y) `[m]`, its value, the square of the Newton decrement there and the steps taken to it."""
+
+    u: Float[Array, " m"]
+    value: Scalar
+    decrement: Scalar
+    n_iters: Array
+    stuck: Array
+
+
+class KALEDrift(StatelessDrift):
+    """Slope of the log-density ratio as an RKHS sees it: from MMD (lam large) to KL(q || p) (lam -> 0).
+
+        KALE(q, p) = (1 + lam) max_h {1 + E_q h - E_p e^h - lam/2 |h|^2},   lam the `regularisation`,
+        v = -(1 + lam) grad h,   h = (1/lam) (mu_q - sum_j alpha_j k(., y_j)),   alpha_j = b_j e^{h(y_j)},
+
+    mu_q the kernel mean of the particles and b the masses of the targets (1/m). alpha minimises the dual
+
+        D(alpha) = sum_j (alpha_j log(alpha_j / b_j) - alpha_j + b_j) + |mu_q - sum_j alpha_j k(., y_j)|^2 / (2 lam).
+
+    Newton's method on D in the coordinate u = log(alpha / b) = h(Y): no exponential of a large number is ever taken, as a step
+    changes no u by more than 5 and must lower D, which bounds e^u. Its matrix is 1 + A^(1/2) K A^(1/2) / lam, A = diag(alpha), never
+    singular. It stops when Newton's decrement is below the square root of the machine's precision, after which one full step is
+    exact to that precision, or after `max_iters` steps; `converged`, `n_iters` and `decrement` are reported every step. Small
+    lam needs more steps (h is of the order 1/lam where q has mass and p has none) and is the practical limit.
+
+    Flow of: KALE, exactly when the solver has converged. lam -> inf gives the drift `mmd`. Local, as the kernel is.
+    Units: `regularisation` has none (k(x, x) = 1); `bandwidth` in data units, one or a list (the mean of the kernels); v in
+    1 / data units.
+    Keeps one m x m matrix and a factor of it, because a linear system in it is solved in every Newton step.
+    Self term: the particle itself is kept (its gradient is 0). Every step starts from h = 0, as the targets are new every time.
+    Source: Glaser, Arbel and Gretton 2021 (arXiv:2106.08929). The safeguards are ours.
+    """
+
+    kernel: str = choice("gaussian", "laplace", "imq", "matern")
+    bandwidth: Float[Array, " k"] = reals("data units", above=0)
+    regularisation: Scalar = real("none (k(x, x) = 1)", above=0)
+    max_iters: int = count()
+
+    def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
+        del key
+        x, y, queries = pairwise.centred(x, y, x if at is None else at)
+        a, b = pairwise.masses(x_weights, x), pairwise.masses(y_weights, y)
+        kernel, lam = kernels.mean_kernel(self.kernel, self.bandwidth), self.regularisation
+        solved = newton(witness.gram(kernel, x, a, y), b, lam, self.max_iters)
+        v = (1 + lam) / lam * witness.descent(kernel, queries, x, a, y, b * jnp.exp(solved.u))
+        info = {
+            "v_rms": rms(v),
+            "kale": (1 + lam) * solved.value,
+            "n_iters": solved.n_iters.astype(v.dtype),
+            "decrement": jnp.sqrt(solved.decrement),
+            "converged": (solved.decrement <= jnp.finfo(v.dtype).eps).astype(v.dtype),
+        }
+        return DriftOutput(v, info)
+
+    def functional(self, x: Particles, y: Targets) -> Scalar:
+        """KALE between the empirical laws; its gradient needs none of alpha (envelope theorem)."""
+        x, y = pairwise.centred(x, y)
+        a, b = pairwise.masses(None, x), pairwise.masses(None, y)
+        gram = witness.gram(kernels.mean_kernel(self.kernel, self.bandwidth), x, a, y)
+        solved = newton(jax.lax.stop_gradient(gram), b, self.regularisation, self.max_iters)
+        return (1 + self.regularisation) * dual_value(gram, b, self.regularisation, solved.u)
+
+    def tags(self) -> Tags:
+        return Tags(zero_at_equality=True, curl_free=True, flow_of="KALE(q, p)", reach="local")
+
+
+def dual_value(gram: Gram, b: Float[Array, " m"], lam: Scalar, u: Float[Array, " m"]) -> Scalar:
+    """D(b e^u)."""
+    alpha = b * jnp.exp(u)
+    return jnp.sum(alpha * u - b * jnp.expm1(u)) + gram.squared_norm(alpha) / (2 * lam)
+
+
+def newton(gram: Gram, b: Float[Array, " m"], lam: Scalar, max_iters: int) -> Dual:
+    """The minimiser of D from u = 0, by Newton steps cut short until they lower D."""
+    eps = jnp.finfo(b.dtype).eps
+
+    def unfinished(dual):
+        return (dual.decrement > eps) & (dual.n_iters < max_iters) & ~dual.stuck
+
+    def improve(dual):
+        direction, decrement = newton_direction(gram, b, lam, dual.u)
+        longest = jnp.minimum(1, LONGEST / jnp.max(jnp.abs(direction)))
+        value_at = lambda t: dual_value(gram, b, lam, dual.u + t * direction)
+        too_long = lambda t: ~(value_at(t) <= dual.value - 1e-4 * t * decrement + 4 * eps * dual.value) & (t > SHORTEST)
+        t = jax.lax.while_loop(too_long, lambda t: t / 2, longest)
+        stuck = t <= SHORTEST
+        u = jnp.where(stuck, dual.u, dual.u + t * direction)
+        return Dual(u, jnp.where(stuck, dual.value, value_at(t)), decrement, dual.n_iters + 1, stuck)
+
+    zero = jnp.zeros_like(b)
+    start = Dual(zero, dual_value(gram, b, lam, zero), jnp.asarray(jnp.inf, b.dtype), jnp.asarray(0), jnp.asarray(False))
+    return jax.lax.while_loop(unfinished, improve, start)
+
+
+def newton_direction(gram: Gram, b: Float[Array, " m"], lam: Scalar, u: Float[Array, " m"]) -> tuple[Array, Scalar]:
+    """Newton direction in u, and the square of the Newton decrement.
+
+    With s = sqrt(alpha) and r = u - (mu_q(Y) - K alpha) / lam the gradient of D in alpha, the step in alpha is s z with
+    (1 + s K s / lam) z = -s r; its ratio to alpha, written without dividing by an alpha that may be 0, is the step in u.
+    """
+    alpha = b * jnp.exp(u)
+    s, r = jnp.sqrt(alpha), u - (gram.yx - gram.times_yy(alpha)) / lam
+    matrix = s[:, None] * gram.yy * s / lam
+    # Rounding can make the matrix indefinite by its precision times its trace; so much more on the diagonal bends only the step.
+    ridge = 1 + jnp.finfo(b.dtype).eps * b.size * jnp.trace(matrix)
+    z = linalg.cho_solve(linalg.cho_factor(matrix + ridge * jnp.eye(b.size, dtype=b.dtype)), -s * r)
+    return -r - gram.times_yy(s * z) / lam, jnp.maximum(-jnp.sum(z * s * r), 0)

@@ -1,0 +1,33 @@
+"""Difference of kernel scores for any positive kernel: kernel-gradient drifting (zoo Z3)."""
+
+from gmdwgf.drifts import parzen
+from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags
+from gmdwgf.hyperparameters import choice, real
+from gmdwgf.kernels import LOG_KERNELS
+from gmdwgf.typing import Scalar
+
+
+class KernelScoreDrift(StatelessDrift):
+    """Score of the targets' kernel density estimate minus that of the particles'.
+
+        v(x) = grad log p_k(x) - grad log q_k(x),   r_k(x) = mean_{z ~ r} k(x, z),
+        for the Laplace kernel  grad log r_k = E[k (z - x) / |z - x|] / (h E[k]),  0 for a point with itself.
+
+    Flow of: nothing; a gradient field that vanishes everywhere only at q = p, if k is characteristic (all four are). With
+    the Gaussian kernel it is the `kl` drift divided by h^2. Local: the mass of far modes cannot be corrected.
+    Units: `bandwidth` h in data units; v in 1 / data units (the velocity of a KL, not multiplied by h^2).
+    Self term: the particle itself is kept.
+    Source: arXiv:2605.10727; convergence of the conservative field: arXiv:2605.22795. The Matern and the inverse
+    multiquadric (imq) kernels are ours.
+    """
+
+    kernel: str = choice("laplace", "gaussian", "imq", "matern")
+    bandwidth: Scalar = real("data units", above=0)
+
+    def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
+        del key
+        kernel = LOG_KERNELS[self.kernel]
+        return parzen.score_difference(kernel, self.bandwidth, x, y, at, x_weights, y_weights)
+
+    def tags(self) -> Tags:
+        return Tags(zero_at_equality=True, curl_free=True, flow_of=None, reach="local")

@@ -1,0 +1,75 @@
+"""Mean shift towards the targets minus mean shift towards the particles, for any radial kernel (zoo Z1 and Z2)."""
+
+import jax.numpy as jnp
+
+from gmdwgf import pairwise
+from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
+from gmdwgf.hyperparameters import choice, real
+from gmdwgf.kernels import LOG_KERNELS
+from gmdwgf.typing import Array, Float, Particles, Scalar, Targets, Weights
+
+SELF_TERMS = ("keep", "leave_one_out", "two_batch")
+
+
+def shift_difference(
+    kernel: str,
+    bandwidth: Scalar,
+    self_term: str,
+    x: Particles,
+    y: Targets,
+    at: Float[Array, "k d"] | None,
+    x_weights: Weights | None,
+    y_weights: Weights | None,
+) -> DriftOutput:
+    """sum_j softmax_j(log k(x_i, y_j)) y_j - sum_l softmax_l(log k(x_i, x_l)) x_l, the particles chosen by `self_term`."""
+    x, y, queries = pairwise.centred(x, y, x if at is None else at)
+    log_a, log_b = pairwise.log_masses(x_weights, x), pairwise.log_masses(y_weights, y)
+    log_kernel, n = LOG_KERNELS[kernel].log_value, x.shape[0]
+
+    def shift(row):
+        index, point = row
+        to_targets = pairwise.softmax_weights(log_b + log_kernel(pairwise.squared_distances(point, y), bandwidth))
+        logits = log_a + log_kernel(pairwise.squared_distances(point, x), bandwidth)
+        if at is None:
+            logits = jnp.where(pairwise.others(self_term, index, n), logits, -jnp.inf)
+        to_particles = pairwise.softmax_weights(logits)
+        alone = 1 - jnp.sum(to_particles)  # 1 when the mask leaves nobody: then only the attraction acts
+        v = to_targets @ y - to_particles @ x - alone * point
+        return v, 1 / jnp.sum(to_targets**2)
+
+    v, effective = pairwise.over_points(shift, (jnp.arange(queries.shape[0]), queries), n + y.shape[0])
+    return DriftOutput(v, {"v_rms": rms(v), "effective_targets": jnp.mean(effective)})
+
+
+class MeanShiftDrift(StatelessDrift):
+    """Mean of the targets minus mean of the particles, both weighted by their kernel to the point.
+
+        v(x_i) = m_p(x_i) - m_q(x_i),   m_r(x) = E_{z ~ r}[k(x, z) (z - x)] / E_{z ~ r}[k(x, z)].
+
+    Flow of: nothing; a gradient field for the Gaussian kernel only (then it is the `kl` drift). With the Laplace kernel it is
+    the population field of Deng et al., zero everywhere only at q = p. Local: the mass of far modes cannot be corrected (with
+    Laplace it relaxes in a time growing exponentially with distance / h). Only imq is long range: seen from one mode, a
+    far one has weight h / distance and pulls by h times its share, however far.
+    Units: `bandwidth` h in data units; v in data units.
+    Self term: `keep` includes the particle itself (exactly zero on identical clouds), `leave_one_out` leaves it out,
+    `two_batch` uses the other half of the batch.
+    Source: Deng et al. 2026 (arXiv:2602.04770) Eq. 8-12; Gaussian kernel alone is conservative: arXiv:2604.06333; Laplace
+    kernel: arXiv:2605.22795. The Matern and the inverse multiquadric (imq) kernels are ours.
+    """
+
+    kernel: str = choice("laplace", "gaussian", "imq", "matern")
+    bandwidth: Scalar = real("data units", above=0)
+    self_term: str = choice(*SELF_TERMS)
+
+    def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
+        del key
+        return shift_difference(self.kernel, self.bandwidth, self.self_term, x, y, at, x_weights, y_weights)
+
+    def tags(self) -> Tags:
+        return Tags(
+            zero_at_equality=self.self_term == "keep",
+            curl_free=self.kernel == "gaussian",
+            flow_of=None,
+            reach="long" if self.kernel == "imq" else "local",
+            permutation=self.self_term != "two_batch",
+        )

@@ -1,0 +1,57 @@
+"""Kernel density estimates of weighted clouds and their scores, at one point and in the log domain.
+
+    r_k(x) = sum_j b_j k(x, c_j),    grad log r_k(x) = sum_j w_j s(x, c_j) (c_j - x),
+    w = softmax_j(log b_j + log k(x, c_j)),    s the slope of log k (see `kernels.LogKernel`).
+
+Nothing underflows, however small the bandwidth or far the point. The kernel is not normalised: its constant is the same
+for both clouds and drops out of scores, of ratios and of differences of logarithms.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+
+from gmdwgf import pairwise
+from gmdwgf.drifts.base import DriftOutput, rms
+from gmdwgf.kernels import LogKernel
+from gmdwgf.typing import Array, Float, Particles, Point, Scalar, Targets, Weights
+
+
+class Estimate(NamedTuple):
+    """At one point: log r_k, its gradient (1 / data units), and the number of points of the cloud that count there."""
+
+    log_density: Scalar
+    score: Point
+    effective: Scalar
+
+
+def estimate(
+    kernel: LogKernel, bandwidth: Scalar, point: Point, cloud: Targets, log_masses: Float[Array, " m"]
+) -> Estimate:
+    """Density and score at `point` `[d]` of the `cloud` `[m d]` with masses exp(`log_masses`) `[m]`."""
+    r2 = pairwise.squared_distances(point, cloud)
+    logits = log_masses + kernel.log_value(r2, bandwidth)
+    weights = pairwise.softmax_weights(logits)
+    score = pairwise.weighted_differences(weights * kernel.slope(r2, bandwidth), point, cloud)
+    return Estimate(pairwise.log_sum_exp(logits), score, 1 / jnp.sum(weights**2))
+
+
+def score_difference(
+    kernel: LogKernel,
+    bandwidth: Scalar,
+    x: Particles,
+    y: Targets,
+    at: Float[Array, "k d"] | None,
+    x_weights: Weights | None,
+    y_weights: Weights | None,
+) -> DriftOutput:
+    """grad log p_k - grad log q_k at `at` (the particles themselves when None), p_k of the targets and q_k of the particles."""
+    x, y, queries = pairwise.centred(x, y, x if at is None else at)
+    log_a, log_b = pairwise.log_masses(x_weights, x), pairwise.log_masses(y_weights, y)
+
+    def pull(point):
+        q, p = estimate(kernel, bandwidth, point, x, log_a), estimate(kernel, bandwidth, point, y, log_b)
+        return p.score - q.score, p.effective
+
+    v, effective = pairwise.over_points(pull, queries, x.shape[0] + y.shape[0])
+    return DriftOutput(v, {"v_rms": rms(v), "effective_targets": jnp.mean(effective)})

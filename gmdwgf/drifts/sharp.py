@@ -1,0 +1,66 @@
+"""Drifts built on the sharp companion k# of a kernel, whose gradient is the kernel's mean shift (zoo Z3)."""
+
+from collections.abc import Callable
+
+from gmdwgf import pairwise
+from gmdwgf.drifts import parzen
+from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
+from gmdwgf.hyperparameters import FieldError, choice, real
+from gmdwgf.kernels import KERNELS, LOG_SHARP_KERNELS
+from gmdwgf.typing import Particles, Scalar, Targets
+
+
+class SharpDrift(StatelessDrift):
+    """Mean shifts N_r(x) = E_{z ~ r}[k(x, z) (z - x)], which are gradients: grad_x k#(x, z) = k(x, z) (z - x).
+
+        sharp_normalised:  v = N_p / p# - N_q / q# = grad log(p# / q#),   r#(x) = E_{z ~ r} k#(x, z),
+        un_normalised:     v = N_p - N_q.
+
+    Flow of: half the squared MMD of the kernel k# if un-normalised (exactly, v = -n dF/dx_i); nothing if normalised, which is
+    still a gradient field. Local, but for the un-normalised imq: its companion -h^2 sqrt(1 + r^2/h^2) is a smooth energy
+    kernel, of long reach. That companion is not positive, so imq cannot be normalised (FieldError).
+    Units: `bandwidth` h in data units; v in 1 / data units if normalised (a difference of scores), data units if not.
+    Self term: the particle itself is kept (it pulls with 0 and counts in q#).
+    Source: Franz et al. (arXiv:2604.06333). The Matern and the inverse multiquadric (imq) kernels are ours.
+    """
+
+    kernel: str = choice("laplace", "gaussian", "imq", "matern")
+    bandwidth: Scalar = real("data units", above=0)
+    normalise: str = choice("sharp_normalised", "un_normalised")
+
+    def __check_init__(self) -> None:
+        if self.normalise == "sharp_normalised" and self.kernel not in LOG_SHARP_KERNELS:
+            positive = ", ".join(LOG_SHARP_KERNELS)
+            raise FieldError(
+                "kernel", self.kernel, f"has no positive companion; {positive}, or normalise=un_normalised"
+            )
+
+    def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
+        del key
+        if self.normalise == "sharp_normalised":
+            companion = LOG_SHARP_KERNELS[self.kernel]
+            return parzen.score_difference(companion, self.bandwidth, x, y, at, x_weights, y_weights)
+        x, y, queries = pairwise.centred(x, y, x if at is None else at)
+        a, b = pairwise.masses(x_weights, x), pairwise.masses(y_weights, y)
+
+        def shift(point, cloud, masses):
+            k = KERNELS[self.kernel].value(pairwise.squared_distances(point, cloud), self.bandwidth)
+            return pairwise.weighted_differences(masses * k, point, cloud)
+
+        v = pairwise.over_points(
+            lambda point: shift(point, y, b) - shift(point, x, a), queries, x.shape[0] + y.shape[0]
+        )
+        return DriftOutput(v, {"v_rms": rms(v)})
+
+    @property
+    def functional(self) -> Callable[[Particles, Targets], Scalar] | None:
+        """Half the squared MMD of k# between the empirical laws; None when normalised, which is the flow of nothing."""
+        if self.normalise == "sharp_normalised":
+            return None
+        return lambda x, y: pairwise.half_mmd2(lambda r2: KERNELS[self.kernel].sharp(r2, self.bandwidth), x, y)
+
+    def tags(self) -> Tags:
+        flow = "MMD^2(q, p) / 2 of the companion kernel k#" if self.normalise == "un_normalised" else None
+        return Tags(
+            zero_at_equality=True, curl_free=True, flow_of=flow, reach="long" if self.kernel == "imq" else "local"
+        )

@@ -1,0 +1,76 @@
+"""A weighted sum of drifts."""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+
+from gmdwgf.drifts.base import AbstractDrift, DriftOutput, Tags, rms
+from gmdwgf.hyperparameters import FieldError, reals
+from gmdwgf.typing import Array, Float, Particles, Scalar, Targets
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+class SumDrift(AbstractDrift):
+    """v = sum_k weights_k v_k, every part asked at the same points with its own key and state.
+
+    Flow of: sum_k weights_k F_k when every part is a flow, otherwise nothing. Zero on identical clouds and curl-free when
+    every part is; long range when one part is.
+    Units: `weights` carry the ratio of the parts' units, so that a drift in 1 / data units can be added to one in data
+    units; a negative weight repels. The parts' `info` is kept under their numbers, `0/v_rms`, `1/v_rms`, ...
+    Self term: each part's own.
+    """
+
+    drifts: tuple[AbstractDrift, ...] = eqx.field(converter=_as_tuple)
+    weights: Float[Array, " k"] = reals("velocity of the sum per velocity of the part")
+
+    def __check_init__(self) -> None:
+        if not isinstance(self.drifts, tuple) or not self.drifts:
+            raise FieldError("drifts", self.drifts, "must be a list of drifts")
+        if not all(isinstance(part, AbstractDrift) for part in self.drifts):
+            raise FieldError("drifts", self.drifts, "must be a list of drifts, each with its own _target_")
+        if getattr(self.weights, "shape", None) != (len(self.drifts),):
+            raise FieldError("weights", self.weights, f"must be {len(self.drifts)} numbers, one for each drift")
+
+    def init(self, key, x, y) -> tuple:
+        keys = jax.random.split(key, len(self.drifts))
+        return tuple(part.init(key, x, y) for part, key in zip(self.drifts, keys, strict=True))
+
+    def update(self, state, x, y, key, *, at=None, x_weights=None, y_weights=None):
+        keys = jax.random.split(key, len(self.drifts))
+        masses = {"x_weights": x_weights, "y_weights": y_weights}
+        answers = [
+            part.update(before, x, y, key, at=at, **masses)
+            for part, before, key in zip(self.drifts, state, keys, strict=True)
+        ]
+        v = sum(weight * output.v for weight, (output, _) in zip(self.weights.astype(x.dtype), answers, strict=True))
+        info = {"v_rms": rms(v)}
+        for index, (output, _) in enumerate(answers):
+            info |= {f"{index}/{name}": value for name, value in output.info.items()}
+        return DriftOutput(v, info), tuple(after for _, after in answers)
+
+    @property
+    def functional(self) -> Callable[[Particles, Targets], Scalar] | None:
+        """The functional (x, y) -> sum_k weights_k F_k where every part is a flow and gives its own as code."""
+        parts = [getattr(part, "functional", None) for part in self.drifts]
+        if self.tags().flow_of is None or None in parts:
+            return None
+        return lambda x, y: sum(w * part(x, y) for w, part in zip(self.weights.astype(x.dtype), parts, strict=True))
+
+    def tags(self) -> Tags:
+        tags = [part.tags() for part in self.drifts]
+        flows = [tag.flow_of for tag in tags]
+        terms = [f"weights[{index}] ({flow})" for index, flow in enumerate(flows)]
+        return Tags(
+            zero_at_equality=all(tag.zero_at_equality for tag in tags),
+            curl_free=all(tag.curl_free for tag in tags),
+            flow_of=None if None in flows else " + ".join(terms),
+            reach="long" if any(tag.reach == "long" for tag in tags) else "local",
+            permutation=all(tag.permutation for tag in tags),
+            translation=all(tag.translation for tag in tags),
+            rotation=all(tag.rotation for tag in tags),
+        )

@@ -1,0 +1,58 @@
+"""Witness functions h = sum_l a_l k(., x_l) - sum_j c_j k(., y_j) on two clouds, and what is needed to solve for c."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax.numpy as jnp
+
+from gmdwgf import pairwise
+from gmdwgf.kernels import Profile
+from gmdwgf.typing import Array, Float, Particles, Scalar, Targets
+
+
+class Gram(NamedTuple):
+    """All inner products between the kernels of the targets and the kernel mean mu_q of the particles."""
+
+    yy: Float[Array, "m m"]
+    """k(y_i, y_j): kept whole, because linear systems in it are solved."""
+    yx: Float[Array, " m"]
+    """mu_q(y_j)."""
+    xx: Scalar
+    """|mu_q|^2."""
+
+    def squared_norm(self, coefficients: Float[Array, " m"]) -> Scalar:
+        """|mu_q - sum_j c_j k(., y_j)|^2."""
+        return self.xx + coefficients @ (self.times_yy(coefficients) - 2 * self.yx)
+
+    def times_yy(self, coefficients: Float[Array, " m"]) -> Float[Array, " m"]:
+        """sum_j k(y_i, y_j) c_j, in full precision on every device."""
+        return jnp.matmul(self.yy, coefficients, precision="highest")
+
+
+def gram(kernel: Profile, x: Particles, a: Float[Array, " n"], y: Targets) -> Gram:
+    """Gram of the targets `y` and of the particles `x` with masses `a`."""
+    n, m = x.shape[0], y.shape[0]
+    to_x = lambda point: jnp.sum(a * kernel.value(pairwise.squared_distances(point, x)))
+    to_y = lambda point: kernel.value(pairwise.squared_distances(point, y))
+    over = pairwise.over_points
+    return Gram(yy=over(to_y, y, m), yx=over(to_x, y, n), xx=jnp.sum(a * over(to_x, x, n)))
+
+
+def descent(
+    kernel: Profile,
+    queries: Float[Array, "k d"],
+    x: Particles,
+    a: Float[Array, " n"] | Callable[[Array], Float[Array, " n"]],
+    y: Targets,
+    c: Float[Array, " m"],
+) -> Float[Array, "k d"]:
+    """-grad h at the `queries`: sum_j c_j grad k(., y_j) - sum_l a_l grad k(., x_l); `a` may depend on the query's row."""
+
+    def slope(row):
+        index, point = row
+        to_y, to_x = (kernel.gradient_weight(pairwise.squared_distances(point, cloud)) for cloud in (y, x))
+        masses = a(index) if callable(a) else a
+        pull = pairwise.weighted_differences(c * to_y, point, y)
+        return pull - pairwise.weighted_differences(masses * to_x, point, x)
+
+    return pairwise.over_points(slope, (jnp.arange(queries.shape[0]), queries), x.shape[0] + y.shape[0])

@@ -1,0 +1,97 @@
+"""Clouds seen along directions: on a line, sorting replaces pairs.
+
+A rule for one direction is a function of projections, `[n]` and `[m]` numbers; `along` applies it to every direction and
+`field_along` turns speeds along directions into a field in d dimensions.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from gmdwgf import pairwise
+from gmdwgf.typing import Key, Particles, Weights
+
+Directions = Float[Array, "p d"]
+"""Unit vectors, one a row."""
+
+
+def random_directions(key: Key, n: int, dim: int, dtype: Any = float) -> Directions:
+    """`n` unit vectors, uniform on the sphere."""
+    directions = jax.random.normal(key, (n, dim), dtype)
+    return directions / jnp.linalg.norm(directions, axis=-1, keepdims=True)
+
+
+def mean_abs_cosine(dim: int) -> float:
+    """c_d = Gamma(d/2) / (sqrt(pi) Gamma((d+1)/2)), with which E|<u, theta>| = c_d |u| for theta uniform on the sphere.
+
+    c_1 = 1, c_2 = 2/pi, c_3 = 1/2, and about sqrt(2 / (pi d)) in many dimensions.
+    """
+    return math.exp(math.lgamma(dim / 2) - math.lgamma((dim + 1) / 2)) / math.sqrt(math.pi)
+
+
+def along(rule: Callable[..., Any], directions: Directions, *clouds: Particles) -> Any:
+    """`rule` of the projections of all clouds, one answer a direction, stacked.
+
+    The clouds are projected as one, row by row: points that coincide do so along every direction, which is what ties between
+    clouds are recognised by, and what a matrix product does not promise.
+    """
+    points = jnp.concatenate(clouds)
+    ends = [sum(cloud.shape[0] for cloud in clouds[: k + 1]) for k in range(len(clouds) - 1)]
+
+    def answer(direction):
+        return rule(*jnp.split(jnp.sum(points * direction, axis=-1), ends))
+
+    return pairwise.over_points(answer, directions, points.size)
+
+
+def field_along(speed: Callable[..., Array], directions: Directions, *clouds: Particles) -> Float[Array, "k d"]:
+    """Mean over directions theta of speed(projections along theta) theta; keeps `[p k]` speeds, k the number of queries."""
+    speeds = along(speed, directions, *clouds)
+    return jnp.matmul(speeds.T, directions, precision="highest") / directions.shape[0]
+
+
+def levels(weights: Weights | None, order: Array, dtype: Any) -> Float[Array, " n"]:
+    """Distribution function at the points of a cloud taken in `order`: cumulative masses, the last of them 1."""
+    n = order.shape[0]
+    cumulative = jnp.arange(1, n + 1, dtype=dtype) if weights is None else jnp.cumsum(weights.astype(dtype)[order])
+    return cumulative / cumulative[-1]
+
+
+def mid_distribution(at: Float[Array, " k"], values: Float[Array, " n"], weights: Weights | None) -> Float[Array, " k"]:
+    """P(value < at) + P(value = at) / 2 of a sample, by sorting it."""
+    order = jnp.argsort(values)
+    below = jnp.pad(levels(weights, order, values.dtype), (1, 0))
+    first, last = (jnp.searchsorted(values[order], at, side=side) for side in ("left", "right"))
+    return (below[first] + below[last]) / 2
+
+
+class Steps(NamedTuple):
+    """The optimal plan on the line: step k moves mass `width` from the x of rank `i` to the y of rank `j`."""
+
+    i: Array
+    j: Array
+    width: Float[Array, " s"]
+
+
+def optimal_steps(x_levels: Float[Array, " n"], y_levels: Float[Array, " m"]) -> Steps:
+    """The n + m steps, some of width 0, between the levels at which either quantile function jumps."""
+    ends = jnp.sort(jnp.concatenate([x_levels, y_levels]))
+    return Steps(jnp.searchsorted(x_levels, ends), jnp.searchsorted(y_levels, ends), jnp.diff(ends, prepend=0))
+
+
+def mean_partners(
+    x_levels: Float[Array, " n"], y_levels: Float[Array, " m"], y_sorted: Float[Array, " m"]
+) -> Float[Array, " n"]:
+    """Where the optimal plan on the line sends each sorted x, on average.
+
+    That is the mean of the quantile function of y over the levels (A_{i-1}, A_i] which x_i covers, y_i itself when n = m; a
+    point without mass goes to the quantile at its level.
+    """
+    i, j, width = optimal_steps(x_levels, y_levels)
+    mass, moment = (jax.ops.segment_sum(w, i, x_levels.size, indices_are_sorted=True) for w in (width, width * y_sorted[j]))
+    massless = mass == 0
+    return jnp.where(massless, y_sorted[jnp.searchsorted(y_levels, x_levels)], moment / jnp.where(massless, 1, mass))

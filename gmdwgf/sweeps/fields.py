@@ -1,0 +1,127 @@
+"""Fields of a drift that are not plain numbers: rules, worked out from the target at the start, and schedules over the run.
+
+    drift.bandwidth: {rule: median, factor: 0.5}
+    drift.bandwidth: {schedule: exponential, start: 1.0, end: 0.1, n_steps: 2000}
+
+Any real number of a drift can be written so, also inside a list, a part of a sum or an optimiser, and a number of a schedule
+can itself be a rule. `schedule` is a name of `gmdwgf.schedules` or the import path of a class of your own.
+"""
+
+import dataclasses
+import functools
+import re
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from scipy.spatial.distance import pdist
+
+from gmdwgf.configuration import ConfigError, build, unknown_name
+from gmdwgf.drifts.base import AbstractDrift
+from gmdwgf.drifts.describe import describe
+from gmdwgf.hyperparameters import Configurable, FieldError, choice, real
+from gmdwgf.schedules import SCHEDULES, AbstractSchedule, value_at, with_value
+from gmdwgf.targets.base import AbstractTarget
+from gmdwgf.typing import Scalar
+
+N_DRAWN = 1000
+"""Targets that a rule looks at, the same for every run of a target."""
+
+
+class Rule(Configurable):
+    """`factor` times the median or mean of the distances between distinct targets (data units)."""
+
+    rule: str = choice("median", "mean_distance")
+    factor: Scalar = real(above=0, default=1.0)
+
+    def __call__(self, distances: np.ndarray) -> float:
+        """The number the rule comes to."""
+        middle = {"median": np.median, "mean_distance": np.mean}[self.rule]
+        return float(self.factor) * float(middle(distances))
+
+
+class BuiltDrift(NamedTuple):
+    """A drift with every field at its value at the start."""
+
+    drift: AbstractDrift
+    schedules: dict[str, AbstractSchedule]
+    """The fields that change over the run, by their paths in the drift."""
+    rules: dict[str, float]
+    """What the rules came to, by their keys."""
+
+    def introduction(self) -> list[str]:
+        """What a run says of its drift before it begins."""
+        rules = [f"  {key} is {value:.6g} by its rule, from {N_DRAWN} targets" for key, value in self.rules.items()]
+        return describe(self.drift, self.schedules) + rules
+
+
+def build_drift(node: dict[str, Any], target: AbstractTarget) -> BuiltDrift:
+    """The drift of a resolved config node. Raises ConfigError for a rule, a schedule or a value of it that cannot be used."""
+    rules: dict[str, float] = {}
+    schedules: dict[str, AbstractSchedule] = {}
+
+    @functools.cache
+    def distances():
+        return pdist(np.asarray(target.sample(jax.random.key(0), N_DRAWN), float))
+
+    def of_rule(mapping, key):
+        rules[key] = build({"_target_": f"{__name__}.Rule"} | mapping, key)(distances())
+        return rules[key]
+
+    def of_schedule(mapping, key):
+        schedules[key.removeprefix("drift.")] = schedule = _schedule(mapping, key)
+        return float(schedule(jnp.asarray(0.0)))
+
+    node = _replaced(_replaced(node, "drift", "rule", of_rule), "drift", "schedule", of_schedule)
+    try:
+        drift = build(node, "drift")
+    except ConfigError as error:
+        if isinstance(error.value, dict):
+            fix = f"{error.fix}; a mapping here is a rule or a schedule, e.g. {{rule: median, factor: 0.5}}"
+            raise ConfigError(error.key, error.value, fix) from error
+        if error.key.removeprefix("drift.") in schedules:
+            raise ConfigError(error.key, error.value, f"{error.fix}, also at step 0 of its schedule") from error
+        raise
+    for path, schedule in schedules.items():
+        _check(drift, path, schedule)
+    return BuiltDrift(drift, schedules, rules)
+
+
+def _replaced(node: Any, key: str, word: str, by: Callable[[dict, str], float]) -> Any:
+    """`node` with every mapping replaced that has the entry `word` and is not itself an object."""
+    if isinstance(node, list):
+        return [_replaced(item, f"{key}.{index}", word, by) for index, item in enumerate(node)]
+    if not isinstance(node, dict):
+        return node
+    if word in node and "_target_" not in node:
+        return by(node, key)
+    return {name: _replaced(value, f"{key}.{name}", word, by) for name, value in node.items()}
+
+
+def _schedule(mapping: dict[str, Any], key: str) -> AbstractSchedule:
+    name, numbers = mapping["schedule"], {k: v for k, v in mapping.items() if k != "schedule"}
+    if name in SCHEDULES:
+        made_by = f"{SCHEDULES[name].__module__}.{SCHEDULES[name].__name__}"
+    elif isinstance(name, str) and "." in name:
+        made_by = name
+    else:
+        raise ConfigError(f"{key}.schedule", name, unknown_name(str(name), list(SCHEDULES)))
+    return build({"_target_": made_by} | numbers, key)
+
+
+def _check(drift: AbstractDrift, path: str, schedule: AbstractSchedule) -> None:
+    """Hold the field to its own bounds wherever the schedule turns."""
+    key = f"drift.{path}"
+    if not eqx.is_inexact_array(value_at(drift, path)):
+        raise ConfigError(key, value_at(drift, path), "cannot have a schedule: only real numbers can change during a run")
+    owner = re.sub(r"\.?\w+(\.\d+)?$", "", path)
+    for step in schedule.turns():
+        moved = with_value(drift, path, schedule(jnp.asarray(step)))
+        try:
+            dataclasses.replace(value_at(moved, owner))  # made anew, its fields are checked
+        except FieldError as error:
+            fix = f"{error.fix}, also at step {step:g} of its schedule"
+            raise ConfigError(key, np.round(error.value, 6).tolist(), fix) from error

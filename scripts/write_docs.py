@@ -1,0 +1,104 @@
+"""Write docs/drifts.md and the drift table of the README from docstrings, tags and YAML defaults.
+
+    python scripts/write_docs.py            # write
+    python scripts/write_docs.py --check    # exit 1 if they are not up to date
+"""
+
+import argparse
+import dataclasses
+import inspect
+import sys
+from pathlib import Path
+
+from omegaconf import OmegaConf
+
+import gmdwgf
+from gmdwgf.configuration import config_dir, options
+from gmdwgf.hyperparameters import units
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE, README = ROOT / "docs" / "drifts.md", ROOT / "README.md"
+
+
+def first_sentence(text: str) -> str:
+    """Up to the first full stop that ends a sentence."""
+    paragraph = " ".join(text.split("\n\n")[0].split())
+    return paragraph.split(". ")[0].rstrip(".")
+
+
+def table() -> str:
+    """One row a drift: what it is, what it is the flow of, and its tags, with the defaults of its YAML."""
+    rows = ["| `drift=` | what it is | flow of | zero at p = q | reach |", "|---|---|---|---|---|"]
+    for name in options("drift"):
+        drift = gmdwgf.load_drift(name)
+        tags, what = drift.tags(), first_sentence(inspect.getdoc(type(drift)) or "")
+        zero = "yes" if tags.zero_at_equality else "no"
+        rows.append(f"| `{name}` | {what} | {tags.flow_of or 'nothing'} | {zero} | {tags.reach} |")
+    return "\n".join(rows)
+
+
+def entry(name: str) -> str:
+    """Everything about one drift."""
+    drift = gmdwgf.load_drift(name)
+    tags, unit = drift.tags(), units(drift)
+    yaml = OmegaConf.load(config_dir() / "drift" / f"{name}.yaml")
+    fields = [f.name for f in dataclasses.fields(drift) if f.name in yaml]
+    lines = [f"## {name}", "", inspect.cleandoc(type(drift).__doc__ or ""), "", "| field | default | unit |", "|---|---|---|"]
+    lines += [f"| `{field}` | `{_short(yaml[field])}` | {unit.get(field, '')} |" for field in fields]
+    facts = {
+        "zero on identical clouds": tags.zero_at_equality,
+        "curl-free": tags.curl_free,
+        "permutation": tags.permutation,
+        "translation": tags.translation,
+        "rotation": tags.rotation,
+    }
+    told = ", ".join(f"{fact}: {'yes' if holds else 'no'}" for fact, holds in facts.items())
+    lines += ["", f"Tags with these defaults: flow of {tags.flow_of or 'nothing'}; reach {tags.reach}; {told}.", ""]
+    return "\n".join(lines)
+
+
+def _short(value) -> str:
+    text = OmegaConf.to_yaml(value, resolve=False).strip() if OmegaConf.is_config(value) else str(value)
+    return " ".join(text.split())[:80]
+
+
+def page() -> str:
+    """The whole of docs/drifts.md."""
+    head = [
+        "# The drifts",
+        "",
+        "Written by `python scripts/write_docs.py` from docstrings, tags and YAML files; edit those.",
+        "The tags are held by the law tests (`gmdwgf.testing`) in double precision.",
+        "",
+        table(),
+        "",
+    ]
+    return "\n".join(head + [entry(name) for name in options("drift")])
+
+
+def readme() -> str:
+    """The README with its table renewed."""
+    text = README.read_text()
+    begin, end = "<!-- drifts:begin -->\n", "<!-- drifts:end -->"
+    before, rest = text.split(begin)
+    return before + begin + table() + "\n" + end + rest.split(end)[1]
+
+
+def main() -> int:
+    """Write both files, or compare them with what they should be."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--check", action="store_true")
+    check = parser.parse_args().check
+    stale = []
+    for path, text in ((PAGE, page()), (README, readme())):
+        if check:
+            stale += [path.name] if not path.is_file() or path.read_text() != text else []
+        else:
+            path.write_text(text)
+    if stale:
+        print(f"not up to date: {', '.join(stale)}; run python scripts/write_docs.py")
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

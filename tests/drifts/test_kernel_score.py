@@ -1,0 +1,77 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import gmdwgf
+from gmdwgf.testing import check_drift
+from gmdwgf.testing.structure import asymmetry
+from tests.drifts import kernel_loops
+from tests.drifts.kernel_loops import answer
+
+H = 0.7
+
+
+def load(kernel):
+    return gmdwgf.load_drift("kernel_score", kernel=kernel, bandwidth=H)
+
+
+@pytest.mark.parametrize("kernel", kernel_loops.KERNELS)
+def test_velocity_equals_the_double_loop(kernel, clouds, x64):
+    x, y = clouds
+    k, slope, _ = kernel_loops.profiles(H)[kernel]
+    expected = [kernel_loops.score(p, y, k, slope) - kernel_loops.score(p, x, k, slope) for p in x]
+    np.testing.assert_allclose(answer(load(kernel), x, y).v, expected, atol=1e-10)
+
+
+def test_the_laplace_score_is_a_mean_of_unit_vectors_over_the_bandwidth(x64):
+    # Two targets at distances 1 and 2 to the right and above: weights e^{-1/h} and e^{-2/h}; one particle, at the point itself.
+    y = np.array([[1.0, 0.0], [0.0, 2.0]])
+    w = np.exp(-np.array([1.0, 2.0]) / H)
+    v = answer(load("laplace"), np.zeros((1, 2)), y).v[0]
+    np.testing.assert_allclose(v, w / w.sum() / H, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kernel", kernel_loops.KERNELS)
+def test_velocity_is_the_gradient_of_the_log_ratio_and_has_no_curl(kernel, clouds, x64):
+    # Claims 1 and 14: the potential is differentiated automatically, twice.
+    x, y = map(jnp.asarray, clouds)
+    at = y[:4] + 0.15
+    profile = {
+        "gaussian": lambda r: jnp.exp(-(r**2) / (2 * H**2)),
+        "laplace": lambda r: jnp.exp(-r / H),
+        "imq": lambda r: 1 / jnp.sqrt(1 + (r / H) ** 2),
+        "matern": lambda r: (1 + jnp.sqrt(3) * r / H) * jnp.exp(-jnp.sqrt(3) * r / H),
+    }[kernel]
+
+    def log_ratio(point):
+        density = lambda cloud: jnp.mean(profile(jnp.linalg.norm(point - cloud, axis=-1)))
+        return jnp.log(density(y)) - jnp.log(density(x))
+
+    drift = load(kernel)
+    field = lambda point: answer(drift, x, y, point[None]).v[0]
+    at_all = lambda of_one: jax.jit(jax.vmap(of_one))(at)
+    np.testing.assert_allclose(at_all(field), at_all(jax.grad(log_ratio)), atol=1e-10)
+    np.testing.assert_allclose(at_all(jax.jacfwd(field)), at_all(jax.hessian(log_ratio)), atol=1e-10)
+
+
+def test_the_gaussian_member_is_the_kl_drift_over_the_squared_bandwidth(clouds, x64):
+    kl = answer(gmdwgf.load_drift("kl", bandwidth=H), *clouds).v
+    np.testing.assert_allclose(answer(load("gaussian"), *clouds).v, kl / H**2, atol=1e-10)
+
+
+def test_no_member_is_a_flow(clouds, x64):
+    x, y = map(jnp.asarray, clouds)
+    for kernel in kernel_loops.KERNELS:
+        drift = load(kernel)
+        assert asymmetry(lambda x, drift=drift: answer(drift, x, y).v, x) > 1e-2
+
+
+def test_weights_act_as_repeated_points(clouds, x64):
+    kernel_loops.assert_weights_act_as_repeated_points(load("laplace"), *clouds)
+
+
+@pytest.mark.parametrize("law", ["zero_at_equality", "degenerate_clouds", "extreme_scales"])
+@pytest.mark.parametrize("kernel", ["gaussian", "imq", "matern"])
+def test_other_members_obey_the_laws(kernel, law):
+    check_drift(gmdwgf.load_drift("kernel_score", kernel=kernel), [law])

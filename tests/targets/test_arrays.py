@@ -1,0 +1,199 @@
+"""Targets from a file: the split, the draws and every way a file can be wrong."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from gmdwgf.hyperparameters import FieldError
+from gmdwgf.targets.arrays import ArrayTarget
+
+
+def loaded(path, key=None, held_out_fraction=0.2, split_seed=0):
+    return ArrayTarget(str(path), key, held_out_fraction, split_seed)
+
+
+def rows(cloud) -> set:
+    return {tuple(row) for row in np.asarray(cloud).tolist()}
+
+
+@pytest.fixture
+def cloud():
+    return np.random.default_rng(0).normal(size=(50, 3)).astype(np.float32)
+
+
+@pytest.fixture
+def file(tmp_path, cloud):
+    np.save(tmp_path / "points.npy", cloud)
+    return tmp_path / "points.npy"
+
+
+def test_the_split_is_disjoint_and_covers_every_row(file, cloud):
+    target = loaded(file)
+    assert (target.train.shape, target.held.shape, target.dim, target.n_held_out) == ((40, 3), (10, 3), 3, 10)
+    assert not rows(target.train) & rows(target.held)
+    assert rows(target.train) | rows(target.held) == rows(cloud)
+
+
+def test_the_split_depends_on_its_seed_alone(file):
+    np.testing.assert_array_equal(loaded(file).held, loaded(file).held)
+    assert rows(loaded(file).held) != rows(loaded(file, split_seed=1).held)
+
+
+@pytest.mark.parametrize(("fraction", "n_held"), [(0.001, 1), (0.5, 25), (0.999, 49)])
+def test_neither_part_is_ever_empty(file, fraction, n_held):
+    target = loaded(file, held_out_fraction=fraction)
+    assert (len(target.held), len(target.train)) == (n_held, 50 - n_held)
+
+
+def test_samples_are_training_rows_with_replacement_each_as_likely(file):
+    target = loaded(file)
+    y = np.asarray(jax.jit(lambda t, key: t.sample(key, 8000))(target, jax.random.key(0)))
+    counts = (y[:, None] == np.asarray(target.train)).all(axis=-1).sum(axis=0)
+    assert counts.sum() == 8000
+    assert (np.abs(counts - 200) < 4.5 * np.sqrt(200 * 39 / 40)).all()
+
+
+def test_held_out_draws_are_distinct_held_out_rows_while_there_are_enough(file):
+    target = loaded(file)
+    draw = jax.jit(lambda t, key, n: t.held_out(key, n), static_argnums=2)
+    for seed in range(5):
+        assert len(rows(draw(target, jax.random.key(seed), 7))) == 7
+    assert rows(draw(target, jax.random.key(0), 10)) == rows(target.held)
+    assert rows(draw(target, jax.random.key(0), 7)) != rows(draw(target, jax.random.key(1), 7))
+    more = draw(target, jax.random.key(0), 200)
+    assert more.shape == (200, 3)
+    assert rows(more) == rows(target.held)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float16", "int16", "uint8", ">f4"])
+def test_any_real_dtype_becomes_the_default_float(tmp_path, cloud, dtype):
+    stored = np.abs(10 * cloud).astype(dtype)
+    np.save(tmp_path / "points.npy", stored)
+    target = loaded(tmp_path / "points.npy")
+    assert target.train.dtype == jnp.float32
+    assert rows(target.train) | rows(target.held) == rows(stored.astype(np.float32))
+
+
+def test_float64_is_kept_where_it_is_enabled(x64, tmp_path):
+    stored = np.random.default_rng(0).normal(size=(9, 2))
+    np.save(tmp_path / "points.npy", stored)
+    target = loaded(tmp_path / "points.npy")
+    assert rows(target.train) | rows(target.held) == rows(stored)
+
+
+def test_the_array_of_an_npz_file_is_found_by_key_or_by_being_the_only_one(tmp_path, cloud):
+    np.savez(tmp_path / "one.npz", latents=cloud)
+    np.savez_compressed(tmp_path / "two.npz", latents=cloud, labels=np.arange(50))
+    expected = loaded(tmp_path / "one.npz").train
+    np.testing.assert_array_equal(loaded(tmp_path / "one.npz", key="latents").train, expected)
+    np.testing.assert_array_equal(loaded(tmp_path / "two.npz", key="latents").train, expected)
+
+
+def saved(array):
+    return lambda path: np.save(path, array)
+
+
+def damaged(path):
+    np.save(path, np.ones((50, 2)))
+    path.write_bytes(path.read_bytes()[:300])
+
+
+def damaged_archive(path):
+    np.savez(path, points=np.ones((50, 2)))
+    path.write_bytes(path.read_bytes()[:300])
+
+
+def flipped_archive(path):
+    np.savez(path, points=np.ones((50, 2)))
+    content = bytearray(path.read_bytes())
+    content[400] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def two_arrays(path):
+    np.savez(path, latents=np.ones((5, 2)), labels=np.ones(5))
+
+
+BAD = np.ones((5, 2))
+BAD[[1, 3], [0, 1]] = np.nan, np.inf
+WRONG = {
+    "missing": ("points.npy", lambda path: None, None, "path", "is not a file"),
+    "folder": ("points.npy", lambda path: path.mkdir(), None, "path", "is not a file"),
+    "other_kind": ("points.csv", lambda path: path.write_text("1,2\n3,4\n"), None, "path", ".npy or .npz"),
+    "text": ("points.npy", lambda path: path.write_text("1,2\n3,4\n"), None, "path", "cannot be read"),
+    "empty": ("points.npy", lambda path: path.write_bytes(b""), None, "path", "cannot be read"),
+    "damaged": ("points.npy", damaged, None, "path", "cannot be read"),
+    "damaged_archive": ("points.npz", damaged_archive, None, "path", "cannot be read"),
+    "flipped_bit": ("points.npz", flipped_archive, None, "path", "cannot be read"),
+    "scalar": ("points.npy", saved(np.array(3.0)), None, "path", "has shape []"),
+    "one_axis": (
+        "points.npy",
+        saved(np.ones(7)),
+        None,
+        "path",
+        "has shape [7], not [N d]; one row is one point, perhaps save array.reshape(-1, 1)",
+    ),
+    "images": (
+        "points.npy",
+        saved(np.ones((4, 2, 3))),
+        None,
+        "path",
+        "has shape [4, 2, 3], not [N d]; one row is one point, perhaps save array.reshape(len(array), -1)",
+    ),
+    "objects": ("points.npy", saved(np.array([[1, None]], object)), None, "path", "Python objects"),
+    "object_archive": (
+        "points.npz",
+        lambda path: np.savez(path, a=np.array([[1, None]], object)),
+        None,
+        "path",
+        "Python objects",
+    ),
+    "words": ("points.npy", saved(np.array([["a", "b"]])), None, "path", "not real numbers"),
+    "complex": ("points.npy", saved(np.ones((4, 2), complex)), None, "path", "complex128"),
+    "flags": ("points.npy", saved(np.ones((4, 2), bool)), None, "path", "bool"),
+    "not_finite": ("points.npy", saved(BAD), None, "path", "in 2 of 5 rows"),
+    "too_large": ("points.npy", saved(np.array([[1.0], [1e300]])), None, "path", "in 1 of 2 rows"),
+    "one_row": ("points.npy", saved(np.ones((1, 2))), None, "path", "has shape [1, 2]"),
+    "no_rows": ("points.npy", saved(np.ones((0, 2))), None, "path", "at least 2 rows"),
+    "no_columns": ("points.npy", saved(np.ones((4, 0))), None, "path", "1 column"),
+    "several": ("points.npz", two_arrays, None, "key", "latents, labels"),
+    "unknown_key": ("points.npz", two_arrays, "points", "key", "latents, labels"),
+    "no_arrays": ("points.npz", lambda path: np.savez(path), None, "path", "without arrays"),
+    "key_of_npy": ("points.npy", saved(np.ones((4, 2))), "points", "key", "leave it null"),
+}
+
+
+@pytest.mark.parametrize("case", WRONG)
+def test_a_file_that_cannot_be_used_is_refused_by_field_and_fix(tmp_path, case):
+    name, write, key, field, fix = WRONG[case]
+    path = tmp_path / name
+    write(path)
+    with pytest.raises(FieldError) as refused:
+        loaded(path, key)
+    assert refused.value.name == field
+    assert fix in refused.value.fix
+    assert refused.value.value == {"path": str(path), "key": key or "null"}[field]
+    assert "\n" not in str(refused.value)
+
+
+def test_a_missing_path_says_what_to_set():
+    with pytest.raises(FieldError) as refused:
+        ArrayTarget(None, None, 0.2, 0)
+    assert str(refused.value) == "path=null: set dataset.path=your.npy, an array of shape [N d]"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("held_out_fraction", 0.0),
+        ("held_out_fraction", 1.0),
+        ("held_out_fraction", "a"),
+        ("split_seed", -1),
+        ("split_seed", 0.5),
+    ],
+)
+def test_a_split_that_cannot_be_made_is_refused(file, field, value):
+    with pytest.raises(FieldError) as refused:
+        loaded(file, **{field: value})
+    assert refused.value.name == field

@@ -1,0 +1,116 @@
+"""What holds for every file in configs/dataset: it can be built, and sampling is pure, traced once and batched."""
+
+import hydra.utils
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hydra.errors import InstantiationException
+from omegaconf import OmegaConf
+
+from gmdwgf.hyperparameters import FieldError
+from gmdwgf.targets import AbstractTarget
+from tests.conftest import ROOT, skewed_clouds
+
+CONFIGS = sorted((ROOT / "configs/dataset").glob("*.yaml"))
+PLANAR = [path for path in CONFIGS if path.stem not in ("array", "gaussian")]
+
+
+@pytest.fixture(scope="module")
+def points(tmp_path_factory):
+    path = tmp_path_factory.mktemp("points") / "points.npy"
+    np.save(path, skewed_clouds(m=60, d=3)[1])
+    return path
+
+
+def built(config, points, **fields):
+    node = OmegaConf.load(config)
+    if config.stem == "array":
+        fields = {"path": str(points)} | fields
+    return hydra.utils.instantiate(node, **fields, _convert_="all")
+
+
+@pytest.fixture(params=CONFIGS, ids=lambda path: path.stem)
+def target(request, points):
+    return built(request.param, points)
+
+
+TRACED = []
+
+
+@jax.jit
+def draw(target, key):
+    TRACED.append(type(target))
+    return target.sample(key, 11), target.held_out(key, 7)
+
+
+def test_samples_are_finite_points_of_the_dimension_it_tells(target):
+    assert isinstance(target, AbstractTarget)
+    for y, n in zip(draw(target, jax.random.key(0)), (11, 7), strict=True):
+        assert y.shape == (n, target.dim)
+        assert y.dtype == jnp.float32
+        assert bool(jnp.isfinite(y).all())
+
+
+def test_samples_are_float64_where_that_is_enabled(x64, points):
+    for config in CONFIGS:
+        target = built(config, points)
+        shaped = jax.eval_shape(lambda key, target=target: target.sample(key, 3), jax.random.key(0))
+        assert shaped.dtype == jnp.float64, config.stem
+
+
+def test_the_same_key_gives_the_same_points_and_another_key_others(target):
+    first, again, other = (draw(target, jax.random.key(seed)) for seed in (3, 3, 4))
+    for y, same, different in zip(first, again, other, strict=True):
+        np.testing.assert_array_equal(y, same)
+        assert not np.array_equal(y, different)
+
+
+def test_one_trace_serves_all_values_of_its_numbers(target):
+    y, _ = draw(target, jax.random.key(0))
+    TRACED.clear()
+    changed, _ = draw(jax.tree.map(lambda leaf: 0.9 * leaf, target), jax.random.key(0))
+    assert not TRACED
+    assert not np.array_equal(y, changed)
+
+
+def test_a_batch_of_targets_is_a_vmap_over_their_numbers(target):
+    other = jax.tree.map(lambda leaf: 0.9 * leaf, target)
+    both = jax.tree.map(lambda *leaves: jnp.stack(leaves), target, other)
+    batch = jax.jit(jax.vmap(lambda t: t.sample(jax.random.key(1), 11)))(both)
+    for y, one in zip(batch, (target, other), strict=True):
+        np.testing.assert_allclose(y, draw(one, jax.random.key(1))[0], rtol=1e-5, atol=1e-5)
+
+
+WRONG = {
+    "noise": (-0.1, float("nan"), "loud"),
+    "scale": (0.0,),
+    "distance": (0,),
+    "fraction": (-0.01, 1.01),
+    "inner": (-0.1, 1.1),
+    "radial_noise": (-0.1,),
+    "n_modes": (0,),
+    "n_arms": (0,),
+}
+
+
+@pytest.mark.parametrize("config", PLANAR, ids=lambda path: path.stem)
+def test_numbers_out_of_bounds_are_refused_by_name(config):
+    numbers = OmegaConf.load(config)
+    for field, values in WRONG.items():
+        for value in values if field in numbers else ():
+            with pytest.raises(InstantiationException) as refused:
+                built(config, None, **{field: value})
+            assert isinstance(refused.value.__cause__, FieldError)
+            assert refused.value.__cause__.name == field
+
+
+@pytest.mark.parametrize("config", PLANAR, ids=lambda path: path.stem)
+def test_scale_scales_the_points(config):
+    numbers = OmegaConf.load(config)
+    size = "distance" if "distance" in numbers else "scale"
+    # The pinwheel's noise is a fraction of its scale.
+    noise = numbers.noise if config.stem == "pinwheel" else 3 * numbers.noise
+    larger = built(config, None, **{size: 3 * numbers[size], "noise": noise})
+    y, _ = draw(built(config, None), jax.random.key(0))
+    np.testing.assert_allclose(draw(larger, jax.random.key(0))[0], 3 * y, rtol=1e-5, atol=1e-5)
