@@ -8,7 +8,7 @@ run: .venv/installed
 	$(BIN)/python -m gmdwgf.train +drift=sinkhorn
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-slow: .venv/installed-dev
 	$(BIN)/python -m pytest -m slow

@@ -1,15 +1,20 @@
 """gmdwgf: drifting generative models read as Wasserstein gradient flows.
 
-    import gmdwgf
-    drift = gmdwgf.load_drift("deng", temperature=0.5)
-    target = gmdwgf.load_target("pinwheel")
-    run = gmdwgf.load_run("runs/eight_gaussians-sinkhorn-1a2b3c4d")
+import gmdwgf
+drift = gmdwgf.load_drift("deng", temperature=0.5)
+target = gmdwgf.load_target("pinwheel")
+run = gmdwgf.load_run("runs/eight_gaussians-sinkhorn-1a2b3c4d")
 """
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gmdwgf.public import LoadedRun as LoadedRun, load_drift as load_drift, load_run as load_run, load_target as load_target
+    from gmdwgf.public import (
+        LoadedRun as LoadedRun,
+        load_drift as load_drift,
+        load_run as load_run,
+        load_target as load_target,
+    )
 
 __all__ = ["LoadedRun", "load_drift", "load_run", "load_target"]
 

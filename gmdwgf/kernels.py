@@ -94,7 +94,7 @@ KERNELS: dict[str, RadialKernel] = {
 class LogKernel(NamedTuple):
     """A positive kernel by its logarithm, for sums that underflow: profile functions of (squared distance, bandwidth).
 
-    `log_value` is log k; `slope` is s with grad_x log k(x, y) = s (y - x), 0 at coincident points where there is no gradient.
+    `log_value` is log k; `slope` is s with grad_x log k(x, y) = s (y - x), 0 at coincident points without a gradient.
     """
 
     log_value: Callable[[R2, Array], R2]

@@ -88,7 +88,9 @@ def newton(
         return jax.lax.cond(chosen.error <= threshold, lambda p: p, plain, chosen), n + 1
 
     start = jax.lax.fori_loop(0, WARM_UP, lambda _, point: plain(point), at(log_b))
-    return jax.lax.while_loop(lambda c: (c[0].error > threshold) & (c[1] < max_steps), step, (start, jnp.zeros((), int)))
+    return jax.lax.while_loop(
+        lambda c: (c[0].error > threshold) & (c[1] < max_steps), step, (start, jnp.zeros((), int))
+    )
 
 
 def _newton_direction(point: Dual, a: Float[Array, " n"], b: Float[Array, " m"]) -> Float[Array, " m"]:

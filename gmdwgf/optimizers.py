@@ -22,7 +22,11 @@ class RateSchedule(Configurable):
         warmup = self.warmup_fraction * n_steps
         rising = jnp.minimum((step + 1) / jnp.maximum(warmup, 1.0), 1.0)
         progress = jnp.clip((step - warmup) / jnp.maximum(n_steps - warmup, 1.0), 0.0, 1.0)
-        left = {"constant": jnp.ones_like(progress), "linear": 1 - progress, "cosine": (1 + jnp.cos(jnp.pi * progress)) / 2}
+        left = {
+            "constant": jnp.ones_like(progress),
+            "linear": 1 - progress,
+            "cosine": (1 + jnp.cos(jnp.pi * progress)) / 2,
+        }
         return rising * (self.final_fraction + (1 - self.final_fraction) * left[self.decay])
 
 

@@ -49,7 +49,10 @@ def squared_distances(point: Point, y: Targets) -> Float[Array, " m"]:
 
 
 def weighted_differences(weights: Float[Array, " m"], point: Point, y: Targets) -> Point:
-    """sum_j weights_j (y_j - point), from the differences themselves in few dimensions, where large weights at short range would cancel."""
+    """sum_j weights_j (y_j - point).
+
+    In few dimensions it is taken from the differences themselves: large weights at short range would cancel otherwise.
+    """
     d = y.shape[-1]
     if d <= _FEW_COORDINATES:
         return jnp.stack([jnp.sum(weights * (y[:, k] - point[k])) for k in range(d)])
@@ -107,9 +110,10 @@ def others(self_term: str, index: Array, n: int) -> Array:
 
 
 def half_mmd2(profile: Callable[[Array], Array], x: Particles, y: Targets) -> Array:
-    """Half the squared MMD between the empirical laws (V-statistic), for a kernel as a function of the squared distance."""
+    """Half the squared MMD between the empirical laws (V-statistic) of a kernel given by its profile in |x - y|^2."""
 
     def mean_kernel(left, right):
-        return jnp.mean(over_points(lambda point: jnp.mean(profile(squared_distances(point, right))), left, right.shape[0]))
+        row = lambda point: jnp.mean(profile(squared_distances(point, right)))
+        return jnp.mean(over_points(row, left, right.shape[0]))
 
     return mean_kernel(x, x) / 2 - mean_kernel(x, y) + mean_kernel(y, y) / 2

@@ -67,6 +67,4 @@ def load_run(folder: str | Path, *, which: str = "latest") -> LoadedRun:
         raise ConfigError("folder", folder, "has no readable checkpoint" + "".join(f"; {line}" for line in complaints))
     with np.load(run.samples) as kept:
         samples, steps, targets = kept["x"], kept["steps"], kept["y"]
-    return LoadedRun(
-        config, jsonl.read(run.metrics), samples, steps, targets, problem.generator, found[0].ema_params
-    )
+    return LoadedRun(config, jsonl.read(run.metrics), samples, steps, targets, problem.generator, found[0].ema_params)

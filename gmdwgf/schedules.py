@@ -31,7 +31,7 @@ class AbstractSchedule(Configurable):
 
     @abc.abstractmethod
     def turns(self) -> list[float]:
-        """Steps between which the value is monotone: where it is right at all of them, it is right for the whole run."""
+        """Steps between which the value is monotone: if it is right at all of them, it is right for the whole run."""
 
 
 class Constant(AbstractSchedule):
@@ -130,7 +130,7 @@ def value_at(module: eqx.Module, path: str) -> Any:
 
 
 def with_value(module: eqx.Module, path: str, value: Scalar) -> Any:
-    """`module` with the real number at `path` replaced, inside a trace too; a list of numbers takes it in every place."""
+    """`module` with the real number at `path` replaced, inside a trace too; a list of numbers takes it everywhere."""
     owner, _, name = path.rpartition(".")
     if name.isdigit():  # one number of a list
         numbers = value_at(module, owner)

@@ -92,6 +92,8 @@ def mean_partners(
     point without mass goes to the quantile at its level.
     """
     i, j, width = optimal_steps(x_levels, y_levels)
-    mass, moment = (jax.ops.segment_sum(w, i, x_levels.size, indices_are_sorted=True) for w in (width, width * y_sorted[j]))
+    mass, moment = (
+        jax.ops.segment_sum(w, i, x_levels.size, indices_are_sorted=True) for w in (width, width * y_sorted[j])
+    )
     massless = mass == 0
     return jnp.where(massless, y_sorted[jnp.searchsorted(y_levels, x_levels)], moment / jnp.where(massless, 1, mass))

@@ -5,16 +5,16 @@ Units. `epsilon` belongs to the cost as written, c = |x - y|^2 / 2 or c = |x - y
 
     pi_ij = a_i b_j exp((f_i + g_j - c_ij) / epsilon),
 
-with the masses a, b outside the potentials, which are in cost units. It minimises <pi, c> + epsilon KL(pi | a b) with its
-marginals held to a and b, or, with a `relaxation` rho, plus rho KL(pi 1 | a) + rho KL(pi^T 1 | b).
+with the masses a, b outside the potentials, which are in cost units. It minimises <pi, c> + epsilon KL(pi | a b) with
+its marginals held to a and b, or, with a `relaxation` rho, plus rho KL(pi 1 | a) + rho KL(pi^T 1 | b).
 
-The converged solvers keep the n x m cost, because ott-jax's own streamed mode does not run on present versions of jax; all
-else here goes through in tiles.
+`potentials` keeps the n x m cost, because ott-jax's own streamed mode does not run on present versions of jax; all else
+here goes through in tiles.
 """
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -75,7 +75,7 @@ def softmin(
     epsilon: Scalar,
     cost: str = "half_squared",
 ) -> Scalar:
-    """-epsilon log sum_j b_j exp((g_j - c(point, y_j)) / epsilon): the potential at `point` that makes its row exact."""
+    """-epsilon log sum_j b_j exp((g_j - c(point, y_j)) / epsilon): the potential that makes this row exact."""
     c = COSTS[cost].value(pairwise.squared_distances(point, y))
     return -epsilon * pairwise.log_sum_exp(log_b + (g - c) / epsilon)
 
@@ -83,7 +83,7 @@ def softmin(
 def barycentric_map(
     at: Particles, y: Targets, g: Float[Array, " m"], log_b: Float[Array, " m"], epsilon: Scalar
 ) -> Particles:
-    """T(x) = sum_j pi(j | x) y_j of the plan with potential `g`, rows made exact by a last row update; any points `at`."""
+    """T(x) = sum_j pi(j | x) y_j of the plan with potential `g` and a last row update, at any points `at`."""
 
     def mean_target(point):
         cost = pairwise.squared_distances(point, y) / 2
@@ -101,10 +101,10 @@ def pull(
     cost: str = "half_squared",
     relaxation: Scalar | None = None,
 ) -> Particles:
-    """-(1 / a) sum_j pi(x, j) grad_x c(x, y_j) at the points `at`, for the plan with potential `g` and a last row update.
+    """-(1 / a) sum_j pi(x, j) grad_x c(x, y_j) at `at`, of the plan with potential `g` and a last row update.
 
-    For the half squared cost it is T(x) - x, for |x - y| the mean unit vector towards the targets. A relaxed plan
-    gives the row the mass a exp(-f / rho) instead of a.
+    For the half squared cost it is T(x) - x, for |x - y| the mean unit vector towards the targets. A relaxed plan gives
+    a row the mass a exp(-f / rho) instead of a.
     """
 
     def one(point):
@@ -132,30 +132,38 @@ def potentials(
 ) -> Potentials:
     """Potentials between two clouds by the Sinkhorn solver of ott-jax, to an L1 marginal error.
 
-    Balanced problems are solved with momentum, relaxed ones with its translation-invariant updates (Séjourné et al. 2022).
-    Not differentiable, and need not be: by the envelope theorem the flow takes the plan as given.
+    Balanced problems are solved with momentum, relaxed ones with its translation-invariant updates (Séjourné et al.
+    2022). Not differentiable, and need not be: by the envelope theorem the flow takes the plan as given.
     """
-    from ott.geometry.geometry import Geometry
-    from ott.solvers.linear.acceleration import Momentum
-    from ott.solvers.linear.sinkhorn import Sinkhorn
-
     x, y = pairwise.centred(jax.lax.stop_gradient(x), jax.lax.stop_gradient(y))
     log_a, log_b = _finite_log_masses(x_weights, x), _finite_log_masses(y_weights, y)
     cost_xy = jax.vmap(lambda point: COSTS[cost].value(pairwise.squared_distances(point, y)))(x)
     # ott-jax measures entropy, not KL(pi | a b); with the masses inside the cost the two are the same problem.
-    geometry = Geometry(cost_xy - epsilon * (log_a[:, None] + log_b[None, :]), epsilon=epsilon)
+    shifted = cost_xy - epsilon * (log_a[:, None] + log_b[None, :])
     tau = None if relaxation is None else relaxation / (relaxation + epsilon)
-    check_every = min(10, max_iters)
-    late = Momentum(start=2 * check_every, error_threshold=1.0, value=jnp.ones((), x.dtype), inner_iterations=check_every)
-    solver = Sinkhorn(
+    return _solve(shifted, jnp.exp(log_a), jnp.exp(log_b), epsilon, tau, threshold, max_iters)
+
+
+def _solve(cost_xy, a, b, epsilon, tau, threshold, max_iters) -> Potentials:
+    from ott.geometry.geometry import Geometry
+    from ott.problems.linear.linear_problem import LinearProblem
+    from ott.solvers.linear.acceleration import Momentum
+    from ott.solvers.linear.sinkhorn import Sinkhorn
+
+    every = min(10, max_iters)
+    one: Any = jnp.ones((), cost_xy.dtype)
+    late = Momentum(start=2 * every, error_threshold=1.0, value=one, inner_iterations=every)
+    solver: Any = Sinkhorn(
         threshold=threshold,
-        max_iterations=max_iters - max_iters % check_every,
-        inner_iterations=check_every,
+        max_iterations=max_iters - max_iters % every,
+        inner_iterations=every,
         momentum=late if tau is None else None,
         recenter_potentials=tau is not None,
     )
-    solved = solver(_problem(geometry, jnp.exp(log_a), jnp.exp(log_b), tau))
-    checks = jnp.maximum(solved.n_iters // check_every - 1, 0)
+    geometry = Geometry(cost_xy, epsilon=epsilon)
+    balanced = tau is None
+    solved = solver(LinearProblem(geometry, a, b) if balanced else _relaxed_problem()(geometry, a, b, _TracedTau(tau)))
+    checks = jnp.maximum(solved.n_iters // every - 1, 0)
     return Potentials(solved.f, solved.g, solved.n_iters, solved.errors[checks], solved.converged)
 
 
@@ -231,12 +239,11 @@ def _finite_log_masses(weights: Weights | None, cloud: Particles) -> Float[Array
 
 
 class _TracedTau:
-    """A traced tau below 1. ott-jax asks `tau == 1.0` and `tau < 1.0` in Python, which a traced number cannot answer."""
+    """A traced tau below 1. In Python ott-jax asks `tau == 1.0` and `tau < 1.0`, and a traced number has no answer."""
 
     def __init__(self, value):
         self.value = value
 
-    __hash__ = None
     __eq__ = lambda self, other: False
     __lt__ = lambda self, other: True
     __mul__ = lambda self, other: self.value * getattr(other, "value", other)
@@ -246,28 +253,24 @@ class _TracedTau:
     __rsub__ = lambda self, other: other - self.value
 
 
-def _problem(geometry, a, b, tau):
-    from ott.problems.linear.linear_problem import LinearProblem
-
-    return LinearProblem(geometry, a, b) if tau is None else _relaxed_problem()(geometry, a, b, _TracedTau(tau))
-
-
 @functools.cache
-def _relaxed_problem():
-    """ott-jax's linear problem with tau_a = tau_b = tau among the traced numbers, not in the structure."""
+def _relaxed_problem() -> Any:
+    """ott-jax's linear problem with tau_a = tau_b = tau among its traced numbers, not in its structure."""
     from ott.problems.linear.linear_problem import LinearProblem
 
     @jax.tree_util.register_pytree_node_class
     class RelaxedProblem(LinearProblem):
         def __init__(self, geometry, a, b, tau):
             super().__init__(geometry, a, b, tau_a=tau, tau_b=tau)
+            self.tau = tau
 
         def tree_flatten(self):
-            return [self.geom, self._a, self._b, self.tau_a.value], None
+            return [self.geom, self._a, self._b, self.tau.value], {}
 
         @classmethod
         def tree_unflatten(cls, aux_data, children):
-            *rest, tau = children
-            return cls(*rest, _TracedTau(tau))
+            del aux_data
+            geometry, a, b, tau = children
+            return cls(geometry, a, b, _TracedTau(tau))
 
     return RelaxedProblem

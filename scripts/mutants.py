@@ -155,13 +155,13 @@ def main() -> int:
     os.chdir(ROOT)
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", "/tmp/gmdwgf-mutants-xla")
     # Forked children share these imports; no device is touched before the fork.
-    import hydra, jax, ott, pytest  # noqa: E401, F401
+    import hydra  # noqa: E401, F401
 
     total = surviving = 0
     for module, tests in jobs(names):
         n = sites(module.read_text())
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            outcomes = list(pool.map(lambda i: survives(module, tests, i), range(n)))
+            outcomes = list(pool.map(survives, [module] * n, [tests] * n, range(n)))
         alive = [what for what in outcomes if what]
         total, surviving = total + n, surviving + len(alive)
         print(f"{module.stem}: {n} mutants, {len(alive)} survive", flush=True)

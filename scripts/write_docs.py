@@ -1,7 +1,7 @@
 """Write docs/drifts.md and the drift table of the README from docstrings, tags and YAML defaults.
 
-    python scripts/write_docs.py            # write
-    python scripts/write_docs.py --check    # exit 1 if they are not up to date
+python scripts/write_docs.py            # write
+python scripts/write_docs.py --check    # exit 1 if they are not up to date
 """
 
 import argparse
@@ -43,7 +43,14 @@ def entry(name: str) -> str:
     tags, unit = drift.tags(), units(drift)
     yaml = OmegaConf.load(config_dir() / "drift" / f"{name}.yaml")
     fields = [f.name for f in dataclasses.fields(drift) if f.name in yaml]
-    lines = [f"## {name}", "", inspect.cleandoc(type(drift).__doc__ or ""), "", "| field | default | unit |", "|---|---|---|"]
+    lines = [
+        f"## {name}",
+        "",
+        inspect.cleandoc(type(drift).__doc__ or ""),
+        "",
+        "| field | default | unit |",
+        "|---|---|---|",
+    ]
     lines += [f"| `{field}` | `{_short(yaml[field])}` | {unit.get(field, '')} |" for field in fields]
     facts = {
         "zero on identical clouds": tags.zero_at_equality,

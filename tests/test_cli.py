@@ -16,6 +16,7 @@ TINY = ["debug=tiny", "tracking.wandb.mode=disabled"]
 def cli(tmp_path, monkeypatch, capsys):
     """Run the command in this process, in an empty folder; returns (exit code, standard output, standard error)."""
     monkeypatch.chdir(tmp_path)
+
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["gmdwgf", *arguments])
         code = 0
@@ -34,7 +35,10 @@ BAD_INPUT = {
     "unknown drift with a plus": (["+drift=foo"], ["drift=foo", "Known:", "kl"]),
     "unknown dataset": (["dataset=moons"], ["dataset=moons", "two_moons"]),
     "misspelt field": (["drift=kl", "drift.bandwith=0.3"], ["drift.bandwith=0.3", "did you mean bandwidth"]),
-    "misspelt field behind a plus": (["drift=kl", "+drift.bandwith=0.3"], ["drift.bandwith=0.3", "did you mean bandwidth"]),
+    "misspelt field behind a plus": (
+        ["drift=kl", "+drift.bandwith=0.3"],
+        ["drift.bandwith=0.3", "did you mean bandwidth"],
+    ),
     "wrong type": (["drift=kl", "drift.bandwidth=wide"], ["drift.bandwidth=wide", "must be a number", "default is"]),
     "negative bandwidth": (["drift=kl", "drift.bandwidth=-0.3"], ["drift.bandwidth=-0.3", "greater than 0"]),
     "NaN bandwidth": (["drift=kl", "drift.bandwidth=nan"], ["drift.bandwidth=nan", "finite"]),

@@ -8,7 +8,17 @@ from gmdwgf.configuration import build, config_dir, options
 
 GROUPS = [
     (group, name)
-    for group in ("dataset", "drift", "generator", "optimizer", "training", "metrics", "tracking", "experiment", "debug")
+    for group in (
+        "dataset",
+        "drift",
+        "generator",
+        "optimizer",
+        "training",
+        "metrics",
+        "tracking",
+        "experiment",
+        "debug",
+    )
     for name in options(group)
 ]
 

@@ -26,7 +26,17 @@ ALLOWED = {
     "generators": SHARED | {"networks", "generators"},
     "metrics": SHARED | {"kernels", "pairwise", "transport", "slicing", "metrics"},
     "training": SHARED
-    | {"optimizers", "schedules", "drifts", "targets", "generators", "metrics", "training", "tracking", "sweeps.folder"},
+    | {
+        "optimizers",
+        "schedules",
+        "drifts",
+        "targets",
+        "generators",
+        "metrics",
+        "training",
+        "tracking",
+        "sweeps.folder",
+    },
     "tracking": SHARED | {"tracking"},
 }
 HYDRA_ROOMS = {"train", "complaints", "configuration", "sweeps"}
@@ -39,7 +49,9 @@ def room_of(path):
 def imports_of(path):
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
-            yield from [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "gmdwgf" else [node.module]
+            yield from (
+                [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "gmdwgf" else [node.module]
+            )
         elif isinstance(node, ast.Import):
             yield from [alias.name for alias in node.names]
 

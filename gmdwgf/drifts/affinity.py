@@ -4,22 +4,24 @@ From the kernel K(x, c), scaled by a factor of the row and one of the column to 
 
     v(x) = speed(x) (B_p(x) - B_q(x)),     B(x) = sum_c w_c S(x, c) c / sum_c w_c S(x, c).
 
-The row factor drops out of B, so the members differ in how often columns are corrected, and in the speed:
+The row factor drops out of B, so the members differ in how the columns are corrected, and in the speed:
 
-| drift | kernel | columns | rows | self-pairs | speed | extras |
-|---|---|---|---|---|---|---|
-| kl | Gaussian | as they are | one block each | kept | 1 | |
-| deng | Laplace | one square root | joint | masked or kept | s+ s- (cross weights) | |
-| deng_released | Laplace, scaled distance | one square root | joint | +100 or kept | s+ s- | floor on the product, RMS, guidance |
-| sinkhorn_proxy | Gaussian | `ruiz_iters` square roots | one block each | kept | s+ s- or 1 | |
-| sinkhorn_steps | Gaussian | `n_iters` exact corrections | one block each | kept | 1 | |
-| wflow | Gaussian, scaled bandwidth | `n_iters` exact corrections | one block each | other half | 1 | RMS |
-| sinkhorn | Gaussian or exp(-r/epsilon) | until exact | one block each | kept or other half | 1 | relaxed marginals |
+| drift | kernel | columns | rows | self-pairs | speed |
+|---|---|---|---|---|---|
+| kl | Gaussian | as they are | a block each | kept | 1 |
+| deng | Laplace | a square root | joint | masked or kept | s+ s- |
+| deng_released | Laplace, of D/S | a square root, floor on R C | joint | +100 or kept | s+ s-, then fixed RMS |
+| sinkhorn_proxy | Gaussian | `ruiz_iters` square roots | a block each | kept | s+ s- or 1 |
+| sinkhorn_steps | Gaussian | `n_iters` exact ones | a block each | kept | 1 |
+| wflow | Gaussian, relative width | `n_iters` exact ones | a block each | other half | 1, then fixed RMS |
+| sinkhorn | Gaussian, exp(-r/epsilon) | until exact, or relaxed | a block each | kept or other half | 1 |
 
-"Square root": Knight, Ruiz and Ucar's symmetric scaling, which divides by the roots of row and column sums at once; "exact":
-Sinkhorn's, which divides by the column sums. Both end in the same plan. s+ and s- are the row sums of the scaled blocks.
+A square root is Knight, Ruiz and Ucar's symmetric scaling: divide by the roots of row and column sums at once. An exact
+correction is Sinkhorn's: divide by the column sums. Both end in the same plan. s+ and s- are the row sums of the scaled
+affinities to the targets and to the particles (the cross weights).
 
-Everything is in the log domain and streamed: potentials f = epsilon log r and g = epsilon log s are the state, no n x m array.
+Everything is in the log domain and streamed: the potentials f = epsilon log r and g = epsilon log s are the whole
+state, and no n x m array is kept.
 """
 
 from collections.abc import Callable
@@ -32,33 +34,45 @@ from gmdwgf import pairwise, transport
 from gmdwgf.kernels import distance
 from gmdwgf.typing import Array, Float, Particles, Scalar, Targets, Weights
 
+Points = Float[Array, "k d"]
+"""Where a field is wanted."""
+
+Half = tuple[Float[Array, "_ d"], Weights]
+"""Some of the particles, with their masses."""
+
 SMALLEST_MEAN_SQUARE = 1e-8
-"""Below this mean square a drift is not blown up further by its RMS normalisation (the released loss of Deng et al.)."""
+"""The least mean square that an RMS normalisation divides by (the released loss of Deng et al.)."""
 
 SMALLEST_SCALE = 1e-3
 """The least unit of length, in data units, that clouds are measured in (the released loss)."""
 
 
+def centred(x: Particles, y: Targets, at: Points | None) -> tuple[Particles, Targets, Points | None]:
+    """`pairwise.centred`, where `at` may be None."""
+    x, y, *rest = pairwise.centred(x, y, *(() if at is None else (at,)))
+    return x, y, rest[0] if rest else None
+
+
 def row_potential(
-    at: Particles, y: Targets, g: Float[Array, " m"], log_b: Float[Array, " m"], epsilon: Scalar
+    at: Points, y: Targets, g: Float[Array, " m"], log_b: Float[Array, " m"], epsilon: Scalar
 ) -> Float[Array, " k"]:
     """The potential at each point of `at` that makes its row under `g` exact: -epsilon times the log of its row sum."""
     return pairwise.over_points(lambda point: transport.softmin(point, y, g, log_b, epsilon), at, y.shape[0])
 
 
 def sinkhorn_map(
-    at: Particles,
+    at: Points,
     x: Particles,
     log_a: Float[Array, " n"],
     y: Targets,
     log_b: Float[Array, " m"],
     epsilon: Scalar,
     n_iters: int,
-) -> tuple[Particles, Scalar]:
-    """Barycentric map at `at` of the plan from `x` to `y` after `n_iters` corrections from g = 0, and its marginal error.
+) -> tuple[Points, Scalar]:
+    """Barycentric map at `at` of the plan from `x` to `y` after `n_iters` corrections from g = 0; its marginal error.
 
-    A correction makes the rows exact, then the columns; a row update ends. 0 corrections: the softmax of the Gaussian kernel.
-    The error is the L1 distance of the columns' masses from b.
+    A correction makes the rows exact, then the columns; a row update ends. 0 corrections are the softmax of the
+    Gaussian kernel. The error is the L1 distance of the columns' masses from b.
     """
 
     def corrected(g):
@@ -92,9 +106,9 @@ def ruiz_potentials(
 
 
 class Candidates(NamedTuple):
-    """What the particles are compared with in a joint row, each `[c]` or `[c d]`: first themselves, then all the others."""
+    """What the particles are compared with in a joint row, first they themselves, then all others."""
 
-    points: Particles
+    points: Points
     copies: Weights
     """How often a candidate counts in the row sums."""
     weights: Weights
@@ -104,14 +118,14 @@ class Candidates(NamedTuple):
 
 
 def joint_drift(
-    at: Particles | None,
+    at: Points | None,
     x: Particles,
     x_copies: Weights,
     candidates: Candidates,
     log_kernel: Callable[[Array], Array],
     self_mask: Scalar | float,
     product_floor: Scalar | float,
-) -> Particles:
+) -> Float[Array, "_ d"]:
     """The drift of joint rows with cross weights, at `at` (the particles `x` when None).
 
         A_ic = w_c sqrt(max(R_ic C_ic, floor)),   R softmax over the candidates, C softmax over the particles,
@@ -148,7 +162,7 @@ def joint_drift(
 
 
 def laplace(temperature: Scalar, least_distance: Scalar | float = 0.0) -> Callable[[Array], Array]:
-    """log exp(-r / temperature) as a function of r^2; no distance counts as less than `least_distance`."""
+    """-r / temperature, the log kernel, as a function of r^2; no distance counts as less than `least_distance`."""
     return lambda r2: -jnp.maximum(distance(r2), least_distance) / temperature
 
 
@@ -157,7 +171,7 @@ def rms_factor(v: Float[Array, "..."], unit: Scalar | float) -> Scalar:
     return 1 / jnp.sqrt(jnp.maximum(jnp.mean((v / unit) ** 2), SMALLEST_MEAN_SQUARE))
 
 
-def halves(x: Particles, weights: Weights | None) -> tuple[tuple[Particles, Weights], tuple[Particles, Weights]]:
+def halves(x: Particles, weights: Weights | None) -> tuple[Half, Half]:
     """The first n // 2 particles with their masses, and the rest with theirs: each the other's independent sample."""
     half, a = x.shape[0] // 2, pairwise.masses(weights, x)
     return (x[:half], a[:half]), (x[half:], a[half:])

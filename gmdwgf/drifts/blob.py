@@ -18,9 +18,9 @@ class BlobDrift(StatelessDrift):
         v(x) = grad log p_h(x) - grad log q_h(x) - sum_l a_l grad_x k(x, x_l) / q_h(x_l),
         grad_x k(x, x_l) = k(x, x_l) (x_l - x) / h^2,   q_h, p_h the Gaussian Parzen densities of bandwidth h.
 
-    Flow of: F(q) = E_q[log q_h - log p_h], exactly, for the empirical law of the particles (v = -n dF/dx_i). That is KL(q || p)
-    with smoothed densities inside the logarithms only: its minimiser is p only as h -> 0, so v is not zero on identical
-    clouds and the particles come to rest a little too spread out. Local: the mass of far modes cannot be corrected.
+    Flow of: F(q) = E_q[log q_h - log p_h], exactly, for the empirical law of the particles (v = -n dF/dx_i). That is
+    KL(q || p) with smoothed densities inside the logarithms only: its minimiser is p only as h -> 0, so v is not zero
+    on identical clouds and the particles come to rest too spread out. Local: the mass of far modes stays as it is.
     Units: `bandwidth` h in data units; v in 1 / data units (not multiplied by h^2).
     Self term: the particle itself is kept.
     Source: Carrillo, Craig and Patacchini 2019 (arXiv:1709.09195), with both densities smoothed (ours).
@@ -45,7 +45,7 @@ class BlobDrift(StatelessDrift):
         return DriftOutput(v, {"v_rms": rms(v), "effective_targets": jnp.mean(effective)})
 
     def functional(self, x: Particles, y: Targets) -> Scalar:
-        """E_q[log q_h - log p_h] for the empirical laws, both with the same un-normalised kernel (its constant cancels)."""
+        """E_q[log q_h - log p_h] for the empirical laws; the constant of the kernel cancels."""
         log_a, log_b = pairwise.log_masses(None, x), pairwise.log_masses(None, y)
 
         def log_ratio(point):

@@ -29,24 +29,25 @@ class CriticDrift(AbstractDrift):
     """Slope of a critic that takes `n_inner` steps on the clouds at hand before it is asked.
 
     A logistic critic, min_l E_p softplus(-l) + E_q softplus(l), learns l = log p/q, which serves every f-divergence
-    D_f(q || p) = E_p f(q/p): with r = q/p = e^{-l} the drift is -grad f'(r) = r f''(r) grad l,
+    D_f(q || p) = E_p f(q/p): the drift is -grad f'(r) = r f''(r) grad l at r = q/p = e^{-l},
 
-        kl (q || p)           grad l             reverse_kl, KL(p || q)      e^l grad l
-        js                    sigmoid(l)/2 grad l             chi2           2 e^{-l} grad l
+        kl, KL(q, p)    grad l          reverse_kl, KL(p, q)    e^l grad l        hellinger    e^{l/2}/2 grad l
+        js    sigmoid(l)/2 grad l       chi2    2 e^{-l} grad l
 
-    `w1` ascends the Kantorovich potential instead: max E_p l - E_q l with |grad l| near 1, v = grad l; its speed does not
-    shrink at equilibrium, so let the learning rate decay. With c = 1 for w1 and 0 otherwise (which smooths the logit) the
-    penalty is gradient_penalty * E (|grad l| - c)^2 at random points between particles and targets.
+    `w1` ascends the Kantorovich potential instead: max E_p l - E_q l with |grad l| near 1, and v = grad l. Its speed does
+    not shrink at equilibrium, so let the learning rate decay. The penalty is gradient_penalty * E (|grad l| - c)^2 at random
+    points between particles and targets, c = 1 for w1 (where it leaves |v| about 1 + W1 / (2 gradient_penalty), W1 in the
+    frame below) and c = 0 otherwise (where it smooths the logit).
 
-    Flow of: nothing as a map of the batch: the critic lags behind and remembers. In the limit of a perfect critic, of the
-    named divergence. Long range as far as the network extrapolates.
-    Units: the network sees (point - centre) / scale, the frame of the first targets, in which the penalty is measured too.
-    v is in 1 / data units (w1: no unit), so free particles (Euler steps) need an `eta` of the order of a squared length.
-    `max_ratio` clips p/q to [1/max_ratio, max_ratio] in the factor before grad l, which kl and w1 do not have.
-    `gap`, E_p l - E_q l, estimates KL(q || p) + KL(p || q), for w1 the distance in data units.
+    Flow of: nothing as a map of the batch, as the critic lags behind and remembers; the velocity of the named divergence in
+    the limit of a perfect critic. Long range as far as the network extrapolates.
+    Units: the network sees (point - centre) / scale, the frame of the first targets, in which the penalty is measured. v is
+    in 1 / data units (w1: none), so free particles (Euler steps) need an `eta` of the order of a squared length.
+    `ratio_clip` c keeps p/q within [1/c, c] in the factor before grad l.
+    `gap`, E_p l - E_q l, estimates KL(q, p) + KL(p, q), for w1 the distance in data units.
     Self term: none; the batch trains the critic that it is asked about. An inner step that is not finite is left out.
-    Source: Nowozin et al. 2016 (arXiv:1606.00709); w1: Arjovsky et al. 2017, Gulrajani et al. 2017 (arXiv:1704.00028); at
-    c = 0: Thanh-Tung et al. 2019 (arXiv:1902.03984). Frame and default numbers are ours.
+    Source: Nowozin et al. 2016 (arXiv:1606.00709); w1: Arjovsky et al. 2017, Gulrajani et al. 2017 (arXiv:1704.00028);
+    c = 0: Thanh-Tung et al. 2019 (arXiv:1902.03984). The frame and the numbers in the YAML are ours.
     """
 
     objective: str = choice(*WEIGHTS, "w1")
@@ -100,7 +101,7 @@ class CriticDrift(AbstractDrift):
         return DriftOutput(v, info), state._replace(params=params, opt_state=opt_state)
 
     def _loss(self, params, x, a, y, b, between) -> Scalar:
-        on_x, on_y = self._logit(params, x), self._logit(params, y)
+        on_x, on_y = jnp.split(self._logit(params, jnp.concatenate([x, y])), [x.shape[0]])
         slope = self._logit_and_slope(params, between)[1]
         if self.objective == "w1":
             fit, wanted = a @ on_x - b @ on_y, 1.0
@@ -110,7 +111,7 @@ class CriticDrift(AbstractDrift):
         return fit + self.gradient_penalty * jnp.mean(excess**2)
 
     def velocity_of(self, logit: Float[Array, " n"], slope: Particles, scale: Scalar) -> Particles:
-        """The drift of a logit l with its slope per unit of the frame; for w1 scale * l is the potential in data units."""
+        """The drift of a logit with its slope per unit of the frame; the potential of w1 is scale * logit in data units."""
         if self.objective == "w1":
             return slope
         limit = jnp.log(self.ratio_clip)
@@ -136,15 +137,13 @@ def points_between(key: Key, x: Particles, a: Weights, y: Targets, b: Weights) -
 
     Points are drawn by their rank along a random direction, so that the order of the rows plays no part.
     """
-    key_direction, *keys, key_t = jax.random.split(key, 4)
-    n, d = x.shape
-    direction = jax.random.normal(key_direction, (d,), x.dtype)
+    key_direction, key_heights = jax.random.split(key)
+    direction = jax.random.normal(key_direction, x.shape[1:], x.dtype)
+    height_x, height_y, t = jax.random.uniform(key_heights, (3, x.shape[0]), x.dtype)
 
-    def drawn(key, cloud, masses):
+    def drawn(cloud, masses, height):
         order = jnp.argsort(cloud @ direction)
-        height = jax.random.uniform(key, (n,), cloud.dtype)
         rank = jnp.searchsorted(jnp.cumsum(masses[order]), height)
         return cloud[order][jnp.minimum(rank, cloud.shape[0] - 1)]
 
-    t = jax.random.uniform(key_t, (n, 1), x.dtype)
-    return t * drawn(keys[0], x, a) + (1 - t) * drawn(keys[1], y, b)
+    return t[:, None] * drawn(x, a, height_x) + (1 - t[:, None]) * drawn(y, b, height_y)

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from gmdwgf import pairwise
-from gmdwgf.drifts.affinity import Candidates, joint_drift, laplace
+from gmdwgf.drifts.affinity import Candidates, centred, joint_drift, laplace
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
 from gmdwgf.hyperparameters import flag, reals
 from gmdwgf.typing import Array, Float
@@ -18,10 +18,10 @@ class DengDrift(StatelessDrift):
         v(x_i) = s-_i sum_{c in y} A_ic y_c - s+_i sum_{c in x} A_ic x_c,      summed over the temperatures.
 
     Flow of: nothing; not curl-free. Local: the mass of far modes cannot be corrected.
-    Units: `temperature` in data units (scale of an unsquared L2 distance); v in data units, scaled by s+ s- <= 1.
-    Self term: `self_mask` takes a particle out of its own candidates, as the paper does (adding 1e6 to its distance); the
-    field is then not zero on identical clouds. Away from the particles (`at`) there are no self-pairs and the column sums
-    stay those over the particles.
+    Units: `temperature` in data units (scale of an unsquared L2 distance); v in data units, scaled by s+ s-.
+    Self term: `self_mask` takes a particle out of its own candidates, as the paper does (adding 1e6 to its distance);
+    the field is then not zero on identical clouds. Away from the particles (`at`) there are no self-pairs and the
+    column sums stay those over the particles.
     Source: Deng et al. 2026 (arXiv:2602.04770) Algorithm 2. Weights count as fractional copies of a point (ours).
     """
 
@@ -30,17 +30,15 @@ class DengDrift(StatelessDrift):
 
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
         del key
-        x, y, *at = pairwise.centred(x, y, *([] if at is None else [at]))
+        x, y, at = centred(x, y, at)
         n, m = x.shape[0], y.shape[0]
         x_copies, y_copies = n * pairwise.masses(x_weights, x), m * pairwise.masses(y_weights, y)
         copies = jnp.concatenate([x_copies, y_copies])
         candidates = Candidates(jnp.concatenate([x, y]), copies, copies, n_repelling=n)
         mask = jnp.inf if self.self_mask else 0.0
-        at = at[0] if at else None
-        v = sum(
-            joint_drift(at, x, x_copies, candidates, laplace(temperature), mask, product_floor=0.0)
-            for temperature in self.temperature.astype(x.dtype)
-        )
+        v = jnp.zeros_like(x if at is None else at)
+        for temperature in self.temperature.astype(x.dtype):
+            v = v + joint_drift(at, x, x_copies, candidates, laplace(temperature), mask, product_floor=0.0)
         return DriftOutput(v, {"v_rms": rms(v)})
 
     def tags(self) -> Tags:

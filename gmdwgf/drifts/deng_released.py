@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from gmdwgf import pairwise
-from gmdwgf.drifts.affinity import SMALLEST_SCALE, Candidates, joint_drift, laplace, rms_factor
+from gmdwgf.drifts.affinity import SMALLEST_SCALE, Candidates, centred, joint_drift, laplace, rms_factor
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
 from gmdwgf.hyperparameters import flag, real, reals
 from gmdwgf.kernels import distance
@@ -33,25 +33,27 @@ class GroupedDrift(NamedTuple):
 class DengReleasedDrift(StatelessDrift):
     """Algorithm 2 with a floor under the affinities, relative distances, and a drift of fixed size.
 
-    Candidates c = (particles, extra negatives, targets) with weights w_c. D is the distance, S its weighted mean over all
-    pairs of particle and candidate (self-pairs included), h = max(S, 1e-3), and for each temperature R
+    Candidates c = (particles, extra negatives, targets) with weights w_c. D is the distance, S its weighted mean over
+    all pairs of particle and candidate (self-pairs included), h = max(S, 1e-3), u = max(S / sqrt(d), 1e-3); for each R
 
-        K_ic = exp(-D_ic / (h R) - [c is i] 100 / R),       A_ic = w_c sqrt(max(K_ic^2 / (sum_c' K_ic' sum_i' K_i'c), floor)),
-        V_i = s-_i sum_{c in y} A_ic (c - x_i) - s+_i sum_{c not in y} A_ic (c - x_i),       in lengths of u = max(S / sqrt(d), 1e-3),
-        v = u sum_R V / sqrt(max(mean V^2, 1e-8)).
+        K_ic = exp(-D_ic / (h R) - [c is i] 100 / R),
+        A_ic = w_c sqrt(max(K_ic^2 / (sum_c' K_ic' sum_i' K_i'c), product_floor)),
+        V_i  = s-_i sum_{c in y} A_ic (c - x_i) / u - s+_i sum_{c not in y} A_ic (c - x_i) / u,
+        v    = u sum_R V / sqrt(max(mean V^2, 1e-8)),
 
-    S and the mean of V^2 are single numbers over all groups, particles and coordinates. So |v| says nothing of how far the
-    clouds are apart: `raw_rms` (before the RMS normalisation, data units) does.
-    Flow of: nothing; not curl-free. Long range, but only by the floor and the RMS normalisation together: every pair keeps
-    an affinity of sqrt(floor), a pull of mean towards mean; with floor 0 it is as local as Algorithm 2.
-    Units: `temperatures` in mean distances; `product_floor` a product of two probabilities; `distance_floor` in data units
-    (the release takes the root of the squared distance or of 1e-8, so that a particle is 1e-4 from itself).
-    Switches: `self_mask`; `product_floor: 0`; `scale_normalise: false` sets h = u = 1 data unit; `rms_normalise: false`
-    sums the V as they are; `distance_floor: 0`.
-    Self term: the batch with itself; `self_mask` adds 100 to the scaled distance, above which the floor stays.
+    with s+_i, s-_i the sums of A_ic over the targets and over the rest. S and mean V^2 are single numbers over all
+    groups, particles and coordinates. So |v| says nothing of how far apart the clouds are: `raw_rms` does, the RMS of
+    sum_R u V.
+    Flow of: nothing; not curl-free. Long range, but only by the floor and the RMS normalisation together: every pair
+    keeps an affinity of sqrt(product_floor), a pull of mean towards mean. With floor 0 it is as local as Algorithm 2.
+    Units: `temperatures` R in mean distances; `product_floor` a product of two probabilities; `distance_floor` in data
+    units (the release takes the root of the squared distance or of 1e-8: a particle is 1e-4 away from itself).
+    Switches: `product_floor: 0`, `distance_floor: 0`, `self_mask`; `scale_normalise: false` sets h = u = 1 data unit;
+    `rms_normalise: false` sums the V as they are.
+    Self term: the batch with itself; `self_mask` adds 100 to the scaled distance, which leaves the floor.
     Weights multiply finished affinities and the terms of S, as in the release; they are no copies of a point.
     Extra negatives (for guidance) come with `grouped` and `loss`; `velocity` is the case of one group without them.
-    Source: Deng et al. 2026 (arXiv:2602.04770), their released code; rewritten from its formula.
+    Source: Deng et al. 2026 (arXiv:2602.04770), their released code, written anew from its formula.
     """
 
     temperatures: Float[Array, " k"] = reals("mean distances", above=0)
@@ -71,7 +73,7 @@ class DengReleasedDrift(StatelessDrift):
         return DriftOutput(found.v[0], {"v_rms": rms(found.v[0]), "raw_rms": rms(found.raw[0]), "unit": found.unit})
 
     def loss(self, x: Groups, y: Groups, negatives: Groups | None = None, **weights) -> Float[Array, " groups"]:
-        """The released loss of each group: mean over particles and coordinates of (x - sg(x + v))^2, in squared units u.
+        """The released loss of each group: mean over particles and coordinates of ((x - sg(x + v)) / u)^2.
 
         Its gradient in `x` is that of the release. Weights as in `grouped`.
         """
@@ -92,8 +94,8 @@ class DengReleasedDrift(StatelessDrift):
     ) -> GroupedDrift:
         """Drift of `x` `[groups n d]` towards `y` `[groups m d]`, away from itself and from `negatives` `[groups k d]`.
 
-        Weights `[groups n]`, `[groups m]`, `[groups k]` are factors as they stand, 1 where None. A group is a class (or a
-        class and a place); groups see each other only through the two scales.
+        Weights `[groups n]`, `[groups m]`, `[groups k]` are factors as they stand, 1 where None. A group is a class (or
+        a class and a place); groups see each other only through the two scales.
         """
         negatives = x[:, :0] if negatives is None else negatives
         parts = [(x, x_weights), (negatives, negative_weights), (y, y_weights)]
@@ -104,12 +106,11 @@ class DengReleasedDrift(StatelessDrift):
 
         def raw(temperature, at):
             def one(x, points, weights, at):
-                x, points, *at = pairwise.centred(x, points, *([] if at is None else [at]))
+                x, points, at = centred(x, points, at)
                 ones = jnp.ones(points.shape[0], x.dtype)
                 candidates = Candidates(points, ones, weights, repelling)
                 log_kernel = laplace(temperature * kernel_unit, self.distance_floor)
                 mask = SELF_DISTANCE / temperature if self.self_mask else 0.0
-                at = at[0] if at else None
                 return joint_drift(at, x, ones[: x.shape[0]], candidates, log_kernel, mask, self.product_floor)
 
             return jax.vmap(one)(x, points, weights, at)
@@ -134,7 +135,8 @@ class DengReleasedDrift(StatelessDrift):
             return jnp.sum(pairwise.over_points(row, x, points.shape[0]))
 
         mean_distance = jnp.sum(jax.vmap(total)(x, points, weights)) / (x.shape[1] * jnp.sum(weights))
-        return jnp.maximum(mean_distance, SMALLEST_SCALE), jnp.maximum(mean_distance / x.shape[2] ** 0.5, SMALLEST_SCALE)
+        per_coordinate = mean_distance / x.shape[2] ** 0.5
+        return jnp.maximum(mean_distance, SMALLEST_SCALE), jnp.maximum(per_coordinate, SMALLEST_SCALE)
 
     def tags(self) -> Tags:
         return Tags(zero_at_equality=not self.self_mask, curl_free=False, flow_of=None, reach="long")

@@ -1,4 +1,4 @@
-"""What a drift is, in a few lines for a person: its fields with their units, its self term and what it is the flow of."""
+"""What a drift is, in a few lines for a person: fields with their units, self term and what it is the flow of."""
 
 import dataclasses
 import inspect
@@ -14,7 +14,7 @@ from gmdwgf.hyperparameters import units
 
 
 def describe(drift: AbstractDrift, changing: Mapping[str, eqx.Module] | None = None) -> list[str]:
-    """One line a field, then one line each on the self term and the flow; `changing` are schedules of fields by path."""
+    """A line for every field, then the self term and the flow; `changing` are schedules of fields by path."""
     changing, tags = changing or {}, drift.tags()
     fields = [_field(path, value, unit, changing.get(path)) for path, value, unit in _fields(drift)]
     zero = "zero" if tags.zero_at_equality else "not zero"

@@ -13,8 +13,8 @@ class KernelScoreDrift(StatelessDrift):
         v(x) = grad log p_k(x) - grad log q_k(x),   r_k(x) = mean_{z ~ r} k(x, z),
         for the Laplace kernel  grad log r_k = E[k (z - x) / |z - x|] / (h E[k]),  0 for a point with itself.
 
-    Flow of: nothing; a gradient field that vanishes everywhere only at q = p, if k is characteristic (all four are). With
-    the Gaussian kernel it is the `kl` drift divided by h^2. Local: the mass of far modes cannot be corrected.
+    Flow of: nothing; a gradient field that vanishes everywhere only at q = p, as k is characteristic (all four are).
+    With the Gaussian kernel it is the `kl` drift divided by h^2. Local: the mass of far modes cannot be corrected.
     Units: `bandwidth` h in data units; v in 1 / data units (the velocity of a KL, not multiplied by h^2).
     Self term: the particle itself is kept.
     Source: arXiv:2605.10727; convergence of the conservative field: arXiv:2605.22795. The Matern and the inverse

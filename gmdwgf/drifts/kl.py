@@ -12,9 +12,9 @@ class KLDrift(StatelessDrift):
         v(x_i) = sum_j softmax_j(-|x_i - y_j|^2 / 2h^2) y_j - sum_l softmax_l(-|x_i - x_l|^2 / 2h^2) x_l
                = h^2 (grad log p_h - grad log q_h)(x_i),   p_h, q_h the Parzen densities of bandwidth h.
 
-    Flow of: nothing. It is the velocity of KL(q || p) with both scores smoothed; only its fixed point p = q is that of a
-    smoothed KL, whose true flow is the drift `kl_wgf`. Blind to the relative mass of modes further apart than a few bandwidths.
-    The member of the family `mean_shift` with the Gaussian kernel, under its own name.
+    Flow of: nothing. It is the velocity of KL(q || p) with both scores smoothed; only its fixed point p = q is that of
+    a smoothed KL, whose true flow is the drift `kl_wgf`. Blind to the relative mass of modes further apart than a few
+    bandwidths. The member of the family `mean_shift` with the Gaussian kernel, under its own name.
     Units: `bandwidth` h in data units, the standard deviation of the kernel; v in data units.
     Self term: `keep` includes the particle itself (exactly zero on identical clouds), `leave_one_out` leaves it out,
     `two_batch` uses the other half of the batch.

@@ -16,14 +16,14 @@ class KLWGFDrift(StatelessDrift):
 
         v(x) = E_xi[(grad log p_h - grad log q_h)(x + h xi)],   xi ~ N(0, I),   p_h, q_h the Parzen densities.
 
-    Flow of: F(q) = KL(q_h || p_h), in expectation. The estimator with finitely many perturbations is unbiased, but its own
-    particle Jacobian is not symmetric (k(x + h xi, x') / q_h(x + h xi) becomes so only when integrated over xi), hence the
-    tag says flow of nothing. `average` takes nodes instead of draws: with quadrature nodes it is the flow.
-    Units: `bandwidth` h in data units, the standard deviation of the kernel; v in 1 / data units, the velocity of F itself
-    (not multiplied by h^2; for Gaussian q and p, whose scores are affine, it is the drift `kl` divided by h^2).
-    `n_perturbations` pairs +xi, -xi are drawn from the key, so that affine parts of the scores are averaged exactly. All particles
-    and both scores share them: v is a gradient field on every draw, permuting the particles permutes it, and it is
-    exactly zero on identical clouds. Rotating the clouds rotates v in law only.
+    Flow of: F(q) = KL(q_h || p_h), in expectation. With finitely many perturbations the estimator is unbiased, but its
+    particle Jacobian is not symmetric (k(x + h xi, x') / q_h(x + h xi) becomes so only when integrated over xi), hence
+    the tag says flow of nothing. `average` takes nodes instead of draws: with quadrature nodes it is the flow.
+    Units: `bandwidth` h in data units, the standard deviation of the kernel; v in 1 / data units, the velocity of F
+    itself (not multiplied by h^2; for Gaussian q and p, whose scores are affine, it is the drift `kl` divided by h^2).
+    `n_perturbations` pairs +xi, -xi are drawn from the key, so that affine parts of the scores are averaged exactly.
+    All particles and both scores share them: v is a gradient field on every draw, permuting the particles permutes it,
+    and it is exactly zero on identical clouds. Rotating the clouds rotates v in law only.
     Self term: the particle itself is kept. Local: the mass of far modes cannot be corrected.
     Source: Gretton et al. 2026 (arXiv:2605.05118) for the flow; the estimator is ours.
     """
@@ -49,7 +49,7 @@ class KLWGFDrift(StatelessDrift):
         x_weights: Weights | None = None,
         y_weights: Weights | None = None,
     ) -> tuple[Float[Array, "k d"], Scalar]:
-        """sum_s xi_weights_s (score difference)(x + h xi_s), for draws or quadrature nodes of N(0, I); and effective targets."""
+        """Weighted mean of the score difference over x + h xi, xi draws or nodes of N(0, I); and the effective targets."""
         x, y, queries = pairwise.centred(x, y, x if at is None else at)
         log_a, log_b = pairwise.log_masses(x_weights, x), pairwise.log_masses(y_weights, y)
         h, gaussian = self.bandwidth, LOG_KERNELS["gaussian"]

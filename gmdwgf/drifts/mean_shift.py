@@ -21,7 +21,7 @@ def shift_difference(
     x_weights: Weights | None,
     y_weights: Weights | None,
 ) -> DriftOutput:
-    """sum_j softmax_j(log k(x_i, y_j)) y_j - sum_l softmax_l(log k(x_i, x_l)) x_l, the particles chosen by `self_term`."""
+    """The field of `MeanShiftDrift` at `at`; at the particles themselves, repelled as `self_term` says, when None."""
     x, y, queries = pairwise.centred(x, y, x if at is None else at)
     log_a, log_b = pairwise.log_masses(x_weights, x), pairwise.log_masses(y_weights, y)
     log_kernel, n = LOG_KERNELS[kernel].log_value, x.shape[0]
@@ -46,15 +46,15 @@ class MeanShiftDrift(StatelessDrift):
 
         v(x_i) = m_p(x_i) - m_q(x_i),   m_r(x) = E_{z ~ r}[k(x, z) (z - x)] / E_{z ~ r}[k(x, z)].
 
-    Flow of: nothing; a gradient field for the Gaussian kernel only (then it is the `kl` drift). With the Laplace kernel it is
-    the population field of Deng et al., zero everywhere only at q = p. Local: the mass of far modes cannot be corrected (with
-    Laplace it relaxes in a time growing exponentially with distance / h). Only imq is long range: seen from one mode, a
-    far one has weight h / distance and pulls by h times its share, however far.
+    Flow of: nothing; a gradient field for the Gaussian kernel only (then it is the `kl` drift). With the Laplace kernel
+    it is the population field of Deng et al., zero everywhere only at q = p. Local: the mass of far modes cannot be
+    corrected (with Laplace it relaxes in a time growing exponentially with distance / h). Only imq is long range: seen
+    from one mode, a far one has weight h / distance and so pulls by h times the ratio of their masses, however far.
     Units: `bandwidth` h in data units; v in data units.
     Self term: `keep` includes the particle itself (exactly zero on identical clouds), `leave_one_out` leaves it out,
     `two_batch` uses the other half of the batch.
-    Source: Deng et al. 2026 (arXiv:2602.04770) Eq. 8-12; Gaussian kernel alone is conservative: arXiv:2604.06333; Laplace
-    kernel: arXiv:2605.22795. The Matern and the inverse multiquadric (imq) kernels are ours.
+    Source: Deng et al. 2026 (arXiv:2602.04770) Eq. 8-12; that only the Gaussian is conservative: arXiv:2604.06333; the
+    Laplace field: arXiv:2605.22795. The Matern and the inverse multiquadric (imq) kernels are ours.
     """
 
     kernel: str = choice("laplace", "gaussian", "imq", "matern")

@@ -45,7 +45,7 @@ def score_difference(
     x_weights: Weights | None,
     y_weights: Weights | None,
 ) -> DriftOutput:
-    """grad log p_k - grad log q_k at `at` (the particles themselves when None), p_k of the targets and q_k of the particles."""
+    """Score of the targets' density minus that of the particles' at `at`, the particles themselves when None."""
     x, y, queries = pairwise.centred(x, y, x if at is None else at)
     log_a, log_b = pairwise.log_masses(x_weights, x), pairwise.log_masses(y_weights, y)
 

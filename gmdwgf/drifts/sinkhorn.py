@@ -1,6 +1,7 @@
 """Wasserstein gradient flow of the Sinkhorn divergence (zoo Z9)."""
 
 import math
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -13,11 +14,14 @@ from gmdwgf.hyperparameters import FieldError, choice, count, real
 from gmdwgf.typing import Particles, Scalar, Targets
 
 
-def _number_or_none(value):
-    if value == "none":
-        return None
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return jnp.asarray(float(value)) if number else value
+def _real_or_null() -> Any:
+    """A traced real number, or None (`null` or `none` in YAML)."""
+
+    def convert(value):
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        return jnp.asarray(float(value)) if number else None if value == "none" else value
+
+    return eqx.field(converter=convert)
 
 
 class SinkhornDrift(StatelessDrift):
@@ -27,19 +31,21 @@ class SinkhornDrift(StatelessDrift):
                = T_qp(x_i) - T_qq(x_i)                         for c = |x - y|^2 / 2, with T the barycentric maps,
                = E[u(Y)] - E[u(X)], u(Y) = (Y - x_i)/|Y - x_i|  for c = |x - y| (u = 0 at coincident points).
 
-    Flow of: the Sinkhorn divergence S(q, p) = OT(q, p) - OT(q, q)/2 - OT(p, p)/2, exactly when the plans are converged; zero
-    only at q = p. Long range: mass moves between far modes, if the iterations suffice (their number grows like L^2 / epsilon).
-    Large epsilon: the difference of means, or the energy-distance flow (`mmd`) for c = |x - y|.
-    Units: `epsilon` in units of the cost: for half_squared the square of a length (sigma^2 of the matching Gaussian kernel, see
-    `transport.full_cost_epsilon`), for euclidean a length. `threshold` is the L1 marginal error at which the solver stops,
-    `max_iters` its cap; `converged`, `n_iters` and `marginal_error` are reported every step.
-    `unbalanced` is null, or rho in cost units: marginals then cost rho KL instead of being exact, in all three terms, and a row
-    counts by its mass exp(-f / rho): particles far from all targets are hardly pulled. ott-jax's tau is rho / (rho + epsilon).
-    Self term: `same_batch` is the batch with itself, no diagonal mask, the flow above. `two_batch`: the two halves of the batch
-    are each other's independent sample, which takes the bias of small batches out (Salimans et al. 2018, arXiv:1803.05573); with
-    n even that is the flow of OT(q, p) - OT(half, other half)/2. A lone particle is not repelled, and away from the particles
-    (`at`) the self term is that of the whole batch.
-    Memory: the one drift here that keeps n x m arrays; ott-jax, which solves to convergence, has no working streamed mode.
+    Flow of: the Sinkhorn divergence S(q, p) = OT(q, p) - OT(q, q)/2 - OT(p, p)/2, exactly when the plans are converged;
+    zero only at q = p. Long range: mass moves between far modes, if the iterations suffice (their number grows like
+    L^2 / epsilon). Large epsilon: the difference of means; for c = |x - y| the energy-distance flow of `mmd`.
+    Units: `epsilon` in units of the cost: for half_squared the square of a length (sigma^2 of the matching Gaussian
+    kernel, see `transport.full_cost_epsilon`), for euclidean a length. `threshold` is the L1 marginal error at which
+    the solver stops, `max_iters` its cap; `converged`, `n_iters` and `marginal_error` are reported every step.
+    `unbalanced` is null, or rho in cost units: in all three terms marginals then cost rho KL instead of being exact,
+    and a row counts by its mass exp(-f / rho), so that far targets hardly pull. The tau of ott-jax is rho / (rho +
+    epsilon).
+    Self term: `same_batch` is the batch with itself, no diagonal mask, the flow above. `two_batch`: the halves of the
+    batch are each other's independent sample, which takes out the bias of small batches (Salimans et al. 2018,
+    arXiv:1803.05573); with n even that is the flow of OT(q, p) - OT(half, other half)/2. A lone particle is not
+    repelled, and away from the particles (`at`) the self term is that of the whole batch.
+    Memory: the one member of its family that keeps n x m arrays: ott-jax, which solves to convergence, has no working
+    streamed mode. `sinkhorn_steps` needs none.
     Source: Feydy et al. 2019 (arXiv:1810.08278); relaxed: Séjourné et al. 2019 (arXiv:1910.12958); as a drift He et al.
     (arXiv:2603.12366), arXiv:2605.05118.
     """
@@ -49,7 +55,7 @@ class SinkhornDrift(StatelessDrift):
     threshold: Scalar = real("L1 marginal error", above=0)
     max_iters: int = count()
     self_term: str = choice("same_batch", "two_batch")
-    unbalanced: Scalar | None = eqx.field(converter=_number_or_none)
+    unbalanced: Scalar | None = _real_or_null()
 
     def __check_init__(self) -> None:
         rho = self.unbalanced
@@ -77,6 +83,7 @@ class SinkhornDrift(StatelessDrift):
         }
         return DriftOutput(v, info)
 
+    @eqx.filter_jit
     def functional(self, x: Particles, y: Targets) -> Scalar:
         """The Sinkhorn divergence of the empirical laws (the self terms are those of the whole clouds)."""
 

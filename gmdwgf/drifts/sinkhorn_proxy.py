@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from gmdwgf import pairwise
-from gmdwgf.drifts.affinity import ruiz_potentials
+from gmdwgf.drifts.affinity import centred, ruiz_potentials
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
 from gmdwgf.hyperparameters import count, flag, real
 from gmdwgf.typing import Scalar
@@ -18,15 +18,15 @@ class SinkhornProxyDrift(StatelessDrift):
         v(x) = s- E_y[A+ y] - s+ E_x'[A- x'],                 s+ = E_y[A+], s- = E_x'[A-]       (`cross_weight: true`)
         v(x) = E_y[A+ y] / s+ - E_x'[A- x'] / s-                                                (`cross_weight: false`)
 
-    Both have one direction; the core (without cross weights) is h^2 times the gradient of log E_y[K c_p] / E_x'[K c_q], with
-    c the columns' factors. `ruiz_iters` repeats the scaling A <- A / sqrt(row mean x column mean): 1 is the proxy, many
-    give the Sinkhorn drift with epsilon = h^2, where s+ = s- = 1.
-    Flow of: nothing, with or without cross weights; the core is curl-free. Zero only at p = q. Local: mass does not move
-    between far modes.
-    Units: `bandwidth` h in data units, a standard deviation; v in data units, at most s+ s- <= 1 times the core.
+    Both have one direction. The core (without cross weights) is h^2 grad log of E_y[K c_p] / E_x'[K c_q], with c_p, c_q
+    the factors of the columns. `ruiz_iters` repeats the scaling A <- A / sqrt(row mean x column mean): 1 is the proxy,
+    many give the drift `sinkhorn` with epsilon = h^2, where s+ = s- = 1.
+    Flow of: nothing, with or without cross weights; the core is curl-free. Zero only at p = q. Local: mass does not
+    move between far modes.
+    Units: `bandwidth` h in data units, a standard deviation; v in data units. `speed` is the mean of s+ s-.
     Self term: the batch with itself, diagonal kept.
-    Source: Gretton et al. 2026 (arXiv:2605.05118); scaling: Knight, Ruiz, Ucar 2014. Means, not sums, are ours: with roots of
-    softmax products (sums) v has the further factor sqrt(m / n).
+    Source: Gretton et al. 2026 (arXiv:2605.05118); scaling: Knight, Ruiz, Ucar 2014. Means in place of sums are ours:
+    roots of products of softmaxes, which are sums, give v the further factor sqrt(m / n).
     """
 
     bandwidth: Scalar = real("data units (standard deviation)", above=0)
@@ -35,11 +35,13 @@ class SinkhornProxyDrift(StatelessDrift):
 
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
         del key
-        x, y, *at = pairwise.centred(x, y, *([] if at is None else [at]))
+        x, y, at = centred(x, y, at)
         log_a, log_b = pairwise.log_masses(x_weights, x), pairwise.log_masses(y_weights, y)
         epsilon, n = self.bandwidth**2, x.shape[0]
-        rows = jnp.concatenate([x, *at])  # other points ride along with mass zero: they need the row factors, too
-        log_rows = jnp.concatenate([log_a, *(jnp.full(points.shape[0], -jnp.inf, x.dtype) for points in at)])
+        rows, log_rows, asked = x, log_a, slice(None)
+        if at is not None:  # other points ride along with mass zero: they need row factors, too
+            rows, asked = jnp.concatenate([x, at]), slice(n, None)
+            log_rows = jnp.concatenate([log_a, jnp.full(at.shape[0], -jnp.inf, x.dtype)])
         to_y = ruiz_potentials(rows, log_rows, y, log_b, epsilon, self.ruiz_iters)
         to_x = ruiz_potentials(rows, log_rows, x, log_a, epsilon, self.ruiz_iters)
 
@@ -53,7 +55,6 @@ class SinkhornProxyDrift(StatelessDrift):
             repulsion, s_x = barycentre(point, f_x, x, to_x[1], log_a)
             return attraction - repulsion, s_y * s_x
 
-        asked = slice(n, None) if at else slice(None)
         core, speed = pairwise.over_points(pull, (rows[asked], to_y[0][asked], to_x[0][asked]), n + y.shape[0])
         v = speed[:, None] * core if self.cross_weight else core
         return DriftOutput(v, {"v_rms": rms(v), "speed": jnp.mean(speed)})

@@ -1,7 +1,5 @@
 """The Sinkhorn drift with a fixed, small number of iterations (zoo Z9)."""
 
-import jax.numpy as jnp
-
 from gmdwgf import pairwise
 from gmdwgf.drifts.affinity import sinkhorn_map
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
@@ -14,13 +12,13 @@ class SinkhornStepsDrift(StatelessDrift):
 
         v(x_i) = T_qp(x_i) - T_qq(x_i),   T the barycentric maps of both plans after `n_iters` corrections.
 
-    From g = 0 each correction makes the rows exact, then the columns; a row update ends. `n_iters: 0` is the drift `kl` with
-    bandwidth^2 = epsilon, many are the drift `sinkhorn`; between them the field turns from no flow into one.
-    Flow of: nothing at any fixed K, the divergence of `sinkhorn` in the limit; curl-free. Reach grows with K only: the columns
-    of modes L apart are balanced after about L^2 / epsilon corrections, which `marginal_error` (of the plan to the targets) shows.
+    From g = 0 each correction makes the rows exact, then the columns; a row update ends. `n_iters: 0` is the drift `kl`
+    with bandwidth^2 = epsilon, many are the drift `sinkhorn`; in between the field turns from no flow into one.
+    Flow of: nothing at any fixed K, of the Sinkhorn divergence in the limit; curl-free. Its reach grows with K: modes L
+    apart exchange mass after about L^2 / epsilon corrections; `marginal_error` (of the plan to the targets) shows it.
     Units: `epsilon` in half squared cost units (length^2), the sigma^2 of the Gaussian kernel; v in data units.
-    Self term: the batch with itself, no mask. Streamed: no n x m array, cost n m (2 K + 3).
-    Source: He et al. 2026 (arXiv:2603.12366), who count epsilon for the full cost (see `transport.full_cost_epsilon`).
+    Self term: the batch with itself, no mask. Streamed: no n x m array; 2 K + 3 passes over the pairs of each plan.
+    Source: He et al. 2026 (arXiv:2603.12366), whose epsilon is that of the full cost (`transport.full_cost_epsilon`).
     """
 
     epsilon: Scalar = real("half squared cost units (length^2)", above=0)

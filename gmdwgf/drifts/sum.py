@@ -18,8 +18,8 @@ def _as_tuple(value: Any) -> Any:
 class SumDrift(AbstractDrift):
     """v = sum_k weights_k v_k, every part asked at the same points with its own key and state.
 
-    Flow of: sum_k weights_k F_k when every part is a flow, otherwise nothing. Zero on identical clouds and curl-free when
-    every part is; long range when one part is.
+    Flow of: sum_k weights_k F_k when every part is a flow, otherwise nothing. Zero on identical clouds and curl-free
+    when every part is; long range when one part is.
     Units: `weights` carry the ratio of the parts' units, so that a drift in 1 / data units can be added to one in data
     units; a negative weight repels. The parts' `info` is kept under their numbers, `0/v_rms`, `1/v_rms`, ...
     Self term: each part's own.

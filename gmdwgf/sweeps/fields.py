@@ -1,10 +1,10 @@
-"""Fields of a drift that are not plain numbers: rules, worked out from the target at the start, and schedules over the run.
+"""Fields of a drift that are not plain numbers: rules, worked out from the target, and schedules over the run.
 
     drift.bandwidth: {rule: median, factor: 0.5}
     drift.bandwidth: {schedule: exponential, start: 1.0, end: 0.1, n_steps: 2000}
 
-Any real number of a drift can be written so, also inside a list, a part of a sum or an optimiser, and a number of a schedule
-can itself be a rule. `schedule` is a name of `gmdwgf.schedules` or the import path of a class of your own.
+Any real number of a drift can be written so, also inside a list, a part of a sum or an optimiser, and a number of a
+schedule can itself be a rule. `schedule` is a name of `gmdwgf.schedules` or the import path of a class of your own.
 """
 
 import dataclasses
@@ -59,7 +59,7 @@ class BuiltDrift(NamedTuple):
 
 
 def build_drift(node: dict[str, Any], target: AbstractTarget) -> BuiltDrift:
-    """The drift of a resolved config node. Raises ConfigError for a rule, a schedule or a value of it that cannot be used."""
+    """The drift of a resolved config node. Raises ConfigError for a rule, a schedule or a value that cannot be used."""
     rules: dict[str, float] = {}
     schedules: dict[str, AbstractSchedule] = {}
 
@@ -116,7 +116,7 @@ def _check(drift: AbstractDrift, path: str, schedule: AbstractSchedule) -> None:
     """Hold the field to its own bounds wherever the schedule turns."""
     key = f"drift.{path}"
     if not eqx.is_inexact_array(value_at(drift, path)):
-        raise ConfigError(key, value_at(drift, path), "cannot have a schedule: only real numbers can change during a run")
+        raise ConfigError(key, value_at(drift, path), "only real numbers can have a schedule")
     owner = re.sub(r"\.?\w+(\.\d+)?$", "", path)
     for step in schedule.turns():
         moved = with_value(drift, path, schedule(jnp.asarray(step)))

@@ -81,7 +81,18 @@ def failure(error: BaseException) -> dict[str, Any]:
 
 def manifest(run: str, command: list[str]) -> dict[str, Any]:
     """Which code, packages and machine made the numbers of a run."""
-    packages = ("jax", "jaxlib", "flax", "optax", "ott-jax", "equinox", "orbax-checkpoint", "numpy", "hydra-core", "wandb")
+    packages = (
+        "jax",
+        "jaxlib",
+        "flax",
+        "optax",
+        "ott-jax",
+        "equinox",
+        "orbax-checkpoint",
+        "numpy",
+        "hydra-core",
+        "wandb",
+    )
     return {
         "id": run,
         "command": command,
@@ -101,10 +112,15 @@ def _code_version() -> dict[str, Any]:
         return {}
 
     def git(*words: str) -> str:
-        return subprocess.run(["git", "-C", str(here), *words], capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["git", "-C", str(here), *words], capture_output=True, text=True, check=True
+        ).stdout.strip()
 
     try:
-        return {"commit": git("rev-parse", "HEAD"), "changed": bool(git("status", "--porcelain", "--untracked-files=no"))}
+        return {
+            "commit": git("rev-parse", "HEAD"),
+            "changed": bool(git("status", "--porcelain", "--untracked-files=no")),
+        }
     except (OSError, subprocess.CalledProcessError):
         return {}
 

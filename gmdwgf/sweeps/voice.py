@@ -39,7 +39,9 @@ class Voice:
         """The job ran: a table when it stands alone, a line in a sweep."""
         status = summary["status"]
         if status == "interrupted":
-            self.say(f"stopped at step {summary['step']}, checkpoint saved; the same command goes on from there: {_short(job)}")
+            self.say(
+                f"stopped at step {summary['step']}, checkpoint saved; the same command goes on from there: {_short(job)}"
+            )
             raise SystemExit(130)
         if status == "diverged":
             what = f"{summary['diverged_term']} = {summary['diverged_value']} at step {summary['diverged_step']}"

@@ -1,7 +1,7 @@
 """The correctness kit: hold any drift, also one of your own, to the laws and to its own tags.
 
-    from gmdwgf.testing import check_drift
-    check_drift(MyDrift(bandwidth=0.5))          # raises LawBroken, naming the law and by how much
+from gmdwgf.testing import check_drift
+check_drift(MyDrift(bandwidth=0.5))          # raises LawBroken, naming the law and by how much
 """
 
 from gmdwgf.testing.laws import LAWS as LAWS, LawBroken as LawBroken, check_drift as check_drift

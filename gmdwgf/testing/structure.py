@@ -7,6 +7,9 @@ import jax.numpy as jnp
 
 from gmdwgf.typing import Array, Float, Particles, Scalar
 
+ROUNDING = 1e-10
+"""Largest entry that rounding leaves in a Jacobian of zeros."""
+
 
 def jacobian(field: Callable[[Particles], Particles], x: Particles, step: float = 1e-5) -> Float[Array, "nd nd"]:
     """Jacobian of a map of clouds `[n d] -> [n d]`, flattened; works through solvers that stop gradients."""
@@ -38,6 +41,6 @@ def spatial_curl(field: Callable[[Particles], Particles], at: Particles) -> floa
 
 
 def _asymmetry(matrix: Float[Array, "k k"]) -> Scalar:
-    """|J - J^T| / |J + J^T|, and 0 for the zero matrix, the Jacobian of a field that is constant in pieces."""
-    symmetric = jnp.linalg.norm(matrix + matrix.T)
-    return jnp.linalg.norm(matrix - matrix.T) / jnp.where(jnp.any(matrix != 0), symmetric, 1)
+    """|J - J^T| / |J + J^T|, and 0 where J is nothing but rounding: the Jacobian of a field that is constant in pieces."""
+    symmetric, skew = jnp.linalg.norm(matrix + matrix.T), jnp.linalg.norm(matrix - matrix.T)
+    return jnp.where(jnp.max(jnp.abs(matrix)) > ROUNDING, skew / symmetric, 0.0)

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.generators.base import AbstractGenerator
 from gmdwgf.hyperparameters import Configurable, count, real
-from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.optimizers import AbstractOptimizer
 from gmdwgf.schedules import AbstractSchedule, with_value
+from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Scalar
 
 

@@ -31,7 +31,9 @@ def train_step(problem: Problem, state: TrainState) -> tuple[TrainState, dict[st
         return problem.loss_scale * loss, (loss, frozen, output, drift_state)
 
     gradient, (loss, x, output, drift_state) = jax.grad(loss_of, has_aux=True)(state.params)
-    updates, opt_state, rate = problem.optimizer.update(gradient, state.opt_state, state.params, state.step, problem.n_steps)
+    updates, opt_state, rate = problem.optimizer.update(
+        gradient, state.opt_state, state.params, state.step, problem.n_steps
+    )
     params = optax.apply_updates(state.params, updates)
     decay = jnp.minimum(problem.ema_decay, (1 + state.step) / (10 + state.step))  # a short memory at the start (ours)
     moved = TrainState(

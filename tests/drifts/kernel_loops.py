@@ -1,4 +1,4 @@
-"""For drifts made of kernels: slow double loops over NumPy points, exact Gaussians as weighted grids, and compiled answers."""
+"""For drifts made of kernels: slow double loops in NumPy, exact Gaussians as weighted grids, and compiled answers."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ class Profile(NamedTuple):
 
 
 def profiles(h):
-    """The kernels as the papers write them; the companion of imq is the antiderivative without its infinite constant."""
+    """The kernels as the papers write them; the companion of imq is without its infinite constant."""
     c = np.sqrt(3) / h
     return {
         "gaussian": Profile(
@@ -72,7 +72,7 @@ def score_difference(points, x, y, h):
 
 
 def gaussian_grid(mean, variance, n_nodes=40):
-    """Weighted points on a line whose Gaussian smoothing is that of N(mean, variance): Gauss-Hermite nodes `[n 1]`, weights."""
+    """Points `[n 1]` and weights whose Gaussian smoothing is that of N(mean, variance): Gauss-Hermite nodes."""
     nodes, weights = np.polynomial.hermite_e.hermegauss(n_nodes)
     return (mean + np.sqrt(variance) * nodes)[:, None], weights / weights.sum()
 

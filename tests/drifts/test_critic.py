@@ -9,11 +9,12 @@ import gmdwgf
 from gmdwgf.configuration import ConfigError
 from gmdwgf.drifts.critic import points_between
 from gmdwgf.training.checkpoints import Checkpoints
+from gmdwgf.training.state import initial_state
 from tests.conftest import skewed_clouds
-from tests.training.common import run_steps, same_bits, small_problem
+from tests.training.common import same_bits, small_problem
 
 KEY = jax.random.key(0)
-SMALL = {"width": 24, "depth": 2, "activation": "tanh"}
+SMALL = {"width": 24, "depth": 2, "activation": "silu"}
 
 # f of D_f(q || p) = E_p f(q/p), as in the zoo; the velocity is -grad f'(q/p).
 GENERATORS = {
@@ -25,10 +26,15 @@ GENERATORS = {
 
 
 @functools.partial(jax.jit, static_argnames="n_updates")
-def trained(drift, x, y, n_updates, key=KEY):
-    """State after `n_updates` updates on fixed clouds."""
-    step = lambda state, key: (drift.update(state, x, y, key)[1], None)
-    return jax.lax.scan(step, drift.init(key, x, y), jax.random.split(key, n_updates))[0]
+def trained(drift, x, y, at, n_updates):
+    """The field at `at` after `n_updates` updates on fixed clouds."""
+
+    def step(state, key):
+        output, state = drift.update(state, x, y, key, at=at)
+        return state, output
+
+    outputs = jax.lax.scan(step, drift.init(KEY, x, y), jax.random.split(KEY, n_updates))[1]
+    return jax.tree.map(lambda values: values[-1], outputs)
 
 
 @jax.jit
@@ -59,39 +65,44 @@ def test_the_density_ratio_in_the_factor_is_clipped(objective, factor):
 def test_a_trained_critic_approaches_the_log_ratio_of_two_gaussians():
     # log p/q is quadratic, so its slope is linear; the data are far from unit scale and from the origin.
     rng = np.random.default_rng(0)
-    (mean_q, sd_q), (mean_p, sd_p) = (28.5, 2.4), (32.0, 3.6)
-    x, y = mean_q + sd_q * rng.normal(size=(900, 1)), mean_p + sd_p * rng.normal(size=(1200, 1))
-    x, y, at = (jnp.asarray(cloud, jnp.float32) for cloud in (x, y, np.linspace(26.0, 34.0, 9)[:, None]))
+    (mean_q, sd_q), (mean_p, sd_p) = (28.5, 2.4), (31.0, 3.6)
+    x, y = mean_q + sd_q * rng.normal(size=(4000, 1)), mean_p + sd_p * rng.normal(size=(4500, 1))
+    x, y, at = (jnp.asarray(cloud, jnp.float32) for cloud in (x, y, np.linspace(25.0, 33.0, 9)[:, None]))
     drift = gmdwgf.load_drift("critic", gradient_penalty=0.0, **SMALL)
-    output, _ = answer(drift, trained(drift, x, y, 300), x, y, at=at)
+    output = trained(drift, x, y, at, 100)
     expected = (at - mean_q) / sd_q**2 - (at - mean_p) / sd_p**2
     assert np.abs(output.v - expected).max() < 0.15 * np.abs(expected).max()
     symmetric_kl = (sd_q / sd_p - sd_p / sd_q) ** 2 / 2 + (mean_p - mean_q) ** 2 * (sd_q**-2 + sd_p**-2) / 2
-    np.testing.assert_allclose(output.info["gap"], symmetric_kl, rtol=0.2)
+    np.testing.assert_allclose(output.info["gap"], symmetric_kl, rtol=0.12)
 
 
-def test_the_w1_potential_has_unit_speed_towards_the_target_and_measures_the_distance():
-    x, _ = skewed_clouds(200, 1)
-    x = jnp.asarray(x, jnp.float32)
-    move = jnp.asarray([6.0, 4.5])
-    y = x[:150] + move
-    drift = gmdwgf.load_drift("critic_w1", gradient_penalty=10.0, **SMALL)
-    output, _ = answer(drift, trained(drift, x, y, 200), x, y)
-    speed = np.linalg.norm(output.v, axis=1)
-    assert 0.9 < speed.min() < speed.max() < 1.2
-    assert (output.v @ move / np.linalg.norm(move) / speed).min() > 0.95
-    np.testing.assert_allclose(output.info["gap"], np.linalg.norm(np.mean(y, 0) - np.mean(x, 0)), rtol=0.1)
+def test_the_w1_potential_points_to_the_target_at_the_speed_that_the_penalty_leaves():
+    # A slope s costs strength (s - 1)^2 and gains s W1, in the frame: s = 1 + W1 / (2 strength).
+    x = jnp.asarray(3.0 * skewed_clouds(200, 1)[0], jnp.float32)
+    y = x[:150] + jnp.asarray([8.0, 6.0])
+    move, scale, strength = np.mean(y, 0) - np.mean(x, 0), np.sqrt(np.var(y, axis=0).mean()), 20.0
+    drift = gmdwgf.load_drift("critic", objective="w1", gradient_penalty=strength, **SMALL)
+    output = trained(drift, x, y, x, 200)
+    distance, speed = np.linalg.norm(move), np.linalg.norm(output.v, axis=1)
+    expected = 1 + distance / scale / (2 * strength)
+    np.testing.assert_allclose(speed, expected, rtol=0.2)
+    np.testing.assert_allclose(speed.mean(), expected, rtol=0.05)
+    np.testing.assert_allclose(output.info["gap"], expected * distance, rtol=0.05)
+    assert (output.v @ move / distance / speed).min() > 0.9
 
 
 def test_weights_act_as_repeated_points(clouds, x64):
     x, y = map(jnp.asarray, clouds)
     n_x, n_y = np.arange(len(x)) % 2 + 1, np.arange(len(y)) % 3 + 1
     drift = gmdwgf.load_drift("critic", gradient_penalty=0.0, n_inner=3, **SMALL)
-    state = drift.init(KEY, x, y)
-    weighted, _ = answer(drift, state, x, y, at=x, x_weights=jnp.asarray(n_x, float), y_weights=jnp.asarray(n_y, float))
-    repeated, _ = answer(drift, state, jnp.repeat(x, n_x, axis=0), jnp.repeat(y, n_y, axis=0), at=x)
-    np.testing.assert_allclose(weighted.v, repeated.v, atol=1e-8)
-    assert np.abs(weighted.v - answer(drift, state, x, y, at=x)[0].v).max() > 1e-4
+    state = jax.jit(lambda drift: drift.init(KEY, x, y))(drift)
+    weighted = lambda a, b: (
+        answer(drift, state, x, y, at=x, x_weights=jnp.asarray(a, float), y_weights=jnp.asarray(b, float))[0].v
+    )
+    repeated = answer(drift, state, jnp.repeat(x, n_x, axis=0), jnp.repeat(y, n_y, axis=0), at=x)[0].v
+    np.testing.assert_allclose(weighted(n_x, n_y), repeated, atol=1e-8)
+    assert np.abs(weighted(n_x, np.ones(len(y))) - repeated).max() > 1e-4
+    assert np.abs(weighted(np.ones(len(x)), n_y) - repeated).max() > 1e-4
 
 
 def test_points_between_are_spread_over_the_segments_between_two_draws(x64):
@@ -113,7 +124,7 @@ def test_points_between_honour_the_masses(x64):
 def test_an_inner_step_that_is_not_finite_is_left_out(clouds):
     x, y = (jnp.asarray(cloud, jnp.float32) for cloud in clouds)
     drift = gmdwgf.load_drift("critic", **SMALL)
-    state = drift.init(KEY, x, y)
+    state = jax.jit(lambda drift: drift.init(KEY, x, y))(drift)
     output, after = answer(drift, state, x, y.at[3, 0].set(jnp.nan))
     assert same_bits(after, state)
     assert np.isfinite(output.v).all()
@@ -121,17 +132,17 @@ def test_an_inner_step_that_is_not_finite_is_left_out(clouds):
 
 
 def test_the_critic_is_part_of_the_checkpoint(tmp_path):
-    problem = small_problem("critic", changes={"drift": {"width": 8, "n_inner": 2}})
-    state = run_steps(problem, 3)
+    problem = small_problem("critic", changes={"drift": {"width": 8}})
+    one, other = (jax.jit(initial_state)(problem, jax.random.key(seed)) for seed in (0, 1))
     checkpoints = Checkpoints(tmp_path / "checkpoints", print)
-    checkpoints.save(state, 0.0, {})
-    restored, _ = checkpoints.latest(jax.tree.map(jnp.zeros_like, state))
+    checkpoints.save(one, 0.0, {})
+    restored, _ = checkpoints.latest(other)
     checkpoints.close()
-    assert same_bits(restored.drift_state, state.drift_state)
-    assert not same_bits(state.drift_state.params, run_steps(problem, 2).drift_state.params)
+    assert same_bits(restored.drift_state, one.drift_state)
+    assert not same_bits(other.drift_state, one.drift_state)
 
 
-@pytest.mark.parametrize(("field", "value"), [("decay", "cosine"), ("warmup_fraction", 0.1)])
+@pytest.mark.parametrize(("field", "value"), [("decay", "cosine"), ("warmup_fraction", 0.25)])
 def test_an_optimiser_that_counts_on_a_last_step_is_refused(field, value):
     node = {"decay": "constant", "warmup_fraction": 0.0, "final_fraction": 1.0} | {field: value}
     schedule = {"_target_": "gmdwgf.optimizers.RateSchedule"} | node

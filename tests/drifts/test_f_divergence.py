@@ -68,7 +68,7 @@ def test_the_kl_member_is_the_kl_drift_over_the_squared_bandwidth(clouds, x64):
 
 
 def test_two_gaussians_give_the_velocity_of_the_closed_form(x64):
-    # Smoothed laws N(m, variance + h^2): an affine score difference times the weight at the ratio of two normal densities.
+    # Smoothed laws N(m, variance + h^2): an affine score difference, weighted at the ratio of two normal densities.
     (x, a), (y, b) = kernel_loops.gaussian_grid(-0.4, 0.5), kernel_loops.gaussian_grid(0.9, 1.6)
     at = np.linspace(-1.0, 1.0, 5)[:, None]
     density = lambda mean, variance: np.exp(-((at - mean) ** 2) / (2 * variance)) / np.sqrt(variance)
@@ -98,6 +98,5 @@ def test_a_clip_below_one_is_refused():
 
 
 @pytest.mark.parametrize("law", ["curl_free", "wasserstein_gradient_flow", "degenerate_clouds", "extreme_scales"])
-@pytest.mark.parametrize("divergence", ["reverse_kl", "chi2", "hellinger"])
-def test_other_members_obey_the_laws(divergence, law):
-    check_drift(gmdwgf.load_drift("f_divergence", divergence=divergence), [law])
+def test_the_steepest_member_obeys_the_laws(law):
+    check_drift(gmdwgf.load_drift("f_divergence", divergence="chi2"), [law])

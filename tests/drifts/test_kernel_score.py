@@ -25,7 +25,7 @@ def test_velocity_equals_the_double_loop(kernel, clouds, x64):
 
 
 def test_the_laplace_score_is_a_mean_of_unit_vectors_over_the_bandwidth(x64):
-    # Two targets at distances 1 and 2 to the right and above: weights e^{-1/h} and e^{-2/h}; one particle, at the point itself.
+    # Targets at distances 1 and 2, to the right and above, count e^{-1/h} and e^{-2/h}; the particle adds nothing.
     y = np.array([[1.0, 0.0], [0.0, 2.0]])
     w = np.exp(-np.array([1.0, 2.0]) / H)
     v = answer(load("laplace"), np.zeros((1, 2)), y).v[0]
@@ -60,11 +60,9 @@ def test_the_gaussian_member_is_the_kl_drift_over_the_squared_bandwidth(clouds, 
     np.testing.assert_allclose(answer(load("gaussian"), *clouds).v, kl / H**2, atol=1e-10)
 
 
-def test_no_member_is_a_flow(clouds, x64):
+def test_even_the_smoothest_member_is_not_a_flow(clouds, x64):
     x, y = map(jnp.asarray, clouds)
-    for kernel in kernel_loops.KERNELS:
-        drift = load(kernel)
-        assert asymmetry(lambda x, drift=drift: answer(drift, x, y).v, x) > 1e-2
+    assert asymmetry(lambda x: answer(load("imq"), x, y).v, x) > 1e-2
 
 
 def test_weights_act_as_repeated_points(clouds, x64):
@@ -72,6 +70,5 @@ def test_weights_act_as_repeated_points(clouds, x64):
 
 
 @pytest.mark.parametrize("law", ["zero_at_equality", "degenerate_clouds", "extreme_scales"])
-@pytest.mark.parametrize("kernel", ["gaussian", "imq", "matern"])
-def test_other_members_obey_the_laws(kernel, law):
-    check_drift(gmdwgf.load_drift("kernel_score", kernel=kernel), [law])
+def test_another_member_obeys_the_laws(law):
+    check_drift(gmdwgf.load_drift("kernel_score", kernel="matern"), [law])

@@ -117,14 +117,15 @@ def test_particles_collapsed_between_two_targets_are_stationary(x64):
         assert np.abs(v).max() < 1e-12
 
 
-def test_single_precision_agrees_at_a_small_bandwidth(clouds):
-    x, y = clouds
+def test_single_precision_agrees_at_a_small_bandwidth(clouds, x64):
     for kernel in kernel_loops.KERNELS:
-        got = velocity(x.astype(np.float32), y.astype(np.float32), kernel=kernel, bandwidth=0.02)
-        np.testing.assert_allclose(got, loop(x, y, kernel, 0.02), atol=2e-4)
+        exact = velocity(*clouds, kernel=kernel, bandwidth=0.05)
+        got = velocity(*(cloud.astype(np.float32) for cloud in clouds), kernel=kernel, bandwidth=0.05)
+        assert got.dtype == np.float32
+        np.testing.assert_allclose(got, exact, atol=1e-4)
 
 
 @pytest.mark.parametrize("law", ["zero_at_equality", "degenerate_clouds", "extreme_scales"])
-@pytest.mark.parametrize("fields", [{"kernel": "imq"}, {"kernel": "matern"}, {"self_term": "leave_one_out"}])
+@pytest.mark.parametrize("fields", [{"kernel": "matern"}, {"kernel": "imq", "self_term": "leave_one_out"}])
 def test_other_members_obey_the_laws(fields, law):
     check_drift(gmdwgf.load_drift("mean_shift", **fields), [law])

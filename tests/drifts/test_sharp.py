@@ -85,7 +85,7 @@ def test_normalised_velocity_is_a_gradient_field(kernel, clouds, x64):
 def test_only_the_un_normalised_drift_is_a_flow(clouds, x64):
     # Claim 13.
     x, y = map(jnp.asarray, clouds)
-    for kernel in POSITIVE:
+    for kernel in ("laplace", "matern"):
         flow, shift = (load(normalise, kernel) for normalise in ("un_normalised", "sharp_normalised"))
         assert asymmetry(lambda x, drift=flow: answer(drift, x, y).v, x) < 1e-8
         assert asymmetry(lambda x, drift=shift: answer(drift, x, y).v, x) > 1e-2

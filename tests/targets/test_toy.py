@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gmdwgf.targets.toy import Checkerboard, Circles, Pinwheel, SwissRoll, TwoMoons
-from tests.targets.gates import CHANCE, N, Z_MAX, chi_square_p, drawn, standard_errors
+from tests.targets.gates import CHANCE, Z_MAX, N, chi_square_p, drawn, standard_errors
 
 
 def test_circles_have_two_radii_with_half_the_mass_each_and_every_angle():

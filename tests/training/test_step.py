@@ -12,7 +12,9 @@ from tests.training.common import run_steps, same_bits, small_problem
 def test_loss_is_eta_squared_times_the_mean_squared_velocity(clouds, x64):
     x, y = map(jnp.asarray, clouds)
     v = gmdwgf.load_drift("kl").velocity(x, y, jax.random.key(0)).v
-    np.testing.assert_allclose(regression_loss(x, v, jnp.asarray(0.3)), 0.09 * jnp.mean(jnp.sum(v**2, axis=1)), rtol=1e-12)
+    np.testing.assert_allclose(
+        regression_loss(x, v, jnp.asarray(0.3)), 0.09 * jnp.mean(jnp.sum(v**2, axis=1)), rtol=1e-12
+    )
 
 
 def test_gradient_of_the_loss_is_two_eta_times_the_gradient_of_the_functional(clouds, x64):
