@@ -23,11 +23,17 @@ from gmdwgf.typing import Array, Float, Scalar
 WARM_UP = 5
 """Plain iterations before the first Newton step."""
 
+MAX_STEPS = 50
+"""Newton steps after which the problem is handed on to plain iterations."""
+
 MAX_CG = 60
 """Iterations of conjugate gradients in one Newton step."""
 
-LONGEST = 64.0
-"""Longest step tried, in units of epsilon: between clusters that hardly touch, the Newton step itself has no bound."""
+LONGEST = 0.1
+"""Longest step tried, as a fraction of the mean cost: between clusters that hardly touch, the Newton step has no bound."""
+
+SHORT_ENOUGH = 64.0
+"""A step this long, in units of epsilon, is tried in any case."""
 
 SHORTEST = 1 / 64
 """Fraction of that step below which the search gives up for a plain iteration."""
@@ -52,6 +58,8 @@ def newton(
     """The dual point where the marginal error is at most `threshold`, or after `max_steps`; and the steps taken."""
     a, b = jnp.exp(log_a), jnp.exp(log_b)
 
+    longest = jnp.maximum(SHORT_ENOUGH, LONGEST * jnp.mean(-S))
+
     def at(G):
         G = G - jnp.max(G)
         logits = S + G
@@ -71,7 +79,7 @@ def newton(
         point, n = carry
         direction = _newton_direction(point, a, b)
 
-        direction = direction * jnp.minimum(1.0, LONGEST / jnp.max(jnp.abs(direction)))
+        direction = direction * jnp.minimum(1.0, longest / jnp.max(jnp.abs(direction)))
 
         def shorter(search):
             t, _ = search

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gmdwgf import pairwise
+from gmdwgf import newton, pairwise
 from gmdwgf.kernels import distance, reciprocal_distance
 from gmdwgf.typing import Array, Float, Particles, Point, Scalar, Targets, Weights
 
@@ -39,6 +39,9 @@ COSTS: dict[str, Cost] = {
 """|x - y|^2 / 2 and |x - y|."""
 
 
+SOLVERS = ("newton", "ott")
+
+
 class Potentials(NamedTuple):
     """Dual potentials `f` `[n]`, `g` `[m]` in cost units, and how well they solve the problem."""
 
@@ -50,7 +53,7 @@ class Potentials(NamedTuple):
     converged: Array
 
 
-def full_cost_epsilon(epsilon: Scalar) -> Scalar:
+def full_cost_epsilon(epsilon: Scalar | float) -> Scalar | float:
     """The epsilon of the same problem under the full squared cost |x - y|^2: twice ours, for the half cost.
 
     | convention | Gibbs kernel | in terms of our epsilon |
@@ -129,11 +132,14 @@ def potentials(
     y_weights: Weights | None = None,
     cost: str = "half_squared",
     relaxation: Scalar | None = None,
+    solver: str = "ott",
 ) -> Potentials:
-    """Potentials between two clouds by the Sinkhorn solver of ott-jax, to an L1 marginal error.
+    """Potentials between two clouds to an L1 marginal error, by one of the `SOLVERS`.
 
-    Balanced problems are solved with momentum, relaxed ones with its translation-invariant updates (Séjourné et al.
-    2022). Not differentiable, and need not be: by the envelope theorem the flow takes the plan as given.
+    `ott`: the Sinkhorn iterations of ott-jax, balanced problems with momentum, relaxed ones with its translation-invariant
+    updates (Séjourné et al. 2022). `newton`: truncated Newton on the dual (`gmdwgf.newton`); where that does not reach the
+    threshold, ott-jax goes on from its potentials. Relaxed problems are always ott-jax's.
+    Not differentiable, and need not be: by the envelope theorem the flow takes the plan as given.
     """
     x, y = pairwise.centred(jax.lax.stop_gradient(x), jax.lax.stop_gradient(y))
     log_a, log_b = _finite_log_masses(x_weights, x), _finite_log_masses(y_weights, y)
@@ -141,10 +147,23 @@ def potentials(
     # ott-jax measures entropy, not KL(pi | a b); with the masses inside the cost the two are the same problem.
     shifted = cost_xy - epsilon * (log_a[:, None] + log_b[None, :])
     tau = None if relaxation is None else relaxation / (relaxation + epsilon)
-    return _solve(shifted, jnp.exp(log_a), jnp.exp(log_b), epsilon, tau, threshold, max_iters)
+    iterate = functools.partial(_solve, shifted, jnp.exp(log_a), jnp.exp(log_b), epsilon, tau, threshold, max_iters)
+    if solver == "ott" or relaxation is not None:
+        return iterate(None)
+    steps = min(max_iters, newton.MAX_STEPS)
+    point, n_steps = newton.newton(-cost_xy / epsilon, log_a, log_b, threshold, steps)
+    found = Potentials(
+        -epsilon * point.rows, epsilon * (point.G - log_b), n_steps, point.error, point.error <= threshold
+    )
+
+    def go_on(found):
+        more = iterate((found.f, found.g))
+        return more._replace(n_iters=found.n_iters + more.n_iters.astype(found.n_iters.dtype))
+
+    return jax.lax.cond(found.converged, lambda found: found, go_on, found)
 
 
-def _solve(cost_xy, a, b, epsilon, tau, threshold, max_iters) -> Potentials:
+def _solve(cost_xy, a, b, epsilon, tau, threshold, max_iters, init) -> Potentials:
     from ott.geometry.geometry import Geometry
     from ott.problems.linear.linear_problem import LinearProblem
     from ott.solvers.linear.acceleration import Momentum
@@ -162,7 +181,8 @@ def _solve(cost_xy, a, b, epsilon, tau, threshold, max_iters) -> Potentials:
     )
     geometry = Geometry(cost_xy, epsilon=epsilon)
     balanced = tau is None
-    solved = solver(LinearProblem(geometry, a, b) if balanced else _relaxed_problem()(geometry, a, b, _TracedTau(tau)))
+    problem = LinearProblem(geometry, a, b) if balanced else _relaxed_problem()(geometry, a, b, _TracedTau(tau))
+    solved = solver(problem) if init is None else solver(problem, init=init)
     checks = jnp.maximum(solved.n_iters // every - 1, 0)
     return Potentials(solved.f, solved.g, solved.n_iters, solved.errors[checks], solved.converged)
 

@@ -20,7 +20,7 @@ class CriticState(NamedTuple):
     """The network with its optimiser, and the frame of the first targets in which it sees points."""
 
     params: Params
-    opt_state: tuple
+    opt_state: optax.OptState
     centre: Point
     scale: Scalar
 
@@ -50,6 +50,7 @@ class CriticDrift(AbstractDrift):
     c = 0: Thanh-Tung et al. 2019 (arXiv:1902.03984). The frame and the numbers in the YAML are ours.
     """
 
+    optimizer: AbstractOptimizer
     objective: str = choice(*WEIGHTS, "w1")
     n_inner: int = count()
     width: int = count()
@@ -57,14 +58,13 @@ class CriticDrift(AbstractDrift):
     activation: str = choice(*ACTIVATIONS)
     gradient_penalty: Scalar = real("per squared slope, in the frame of the first targets", at_least=0)
     ratio_clip: Scalar = real("largest density ratio", at_least=1)
-    optimizer: AbstractOptimizer
 
     def __check_init__(self) -> None:
         if not isinstance(self.optimizer, AbstractOptimizer):
             raise FieldError("optimizer", self.optimizer, "must be an optimiser of gmdwgf.optimizers")
         schedule = self.optimizer.schedule
         if schedule.decay != "constant":
-            fix = "must be constant: a critic learns as long as the run lasts"
+            fix = "must be constant: a critic learns as long as the run lasts (give learning_rate a schedule instead)"
             raise FieldError("optimizer.schedule.decay", schedule.decay, fix)
         if not isinstance(schedule.warmup_fraction, jax.core.Tracer) and float(schedule.warmup_fraction) > 0:
             fix = "must be 0: a critic learns as long as the run lasts"
@@ -86,7 +86,9 @@ class CriticDrift(AbstractDrift):
             params, opt_state = carry
             between = points_between(key, x_framed, a, y_framed, b)
             loss, gradient = jax.value_and_grad(self._loss)(params, x_framed, a, y_framed, b, between)
-            updates, moved_state, _ = self.optimizer.update(gradient, opt_state, params, jnp.asarray(0), 1.0)
+            updates, moved_state, _ = self.optimizer.update(
+                gradient, opt_state, params, jnp.asarray(0.0), jnp.asarray(1.0)
+            )
             moved = (optax.apply_updates(params, updates), moved_state)
             finite = jnp.isfinite(optax.tree.norm(gradient)) & jnp.isfinite(optax.tree.norm(updates))
             return jax.tree.map(lambda new, old: jnp.where(finite, new, old), moved, carry), loss

@@ -35,7 +35,7 @@ class FDivergenceDrift(StatelessDrift):
 
     The first argument is always the model q; elsewhere "forward" and "reverse" may mean the opposite.
     `ratio_clip` c bounds r to [1/c, c] inside w: without a bound the chi2 weight explodes where q_h >> p_h, and the
-    reverse_kl weight where q_h << p_h (it dies in the opposite place).
+    reverse_kl weight where q_h << p_h (it dies in the opposite place); a batch's gradient is then that of a few particles.
     Flow of: nothing, for the same reason as `kl` (smoothed scores, no outer convolution); a gradient field, since w is
     constant wherever r is clipped. Local: the mass of far modes cannot be corrected.
     Units: `bandwidth` h in data units; v in 1 / data units (not multiplied by h^2; `kl` here is the drift `kl` / h^2).

@@ -49,7 +49,7 @@ class KLWGFDrift(StatelessDrift):
         x_weights: Weights | None = None,
         y_weights: Weights | None = None,
     ) -> tuple[Float[Array, "k d"], Scalar]:
-        """Weighted mean of the score difference over x + h xi, xi draws or nodes of N(0, I); and the effective targets."""
+        """Weighted mean of the score difference over x + h xi, for draws or nodes xi of N(0, I); and effective targets."""
         x, y, queries = pairwise.centred(x, y, x if at is None else at)
         log_a, log_b = pairwise.log_masses(x_weights, x), pairwise.log_masses(y_weights, y)
         h, gaussian = self.bandwidth, LOG_KERNELS["gaussian"]

@@ -17,8 +17,8 @@ class SharpDrift(StatelessDrift):
         un_normalised:     v = N_p - N_q.
 
     Flow of: half the squared MMD of the kernel k# if un-normalised (exactly, v = -n dF/dx_i); nothing if normalised,
-    but still a gradient field. Local, except for the un-normalised imq: its companion -h^2 sqrt(1 + r^2/h^2) is a smooth
-    energy kernel, of long reach. That companion is not positive, so imq cannot be normalised (FieldError).
+    but still a gradient field. Local, except for the un-normalised imq: its companion -h^2 sqrt(1 + r^2/h^2) is a
+    smooth energy kernel, of long reach. That companion is not positive, so imq cannot be normalised (FieldError).
     Units: `bandwidth` h in data units; v in 1 / data units if normalised (a difference of scores), data units if not.
     Self term: the particle itself is kept (it pulls with 0 and counts in q#).
     Source: Franz et al. (arXiv:2604.06333). The Matern and the inverse multiquadric (imq) kernels are ours.

@@ -36,7 +36,8 @@ class SinkhornDrift(StatelessDrift):
     L^2 / epsilon). Large epsilon: the difference of means; for c = |x - y| the energy-distance flow of `mmd`.
     Units: `epsilon` in units of the cost: for half_squared the square of a length (sigma^2 of the matching Gaussian
     kernel, see `transport.full_cost_epsilon`), for euclidean a length. `threshold` is the L1 marginal error at which
-    the solver stops, `max_iters` its cap; `converged`, `n_iters` and `marginal_error` are reported every step.
+    the solver stops, `max_iters` its cap, `solver` as in `transport.potentials`; `converged`, `n_iters` and
+    `marginal_error` are reported every step.
     `unbalanced` is null, or rho in cost units: in all three terms marginals then cost rho KL instead of being exact,
     and a row counts by its mass exp(-f / rho), so that far targets hardly pull. The tau of ott-jax is rho / (rho +
     epsilon).
@@ -54,6 +55,7 @@ class SinkhornDrift(StatelessDrift):
     cost: str = choice(*transport.COSTS)
     threshold: Scalar = real("L1 marginal error", above=0)
     max_iters: int = count()
+    solver: str = choice(*transport.SOLVERS)
     self_term: str = choice("same_batch", "two_batch")
     unbalanced: Scalar | None = _real_or_null()
 
@@ -67,7 +69,7 @@ class SinkhornDrift(StatelessDrift):
         del key
         x, y, queries = pairwise.centred(x, y, x if at is None else at)
         weights = {"x_weights": x_weights, "y_weights": y_weights}
-        to_y = transport.potentials(x, y, self.epsilon, **weights, **self._stop(), **self._problem())
+        to_y = self._potentials(x, y, **weights)
         attraction = self._pull(queries, y, to_y.g, y_weights)
         if self.self_term == "two_batch" and at is None:
             repulsion, to_x = self._between_halves(x, x_weights)
@@ -95,7 +97,7 @@ class SinkhornDrift(StatelessDrift):
             return cost(x, x, found)
 
         x, y = pairwise.centred(x, jax.lax.stop_gradient(y))
-        between = transport.potentials(x, y, self.epsilon, **self._stop(), **self._problem())
+        between = self._potentials(x, y)
         return cost(x, y, between) - self_cost(x) / 2 - self_cost(y) / 2
 
     def _between_halves(self, x, x_weights):
@@ -106,13 +108,17 @@ class SinkhornDrift(StatelessDrift):
             return jnp.zeros_like(x), nothing
         (first, a), (second, b) = halves(x, x_weights)
         weights = {"x_weights": a, "y_weights": b}
-        found = transport.potentials(first, second, self.epsilon, **weights, **self._stop(), **self._problem())
+        found = self._potentials(first, second, **weights)
         pulls = self._pull(first, second, found.g, b), self._pull(second, first, found.f, a)
         return jnp.concatenate(pulls), found
 
     def _pull(self, at, cloud, potential, weights):
         log_masses = pairwise.log_masses(weights, cloud)
         return transport.pull(at, cloud, potential, log_masses, self.epsilon, **self._problem())
+
+    def _potentials(self, x, y, **weights):
+        solve = {**self._stop(), **self._problem(), "solver": self.solver}
+        return transport.potentials(x, y, self.epsilon, **weights, **solve)
 
     def _stop(self):
         return {"threshold": self.threshold, "max_iters": self.max_iters}

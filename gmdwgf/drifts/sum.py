@@ -5,6 +5,7 @@ from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 
 from gmdwgf.drifts.base import AbstractDrift, DriftOutput, Tags, rms
 from gmdwgf.hyperparameters import FieldError, reals
@@ -47,7 +48,7 @@ class SumDrift(AbstractDrift):
             part.update(before, x, y, key, at=at, **masses)
             for part, before, key in zip(self.drifts, state, keys, strict=True)
         ]
-        v = sum(weight * output.v for weight, (output, _) in zip(self.weights.astype(x.dtype), answers, strict=True))
+        v = self._combined([output.v for output, _ in answers])
         info = {"v_rms": rms(v)}
         for index, (output, _) in enumerate(answers):
             info |= {f"{index}/{name}": value for name, value in output.info.items()}
@@ -56,10 +57,12 @@ class SumDrift(AbstractDrift):
     @property
     def functional(self) -> Callable[[Particles, Targets], Scalar] | None:
         """The functional (x, y) -> sum_k weights_k F_k where every part is a flow and gives its own as code."""
-        parts = [getattr(part, "functional", None) for part in self.drifts]
-        if self.tags().flow_of is None or None in parts:
+        if self.tags().flow_of is None or any(getattr(part, "functional", None) is None for part in self.drifts):
             return None
-        return lambda x, y: sum(w * part(x, y) for w, part in zip(self.weights.astype(x.dtype), parts, strict=True))
+        return lambda x, y: self._combined([part.functional(x, y) for part in self.drifts])  # type: ignore[attr-defined]
+
+    def _combined(self, parts: list[Array]) -> Array:
+        return jnp.tensordot(self.weights.astype(parts[0].dtype), jnp.stack(parts), axes=1)
 
     def tags(self) -> Tags:
         tags = [part.tags() for part in self.drifts]

@@ -103,7 +103,7 @@ def _replaced(node: Any, key: str, word: str, by: Callable[[dict, str], float]) 
 
 def _schedule(mapping: dict[str, Any], key: str) -> AbstractSchedule:
     name, numbers = mapping["schedule"], {k: v for k, v in mapping.items() if k != "schedule"}
-    if name in SCHEDULES:
+    if str(name) in SCHEDULES:
         made_by = f"{SCHEDULES[name].__module__}.{SCHEDULES[name].__name__}"
     elif isinstance(name, str) and "." in name:
         made_by = name
@@ -119,9 +119,9 @@ def _check(drift: AbstractDrift, path: str, schedule: AbstractSchedule) -> None:
         raise ConfigError(key, value_at(drift, path), "only real numbers can have a schedule")
     owner = re.sub(r"\.?\w+(\.\d+)?$", "", path)
     for step in schedule.turns():
-        moved = with_value(drift, path, schedule(jnp.asarray(step)))
+        value = schedule(jnp.asarray(step))
         try:
-            dataclasses.replace(value_at(moved, owner))  # made anew, its fields are checked
+            dataclasses.replace(value_at(with_value(drift, path, value), owner))  # made anew, its fields are checked
         except FieldError as error:
             fix = f"{error.fix}, also at step {step:g} of its schedule"
-            raise ConfigError(key, np.round(error.value, 6).tolist(), fix) from error
+            raise ConfigError(key, round(float(value), 6), fix) from error

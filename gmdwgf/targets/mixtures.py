@@ -108,17 +108,20 @@ class Gaussian(AbstractTarget):
         if getattr(self.mean, "ndim", None) != 1:
             raise FieldError("mean", self.mean, "must be a list of numbers, e.g. [0, 0]")
         d = self.mean.shape[0]
-        if not isinstance(self.covariance, jax.Array | np.ndarray) or self.covariance.shape != (d, d):
-            raise FieldError("covariance", self.covariance, f"must be {d} lists of {d} numbers, as mean has {d}")
+        is_array = isinstance(self.covariance, jax.Array | np.ndarray)
+        # By way of strings 0.6 stays 0.6 instead of its float32 neighbour.
+        shown = np.asarray(self.covariance).astype(str).astype(float).tolist() if is_array else self.covariance
+        if not is_array or self.covariance.shape != (d, d):
+            raise FieldError("covariance", shown, f"must be {d} lists of {d} numbers, as mean has {d}")
         covariance = np.asarray(self.covariance)
         if not np.isfinite(covariance).all():
-            raise FieldError("covariance", covariance.tolist(), "must be finite")
+            raise FieldError("covariance", shown, "must be finite")
         if not np.allclose(covariance, covariance.T):
-            raise FieldError("covariance", covariance.tolist(), "must be symmetric")
+            raise FieldError("covariance", shown, "must be symmetric")
         try:
             np.linalg.cholesky(covariance)
         except np.linalg.LinAlgError as error:
-            raise FieldError("covariance", covariance.tolist(), "must be positive definite") from error
+            raise FieldError("covariance", shown, "must be positive definite") from error
 
     @property
     def dim(self) -> int:

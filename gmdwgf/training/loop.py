@@ -49,8 +49,18 @@ def evaluation_samples(problem: Problem, params, key: Key, n: int) -> Particles:
 
 
 def fixed_reference(suite: MetricSuite, problem: Problem) -> Reference:
-    """Held-out draws and floors: the same for every seed and drift, so that runs are compared on equal terms."""
-    return suite.prepare(problem.target, purpose(jax.random.key(0), jnp.zeros((), int), "reference"))
+    """Held-out draws and floors: the same for every seed and drift, so that runs are compared on equal terms.
+
+    The floor is that of clouds as large as those that will be scored, which for free particles may be smaller.
+    """
+    like = jax.eval_shape(lambda: _samples_at_start(problem, suite.n_samples))
+    reference_key = purpose(jax.random.key(0), jnp.zeros((), int), "reference")
+    return suite.prepare(problem.target, reference_key, n=like.shape[0])
+
+
+def _samples_at_start(problem: Problem, n: int) -> Particles:
+    key = jax.random.key(0)
+    return problem.generator.sample(problem.generator.init(key, problem.batch_size, problem.target.dim), key, n)
 
 
 def train(run: Run) -> Outcome:

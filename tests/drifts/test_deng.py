@@ -1,16 +1,19 @@
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import gmdwgf
-from tests.drifts import reference
+from gmdwgf.drifts.affinity import Candidates, joint_drift, laplace
+from tests.drifts import plan_loops, reference
+from tests.drifts.kernel_loops import answer, assert_weights_act_as_repeated_points
 
-KEY = jax.random.key(0)
+
+def deng(**fields):
+    return gmdwgf.load_drift("deng", **fields)
 
 
 def velocity(x, y, **fields):
-    return np.asarray(gmdwgf.load_drift("deng", **fields).velocity(jnp.asarray(x), jnp.asarray(y), KEY).v)
+    return np.asarray(answer(deng(**fields), x, y).v)
 
 
 @pytest.mark.parametrize("self_mask", [True, False])
@@ -24,23 +27,61 @@ def test_several_temperatures_are_summed(clouds, x64):
     np.testing.assert_allclose(together, velocity(*clouds, temperature=0.2) + velocity(*clouds, temperature=0.6), atol=1e-12)
 
 
-def test_exchanging_targets_and_particles_at_fixed_points_flips_the_sign(clouds, x64):
-    # Claim 3 at fixed queries: columns are normalised over the queries, so the clouds can only be exchanged by hand.
-    x, y = clouds
-    n = len(x)
-    queries = np.concatenate([x, y])
+def test_exchanging_targets_and_negatives_at_fixed_queries_flips_the_sign(clouds, x64):
+    # Claim 3: no mask, and columns normalised over the same queries.
+    x, y = map(jnp.asarray, clouds)
+    queries = jnp.concatenate([x, y])
+    ones = jnp.ones(len(queries))
 
-    def field(positives, negatives):
-        def affinity(c):
-            return np.exp(-np.linalg.norm(queries[:, None] - c[None], axis=-1) / 0.6)
-
-        joint = np.concatenate([affinity(positives), affinity(negatives)], axis=1)
-        scaled = joint / np.sqrt(joint.sum(1, keepdims=True) * joint.sum(0, keepdims=True))
-        a, b = scaled[:, : len(positives)], scaled[:, len(positives) :]
-        return b.sum(1, keepdims=True) * (a @ positives) - a.sum(1, keepdims=True) * (b @ negatives)
+    def field(negatives, positives):
+        candidates = Candidates(jnp.concatenate([negatives, positives]), ones, ones, len(negatives))
+        return joint_drift(None, queries, ones, candidates, laplace(jnp.asarray(0.6)), 0.0, 0.0)
 
     np.testing.assert_allclose(field(x, y), -field(y, x), atol=1e-12)
-    assert np.abs(field(x, y)[:n]).max() > 0.1
+    assert np.abs(field(x, y)).max() > 0.1
+
+
+def test_direction_is_that_of_barycentres_with_roots_of_column_sums_and_speed_that_of_the_row_sums(clouds, x64):
+    # Claim 5: V = s+ s- (B+ - B-), where B weights a candidate by K_ij c_j^(-1/2).
+    x, y = clouds
+    kernels = [np.exp(-plan_loops.distances(x, cloud) / 0.6) for cloud in (y, x)]
+    row = np.sqrt(sum(k.sum(1, keepdims=True) for k in kernels))
+    weights = [k / np.sqrt(k.sum(0, keepdims=True)) for k in kernels]
+    barycentres = [w @ cloud / w.sum(1, keepdims=True) for w, cloud in zip(weights, (y, x), strict=True)]
+    speed = weights[0].sum(1, keepdims=True) * weights[1].sum(1, keepdims=True) / row**2
+    got = velocity(x, y, temperature=0.6, self_mask=False)
+    np.testing.assert_allclose(got, speed * (barycentres[0] - barycentres[1]), atol=1e-12)
+
+
+def test_without_self_mask_the_field_at_the_particles_is_the_velocity(clouds, x64):
+    x, y = clouds
+    drift = deng(temperature=0.6, self_mask=False)
+    np.testing.assert_allclose(answer(drift, x, y, x[:5]).v, answer(drift, x, y).v[:5], atol=1e-12)
+
+
+def test_elsewhere_there_are_no_self_pairs_but_the_columns_keep_their_mask(clouds, x64):
+    x, y = clouds
+    at = y[:5] + 0.1
+    kernel = lambda a, b: np.exp(-plan_loops.distances(a, b) / 0.6)
+    columns = np.concatenate([kernel(x, y).sum(0), kernel(x, x).sum(0) - 1])
+    rows = np.concatenate([kernel(at, y), kernel(at, x)], axis=1)
+    affinity = rows / np.sqrt(rows.sum(1, keepdims=True) * columns)
+    expected = plan_loops.cross_weighted(affinity[:, : len(y)], affinity[:, len(y) :], at, y, x)
+    np.testing.assert_allclose(answer(deng(temperature=0.6), x, y, at).v, expected, atol=1e-12)
+
+
+def test_weights_act_as_repeated_points(clouds, x64):
+    assert_weights_act_as_repeated_points(deng(temperature=0.6, self_mask=False), *clouds)
+
+
+def test_a_lone_particle_repels_nobody_and_so_stands_still(clouds, x64):
+    assert not velocity(clouds[0][:1], clouds[1], temperature=0.6).any()
+
+
+def test_two_distant_modes_of_unequal_mass_are_not_balanced(x64):
+    # Claim 26.
+    x, y = plan_loops.two_modes(0.8, 8.0), plan_loops.two_modes(0.5, 8.0, seed=1)
+    assert abs(velocity(x, y, temperature=0.5)[:80, 0].mean()) < 0.05
 
 
 def test_no_underflow_at_a_low_temperature(clouds):

@@ -108,15 +108,14 @@ def test_without_self_mask_the_field_at_the_particles_is_the_velocity(clouds, x6
 
 @pytest.mark.parametrize(("apart", "temperature"), [(4.0, 0.05), (16.0, 0.05), (8.0, 0.2)])
 def test_the_floor_moves_the_overfull_mode_in_units_of_the_drift(apart, temperature, x64):
-    # Claim 27.
-    x, y = plan_loops.two_modes(0.8, apart), plan_loops.two_modes(0.5, apart, seed=1)
-
-    def speed(floor):
+    # Claim 27, on average over draws: without the floor a mode only follows the sampling error of its own mean.
+    def speed(floor, seed):
+        x, y = plan_loops.two_modes(0.8, apart, seed=seed), plan_loops.two_modes(0.5, apart, seed=100 + seed)
         got = answer(released(product_floor=floor, temperatures=[temperature]), x, y)
         return got.v[:80, 0].mean() / np.sqrt(np.mean(got.v**2))
 
-    assert speed(1e-6) > 0.6
-    assert speed(0.0) < 0.3
+    assert np.mean([speed(1e-6, seed) for seed in range(8)]) > 0.6
+    assert abs(np.mean([speed(0.0, seed) for seed in range(8)])) < 0.3
 
 
 def test_single_precision_agrees(groups):

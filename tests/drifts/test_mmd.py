@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import gmdwgf
+from gmdwgf.testing import check_drift
+from tests.drifts.kernel_loops import assert_weights_act_as_repeated_points
 
 KEY = jax.random.key(0)
 KERNELS = {
@@ -12,7 +14,9 @@ KERNELS = {
     "imq": lambda r: (1 + (r / 0.7) ** 2) ** -0.5,
     "matern": lambda r: (1 + np.sqrt(3) * r / 0.7) * np.exp(-np.sqrt(3) * r / 0.7),
     "energy": lambda r: -r,
+    "riesz": lambda r: -(r**1.4),
 }
+FIELDS = {"bandwidth": 0.7, "exponent": 1.4}
 
 
 def half_mmd2(kernel, x, y):
@@ -25,7 +29,7 @@ def half_mmd2(kernel, x, y):
 @pytest.mark.parametrize("name", KERNELS)
 def test_velocity_is_minus_n_times_the_gradient_of_half_mmd2(name, clouds, x64):
     x, y = clouds
-    got = gmdwgf.load_drift("mmd", kernel=name, bandwidth=0.7).velocity(jnp.asarray(x), jnp.asarray(y), KEY).v
+    got = gmdwgf.load_drift("mmd", kernel=name, **FIELDS).velocity(jnp.asarray(x), jnp.asarray(y), KEY).v
     step = 1e-5
     for i, k in [(0, 0), (3, 1), (12, 0)]:
         shift = np.zeros_like(x)
@@ -36,7 +40,7 @@ def test_velocity_is_minus_n_times_the_gradient_of_half_mmd2(name, clouds, x64):
 
 @pytest.mark.parametrize("name", KERNELS)
 def test_functional_is_half_the_squared_mmd(name, clouds, x64):
-    drift = gmdwgf.load_drift("mmd", kernel=name, bandwidth=0.7)
+    drift = gmdwgf.load_drift("mmd", kernel=name, **FIELDS)
     np.testing.assert_allclose(drift.functional(*map(jnp.asarray, clouds)), half_mmd2(KERNELS[name], *clouds), rtol=1e-12)
 
 
@@ -87,3 +91,60 @@ def test_noise_evaluates_the_field_at_perturbed_points(clouds, x64):
     noisy = gmdwgf.load_drift("mmd", kernel="gaussian", noise=0.3).velocity(x, y, KEY).v
     at = x + 0.3 * jax.random.normal(KEY, x.shape, x.dtype)
     np.testing.assert_allclose(noisy, gmdwgf.load_drift("mmd", kernel="gaussian").velocity(x, y, KEY, at=at).v, atol=1e-12)
+
+
+def test_u_estimator_with_noise_leaves_the_particle_itself_out(clouds, x64):
+    x, y = map(jnp.asarray, clouds)
+    fields = {"kernel": "gaussian", "bandwidth": 0.7, "noise": 0.3}
+    got = gmdwgf.load_drift("mmd", estimator="u", **fields).velocity(x, y, KEY).v
+    at = x + 0.3 * jax.random.normal(KEY, x.shape, x.dtype)
+    slope = lambda point, cloud: np.mean(
+        [np.exp(-np.sum((c - point) ** 2) / (2 * 0.7**2)) * (c - point) / 0.7**2 for c in np.asarray(cloud)], axis=0
+    )
+    expected = [slope(p, y) - slope(p, np.delete(x, i, axis=0)) for i, p in enumerate(np.asarray(at))]
+    np.testing.assert_allclose(got, expected, atol=1e-12)
+
+
+def test_riesz_kernel_of_exponent_one_is_the_energy_kernel_and_shared_points_do_not_pull(clouds, x64):
+    x, y = map(jnp.asarray, clouds)
+    y = y.at[:3].set(x[:3])
+    energy = gmdwgf.load_drift("mmd", kernel="energy").velocity(x, y, KEY).v
+    np.testing.assert_allclose(gmdwgf.load_drift("mmd", kernel="riesz", exponent=1.0).velocity(x, y, KEY).v, energy, atol=1e-12)
+    sharp = gmdwgf.load_drift("mmd", kernel="riesz", exponent=0.5).velocity(x, y, KEY).v
+    assert np.isfinite(sharp).all()
+
+
+@pytest.mark.parametrize("exponent", [0.0, 2.0, -1.0])
+def test_exponent_outside_the_open_interval_from_0_to_2_is_refused(exponent):
+    with pytest.raises(ValueError, match="exponent"):
+        gmdwgf.load_drift("mmd", kernel="riesz", exponent=exponent)
+
+
+def test_the_exponent_is_traced(clouds):
+    x, y = map(jnp.asarray, clouds)
+    traces = []
+
+    @jax.jit
+    def answer(drift):
+        traces.append(1)
+        return drift.velocity(x, y, KEY).v
+
+    first, second = (answer(gmdwgf.load_drift("mmd", kernel="riesz", exponent=e)) for e in (0.7, 1.3))
+    assert len(traces) == 1
+    assert float(jnp.abs(first - second).max()) > 0.01
+
+
+def test_several_bandwidths_are_the_mean_of_their_kernels(clouds, x64):
+    x, y = map(jnp.asarray, clouds)
+    one = lambda bandwidth: gmdwgf.load_drift("mmd", kernel="laplace", bandwidth=bandwidth).velocity(x, y, KEY).v
+    np.testing.assert_allclose(one([0.3, 1.1]), (one(0.3) + one(1.1)) / 2, atol=1e-12)
+
+
+@pytest.mark.parametrize("kernel", ["laplace", "riesz"])
+def test_weights_act_as_repeated_points(kernel, clouds, x64):
+    assert_weights_act_as_repeated_points(gmdwgf.load_drift("mmd", kernel=kernel, **FIELDS), *clouds)
+
+
+def test_riesz_kernel_obeys_the_laws(x64):
+    laws = ["shape_dtype_and_finite", "wasserstein_gradient_flow", "functional_gradient", "degenerate_clouds"]
+    check_drift(gmdwgf.load_drift("mmd", kernel="riesz", exponent=0.6), laws)

@@ -2,44 +2,91 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import ot
+import pytest
 
 import gmdwgf
 from gmdwgf import transport
-from tests.drifts import reference
+from gmdwgf.testing import asymmetry, spatial_curl
+from tests.drifts import plan_loops, reference
+from tests.drifts.kernel_loops import answer, assert_weights_act_as_repeated_points
 
-KEY = jax.random.key(0)
 TIGHT = {"threshold": 1e-12, "max_iters": 20000}
+COSTS = {"half_squared": lambda r: r**2 / 2, "euclidean": lambda r: r}
+
+
+def sinkhorn(**fields):
+    return gmdwgf.load_drift("sinkhorn", **TIGHT | fields)
 
 
 def velocity(x, y, **fields):
-    return gmdwgf.load_drift("sinkhorn", **fields).velocity(jnp.asarray(x), jnp.asarray(y), KEY)
+    return answer(sinkhorn(**fields), x, y)
+
+
+def mean_unit_vector(x, y, plan):
+    """sum_j plan_ij (y_j - x_i) / |y_j - x_i| over the row's mass, coincident points apart."""
+    v = np.zeros_like(x)
+    for i, point in enumerate(x):
+        for j, target in enumerate(y):
+            r = np.linalg.norm(target - point)
+            if r > 0:
+                v[i] += plan[i, j] / plan[i].sum() * (target - point) / r
+    return v
+
+
+def pot_cost(a, b, cost, epsilon, rho):
+    """The regularised cost as POT finds it: <pi, c> + epsilon KL(pi | a b), plus rho KL of both marginals if there is a rho."""
+    p, q = np.full(len(a), 1 / len(a)), np.full(len(b), 1 / len(b))
+    c = COSTS[cost](plan_loops.distances(a, b))
+    kl = lambda mass, wanted: np.sum(mass * np.log(mass / wanted) - mass + wanted)
+    if rho is None:
+        plan = ot.sinkhorn(p, q, c, epsilon, method="sinkhorn_log", stopThr=1e-14, numItermax=20000)
+        return np.sum(plan * c) + epsilon * kl(plan, np.outer(p, q))
+    options = {"method": "sinkhorn_stabilized", "reg_type": "kl", "stopThr": 1e-14, "numItermax": 20000}
+    plan = ot.unbalanced.sinkhorn_unbalanced(p, q, c, epsilon, rho, **options)
+    return np.sum(plan * c) + epsilon * kl(plan, np.outer(p, q)) + rho * (kl(plan.sum(1), p) + kl(plan.sum(0), q))
+
+
+PROBLEMS = [("half_squared", None), ("euclidean", None), ("half_squared", 1.0), ("euclidean", 0.5)]
 
 
 def test_velocity_equals_plain_kernel_sinkhorn(clouds, x64):
     x, y = clouds
     expected = reference.sinkhorn_map(x, y, 0.5) - reference.sinkhorn_map(x, x, 0.5)
-    np.testing.assert_allclose(velocity(x, y, epsilon=0.5, **TIGHT).v, expected, atol=1e-9)
+    np.testing.assert_allclose(velocity(x, y, epsilon=0.5).v, expected, atol=1e-9)
 
 
-def test_velocity_is_minus_n_times_the_gradient_of_the_divergence(clouds, x64):
-    # Claim 8, by finite differences of the divergence as POT computes it.
+def test_velocity_for_the_plain_distance_is_a_difference_of_mean_unit_vectors(clouds, x64):
     x, y = clouds
+    plans = [plan_loops.sinkhorn_plan(np.exp(-plan_loops.distances(x, cloud) / 0.5)) for cloud in (y, x)]
+    expected = mean_unit_vector(x, y, plans[0]) - mean_unit_vector(x, x, plans[1])
+    np.testing.assert_allclose(velocity(x, y, epsilon=0.5, cost="euclidean").v, expected, atol=1e-9)
 
-    def entropic(a, b):
-        p, q = np.full(len(a), 1 / len(a)), np.full(len(b), 1 / len(b))
-        cost = ot.dist(a, b) / 2
-        plan = ot.sinkhorn(p, q, cost, 0.5, method="sinkhorn_log", stopThr=1e-14, numItermax=20000)
-        return np.sum(plan * cost) + 0.5 * np.sum(plan * np.log(plan / np.outer(p, q)))
+
+@pytest.mark.parametrize(("cost", "rho"), PROBLEMS)
+def test_velocity_is_minus_n_times_the_gradient_of_the_divergence(cost, rho, clouds, x64):
+    # Claim 8 and its relaxation, by finite differences of the divergence as POT computes it.
+    x, y = clouds
+    x = x[:7]
 
     def divergence(a):
-        return entropic(a, y) - entropic(a, a) / 2
+        return pot_cost(a, y, cost, 0.5, rho) - pot_cost(a, a, cost, 0.5, rho) / 2
 
-    got, step = velocity(x, y, epsilon=0.5, **TIGHT).v, 1e-4
-    for i, k in [(0, 0), (7, 1)]:
+    got, step = velocity(x, y, epsilon=0.5, cost=cost, unbalanced=rho).v, 1e-4
+    for i, k in [(0, 0), (5, 1)]:
         shift = np.zeros_like(x)
         shift[i, k] = step
         slope = (divergence(x + shift) - divergence(x - shift)) / (2 * step)
         np.testing.assert_allclose(got[i, k], -len(x) * slope, atol=1e-6)
+
+
+@pytest.mark.parametrize(("cost", "rho"), PROBLEMS)
+def test_functional_is_the_divergence_and_its_gradient_the_flow(cost, rho, clouds, x64):
+    x, y = clouds
+    x, drift = x[:7], sinkhorn(epsilon=0.5, cost=cost, unbalanced=rho)
+    value, gradient = jax.value_and_grad(drift.functional)(jnp.asarray(x), jnp.asarray(y))
+    terms = [pot_cost(a, b, cost, 0.5, rho) for a, b in ((x, y), (x, x), (y, y))]
+    np.testing.assert_allclose(value, terms[0] - terms[1] / 2 - terms[2] / 2, atol=1e-8)
+    np.testing.assert_allclose(-len(x) * gradient, answer(drift, x, y).v, atol=1e-8)
 
 
 def test_velocity_is_half_of_what_ott_differentiates(clouds, x64):
@@ -51,24 +98,58 @@ def test_velocity_is_half_of_what_ott_differentiates(clouds, x64):
 
     def divergence(cloud):
         solve = {"threshold": 1e-11, "max_iterations": 20000}
-        return sinkhorn_divergence(PointCloud, cloud, y, epsilon=2 * 0.5, solve_kwargs=solve)[0]
+        return sinkhorn_divergence(PointCloud, cloud, y, epsilon=transport.full_cost_epsilon(0.5), solve_kwargs=solve)[0]
 
-    got = velocity(x, y, epsilon=0.5, **TIGHT).v
+    got = velocity(x, y, epsilon=0.5).v
     np.testing.assert_allclose(got, -len(x) * jax.grad(divergence)(x) / 2, atol=1e-8)
 
 
-def test_limits_of_a_very_large_epsilon_are_the_difference_of_means(clouds, x64):
+def test_relaxation_is_the_tau_of_ott(clouds, x64):
+    # tau = rho / (rho + epsilon), on the problem whose entropy is counted against the product of the masses.
+    from ott.geometry.geometry import Geometry
+    from ott.problems.linear.linear_problem import LinearProblem
+    from ott.solvers.linear.sinkhorn import Sinkhorn
+
+    x, y = clouds
+    a, b = np.full(len(x), 1 / len(x)), np.linspace(1, 2, len(y)) / np.linspace(1, 2, len(y)).sum()
+    epsilon, rho = 0.1, 1.0
+    shifted = plan_loops.distances(x, y) ** 2 / 2 - epsilon * np.log(np.outer(a, b))
+    tau = rho / (rho + epsilon)
+    problem = LinearProblem(Geometry(jnp.asarray(shifted), epsilon=epsilon), jnp.asarray(a), jnp.asarray(b), tau, tau)
+    theirs = Sinkhorn(threshold=1e-12, max_iterations=20000)(problem)
+    stop = {"threshold": jnp.asarray(1e-12), "max_iters": 20000}
+    ours = transport.potentials(
+        jnp.asarray(x), jnp.asarray(y), jnp.asarray(epsilon), y_weights=jnp.asarray(3 * b), relaxation=jnp.asarray(rho), **stop
+    )
+    plan = np.outer(a, b) * np.exp((ours.f[:, None] + ours.g - plan_loops.distances(x, y) ** 2 / 2) / epsilon)
+    np.testing.assert_allclose(plan, theirs.matrix, atol=1e-12)
+    np.testing.assert_allclose(plan.sum(1), a * np.exp(-ours.f / rho), rtol=1e-9)
+
+
+def test_hardly_relaxed_marginals_are_exact_ones_and_fully_relaxed_ones_attract_nothing_far(clouds, x64):
+    x, y = clouds
+    balanced = velocity(x, y, epsilon=0.5).v
+    np.testing.assert_allclose(velocity(x, y, epsilon=0.5, unbalanced=1e7).v, balanced, atol=1e-6)
+    far = y + np.array([20.0, 0.0])
+    pulled = [np.abs(velocity(x, far, epsilon=0.5, unbalanced=rho).v).max() for rho in (None, 1.0)]
+    assert pulled[0] > 10
+    assert pulled[1] < 1e-3
+
+
+def test_limits_of_a_very_large_epsilon_are_the_difference_of_means_and_the_energy_flow(clouds, x64):
     # Claim 23.
     x, y = clouds
-    got = velocity(x, y, epsilon=1e6, **TIGHT).v
+    got = velocity(x, y, epsilon=1e6).v
     np.testing.assert_allclose(got, np.broadcast_to(y.mean(0) - x.mean(0), x.shape), atol=1e-5)
+    energy = answer(gmdwgf.load_drift("mmd", kernel="energy"), x, y).v
+    np.testing.assert_allclose(velocity(x, y, epsilon=1e5, cost="euclidean").v, energy, atol=1e-4)
 
 
 def test_small_epsilon_approaches_the_sorted_matching_in_one_dimension(x64):
     # Claim 24: the error falls with epsilon and is below 1e-3 at 1e-4.
     x = np.linspace(-1, 1, 10)[:, None]
     y = (x + 0.3 * x**2 + 0.5) * 1.2
-    errors = [np.abs(velocity(x, y, epsilon=e, **TIGHT).v - (y - x)).max() for e in (1e-1, 1e-2, 1e-3, 1e-4)]
+    errors = [np.abs(velocity(x, y, epsilon=e).v - (y - x)).max() for e in (1e-1, 1e-2, 1e-3, 1e-4)]
     assert errors == sorted(errors, reverse=True)
     assert errors[-1] < 1e-3
 
@@ -80,20 +161,28 @@ def test_one_dimensional_gaussians_give_the_closed_form_slope(x64):
     a, b, epsilon = 0.5, 1.6, 0.8
     quantiles = norm.ppf((np.arange(600) + 0.5) / 600)
     x, y = np.sqrt(a) * quantiles[:, None] - 0.3, np.sqrt(b) * quantiles[:, None] + 0.7
-    got = np.asarray(velocity(x, y, epsilon=epsilon, **TIGHT).v)[:, 0]
+    got = np.asarray(velocity(x, y, epsilon=epsilon).v)[:, 0]
     slope, shift = np.polyfit(x[200:400, 0] + 0.3, got[200:400], 1)
     expected = (np.sqrt(a * b + epsilon**2 / 4) - np.sqrt(a**2 + epsilon**2 / 4)) / a
     np.testing.assert_allclose([slope, shift], [expected, 1.0], atol=5e-3)
 
 
+def test_a_collapsed_cloud_amid_two_targets_stays(x64):
+    # Claim 28.
+    y = np.array([[-1.0], [1.0]])
+    for cost in COSTS:
+        assert np.abs(velocity(np.zeros((4, 1)), y, epsilon=0.25, cost=cost).v).max() < 1e-12
+
+
 def test_it_says_when_it_has_not_converged(clouds, x64):
     x, y = clouds
-    capped = velocity(x, y, epsilon=0.001, threshold=1e-9, max_iters=10).info
-    solved = velocity(x, y, epsilon=0.5, threshold=1e-6, max_iters=2000).info
-    assert not capped["converged"]
-    assert capped["marginal_error"] > 1e-9
-    assert solved["converged"]
-    assert solved["marginal_error"] <= 1e-6
+    for fields in ({}, {"unbalanced": 1.0}, {"self_term": "two_batch"}):
+        capped = velocity(x, y, epsilon=0.001, threshold=1e-9, max_iters=10, **fields).info
+        solved = velocity(x, y, epsilon=0.5, threshold=1e-6, max_iters=2000, **fields).info
+        assert not capped["converged"]
+        assert capped["marginal_error"] > 1e-9
+        assert solved["converged"]
+        assert solved["marginal_error"] <= 1e-6
 
 
 def test_reported_marginal_error_is_that_of_the_plan(clouds, x64):
@@ -106,23 +195,66 @@ def test_reported_marginal_error_is_that_of_the_plan(clouds, x64):
 
 
 def test_weights_act_as_repeated_points(clouds, x64):
+    assert_weights_act_as_repeated_points(sinkhorn(epsilon=0.5), *clouds, atol=1e-9)
+    assert_weights_act_as_repeated_points(sinkhorn(epsilon=0.5, unbalanced=1.0), *clouds, atol=1e-9)
+
+
+def test_a_point_of_weight_zero_is_not_there(clouds, x64):
+    x, y = clouds
+    weights = (np.arange(len(y)) > 3).astype(float)
+    weighted = answer(sinkhorn(epsilon=0.5), x, y, None, None, weights).v
+    np.testing.assert_allclose(weighted, velocity(x, y[4:], epsilon=0.5).v, atol=1e-9)
+
+
+@pytest.mark.parametrize(("n", "cost"), [(13, "half_squared"), (4, "euclidean"), (2, "half_squared"), (1, "half_squared")])
+def test_two_batch_repels_each_half_by_the_other(n, cost, clouds, x64):
+    x, y = clouds[0][:n], clouds[1]
+    half, kernel = n // 2, lambda a, b: np.exp(-COSTS[cost](plan_loops.distances(a, b)) / 0.5)
+
+    def pull(a, b):
+        plan = plan_loops.sinkhorn_plan(kernel(a, b))
+        return mean_unit_vector(a, b, plan) if cost == "euclidean" else plan @ b / plan.sum(1, keepdims=True) - a
+
+    repulsion = np.concatenate([pull(x[:half], x[half:]), pull(x[half:], x[:half])]) if n > 1 else 0.0
+    got = velocity(x, y, epsilon=0.5, cost=cost, self_term="two_batch").v
+    np.testing.assert_allclose(got, pull(x, y) - repulsion, atol=1e-9)
+
+
+def test_two_batch_is_a_flow_for_an_even_batch_only_and_a_gradient_field_always(clouds, x64):
     x, y = map(jnp.asarray, clouds)
-    repeats = np.arange(len(y)) % 3 + 1
-    drift = gmdwgf.load_drift("sinkhorn", epsilon=0.5, **TIGHT)
-    weighted = drift.velocity(x, y, KEY, y_weights=jnp.asarray(repeats, float)).v
-    np.testing.assert_allclose(weighted, drift.velocity(x, jnp.repeat(y, repeats, axis=0), KEY).v, atol=1e-9)
+    drift = sinkhorn(epsilon=0.5, self_term="two_batch")
+    field = lambda cloud: answer(drift, cloud, y).v
+    assert asymmetry(field, x[:12]) < 1e-7
+    assert asymmetry(field, x) > 1e-4
+    assert spatial_curl(lambda at: answer(drift, x, y, at).v, y[:4] + 0.15) < 1e-6
+
+
+def test_one_batch_draws_samples_of_the_target_together_and_two_batches_do_not(x64):
+    # E <v, x> at p = q, over 40 draws of small batches: a shrinking push, against none within 3 standard errors.
+    draws = np.random.default_rng(0).normal(size=(40, 2, 12, 2))
+
+    def outward(self_term):
+        drift = sinkhorn(epsilon=0.1, threshold=1e-8, max_iters=2000, self_term=self_term)
+        pushes = [np.mean(np.sum(answer(drift, x, y).v * x, axis=1)) for x, y in draws]
+        return np.mean(pushes), np.std(pushes) / np.sqrt(len(pushes))
+
+    (one, one_error), (two, two_error) = outward("same_batch"), outward("two_batch")
+    assert one < -4 * one_error
+    assert abs(two) < 3 * two_error
 
 
 def test_two_distant_modes_of_unequal_mass_are_balanced(x64):
     # Claim 26: the over-full cluster moves towards the other at .375 L; a local field would leave it where it is.
-    rng = np.random.default_rng(0)
-    distance, n = 4.0, 100
-
-    def cloud(fraction):
-        left = rng.normal(size=(n, 2)) * 0.3
-        left[int(fraction * n) :, 0] += distance
-        return left
-
-    x, y = cloud(0.8), cloud(0.5)
+    x, y = plan_loops.two_modes(0.8, 4.0), plan_loops.two_modes(0.5, 4.0, seed=1)
     speed = velocity(x, y, epsilon=0.25, threshold=1e-6, max_iters=5000).v[:80, 0].mean()
-    np.testing.assert_allclose(speed, 0.375 * distance, rtol=0.1)
+    np.testing.assert_allclose(speed, 1.5, rtol=0.1)
+
+
+@pytest.mark.parametrize("rho", [0, -1.0, "abc", True, float("inf")])
+def test_a_relaxation_that_is_no_positive_number_is_refused(rho):
+    with pytest.raises(Exception, match="unbalanced"):
+        sinkhorn(unbalanced=rho)
+
+
+def test_no_relaxation_can_be_said_in_two_ways():
+    assert sinkhorn(unbalanced="none").unbalanced is sinkhorn(unbalanced=None).unbalanced is None

@@ -56,7 +56,7 @@ def test_one_dimension_is_the_energy_drift_and_twice_the_difference_of_distribut
 def test_velocity_is_minus_n_times_the_gradient_of_the_functional_along_the_same_directions(clouds, x64):
     x, y = clouds
     directions = some_directions(7, 2)
-    functional = jax.jit(lambda cloud: DRIFT.functional_along(directions, cloud, jnp.asarray(y)))
+    functional = jax.jit(lambda cloud: DRIFT.functional_along(*map(jnp.asarray, (directions, cloud, y))))
     got = along(DRIFT, directions, x, y)
     np.testing.assert_allclose(got, -len(x) * jax.jit(jax.grad(functional))(x), atol=1e-10)
     for i, k in [(0, 0), (7, 1)]:

@@ -72,7 +72,7 @@ def test_velocity_is_minus_n_times_the_gradient_of_the_functional_along_the_same
     # Claim 11; n != m.
     x, y = clouds
     directions = some_directions(7, 2)
-    functional = jax.jit(lambda cloud: SCALED.functional_along(directions, cloud, jnp.asarray(y)))
+    functional = jax.jit(lambda cloud: SCALED.functional_along(*map(jnp.asarray, (directions, cloud, y))))
     got = along(SCALED, directions, x, y)
     np.testing.assert_allclose(got, -len(x) * jax.jit(jax.grad(functional))(x), atol=1e-10)
     for i, k in [(0, 0), (7, 1)]:

@@ -86,6 +86,7 @@ def test_a_gaussian_has_its_mean_and_covariance_and_claims_no_modes():
         ([0.0, 0.0], [[1.0]], "covariance", "2 lists of 2 numbers"),
         ([0.0, 0.0], [1.0, 1.0], "covariance", "2 lists of 2 numbers"),
         ([0.0, 0.0], [[1.0, 0.0], [0.0]], "covariance", "2 lists of 2 numbers"),
+        ([0.0, 0.0, 0.0], [[1.0, 0.6], [0.6, 0.8]], "covariance", "3 lists of 3 numbers"),
         ([0.0], "unit", "covariance", "1 lists of 1 numbers"),
         ([0.0], None, "covariance", "1 lists of 1 numbers"),
         ([0.0, 0.0], [[1.0, 0.5], [0.2, 1.0]], "covariance", "symmetric"),
@@ -100,6 +101,13 @@ def test_a_gaussian_that_does_not_exist_is_refused_by_field_and_fix(mean, covari
         Gaussian(mean, covariance)
     assert refused.value.name == field
     assert fix in refused.value.fix
+    assert "\n" not in str(refused.value)
+
+
+def test_a_refused_covariance_is_shown_as_it_was_typed():
+    with pytest.raises(FieldError) as refused:
+        Gaussian([0.0, 0.0, 1.0], [[1.0, 0.6], [0.6, 1e-9]])
+    assert str(refused.value) == "covariance=[[1.0, 0.6], [0.6, 1e-09]]: must be 3 lists of 3 numbers, as mean has 3"
 
 
 def test_a_gaussian_may_be_made_inside_jit():

@@ -1,0 +1,111 @@
+"""Figures of the claims that are curves rather than numbers."""
+
+import numpy as np
+from behaviour import APART, EPSILONS, FAR, FLOOR, LOCAL, SIGMA, SIZES, crossing, errors_on_the_line, noise_floor
+from closed_forms import recursion, slope_after
+from identities import FLOWS
+from matplotlib.figure import Figure
+from structure import NO_FLOWS, STEPS, particle_asymmetry
+
+from gmdwgf.plots.style import COLUMN, INK, TARGET, colour_of, styled
+
+COLOURS = {
+    "score difference": "kl",
+    "Laplace mean shift": "laplace",
+    "Algorithm 2": "deng",
+    "proxy": "kale",
+    "MMD Gaussian": "mmd",
+    "MMD Laplace": "sinkhorn_proxy",
+    "MMD energy": "energy",
+    "sliced Wasserstein": "sliced",
+    "Sinkhorn": "sinkhorn",
+}
+"""Whose colour a drift has."""
+
+
+def panel(height: float, **labels):
+    figure = Figure((COLUMN, height), layout="constrained")
+    axes = figure.subplots()
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set(**labels)
+    return figure, axes
+
+
+def line(axes, x, y, name, label=None, **style):
+    axes.plot(x, y, "o-", markersize=3, color=colour_of(COLOURS[name]), label=label or name, **style)
+
+
+@styled
+def asymmetries() -> Figure:
+    figure, axes = panel(4.3, xlabel="asymmetry of the particle Jacobian", xscale="log", xlim=(1e-13, 3))
+    steps = [f"Sinkhorn {k}" for k in STEPS]
+    names = [*FLOWS, "smoothed KL", *reversed(steps), *NO_FLOWS]
+    values = [max(particle_asymmetry(name), 1e-13) for name in names]
+    flow = [name in FLOWS or name == "smoothed KL" for name in names]
+    colours = [
+        colour_of("sinkhorn") if name in steps else colour_of("sliced" if yes else "kl")
+        for name, yes in zip(names, flow, strict=True)
+    ]
+    axes.scatter(values, range(len(names)), c=colours, s=14)
+    axes.axvspan(1e-13, 1e-8, color=TARGET, alpha=0.3, linewidth=0)
+    axes.set_yticks(range(len(names)), [f"Sinkhorn, K = {n.split()[1]}" if n in steps else n for n in names])
+    axes.text(2e-13, len(names) - 0.6, "gradient flows", va="top")
+    return figure
+
+
+@styled
+def gaussian_slopes() -> Figure:
+    figure, axes = panel(2.1, xlabel="corrections K", ylabel="slope of the drift")
+    axes.plot(range(9), [recursion(k) for k in range(9)], color=TARGET, label="recursion")
+    axes.axhline(recursion(200), color=INK, linewidth=0.6, linestyle=":", label="K = ∞")
+    shown = (0, 1, 3, 8)
+    axes.plot(shown, [slope_after(k) for k in shown], "o", markersize=4, color=colour_of("sinkhorn"), label="drift")
+    axes.legend()
+    return figure
+
+
+@styled
+def small_epsilon() -> Figure:
+    figure, axes = panel(2.1, xlabel="ε", ylabel="|V − (T − id)|", xscale="log", yscale="log")
+    line(axes, EPSILONS, errors_on_the_line(), "Sinkhorn")
+    axes.axhline(1e-3, color=TARGET, linestyle="--", linewidth=0.8)
+    return figure
+
+
+@styled
+def far_modes() -> Figure:
+    figure, axes = panel(
+        3.4, xlabel="distance of the modes, σ", ylabel="|speed of the over-full mode|", xscale="log", yscale="log"
+    )
+    lengths = np.array(APART) / SIGMA
+    axes.plot(lengths, 0.375 * np.array(APART), color=INK, linestyle=":", label="exact transport")
+    for name in [*LOCAL, *FAR]:
+        drawn = {"linestyle": "--", "markerfacecolor": "white"} if "corrections" in name else {}
+        line(axes, lengths, np.abs(crossing(name)), name.split(",")[0] if drawn else name, name, **drawn)
+    axes.axhspan(axes.get_ylim()[0], 0.02, color=TARGET, alpha=0.3, linewidth=0)
+    axes.set_xticks(lengths, [f"{length:g}" for length in lengths])
+    axes.minorticks_off()
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+@styled
+def noise_floors() -> Figure:
+    figure, axes = panel(2.4, xlabel="points in each cloud", ylabel="rms |V| at p = q", xscale="log", yscale="log")
+    for name in FLOOR:
+        line(axes, SIZES, noise_floor(name), name)
+    reference = 0.1 * np.sqrt(64 / np.array(SIZES))
+    axes.plot(SIZES, reference, color=TARGET, linestyle="--", label="N$^{-1/2}$")
+    axes.set_xticks(SIZES, [str(n) for n in SIZES])
+    axes.minorticks_off()
+    axes.legend(ncols=2)
+    return figure
+
+
+FIGURES = {
+    "claim_13_asymmetry": asymmetries,
+    "claim_18_gaussian_slopes": gaussian_slopes,
+    "claim_24_small_epsilon": small_epsilon,
+    "claim_26_far_modes": far_modes,
+    "claim_29_noise_floor": noise_floors,
+}
