@@ -5,6 +5,7 @@ import inspect
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
@@ -84,9 +85,9 @@ def load_node(group: str, name: str, changes: dict[str, Any]) -> DictConfig:
     path = Path(name) if name.endswith((".yaml", ".yml")) else config_dir() / group / f"{name}.yaml"
     if not path.is_file():
         raise ConfigError(group, name, unknown_name(name, options(group)))
-    node = OmegaConf.load(path)
+    node: Any = OmegaConf.load(path)
     for field, value in changes.items():
         if field not in node:
             raise ConfigError(f"{group}.{field}", value, unknown_name(field, [str(k) for k in node if k != "_target_"]))
-        OmegaConf.update(node, field, value, merge=False)
+        OmegaConf.update(node, field, value.item() if isinstance(value, np.generic) else value, merge=False)
     return node

@@ -14,6 +14,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 _RULE = "gmdwgf_rule"
 _UNIT = "gmdwgf_unit"
@@ -48,7 +49,7 @@ def _check_real(
     shape_of: str, above: float | None, at_least: float | None, at_most: float | None = None, below: float | None = None
 ) -> Callable:
     def check(name: str, value: Any) -> None:
-        if isinstance(value, jax.core.Tracer):
+        if isinstance(value, Tracer):
             return
         if not isinstance(value, jax.Array | np.ndarray):
             raise FieldError(name, value, f"must be {shape_of}")

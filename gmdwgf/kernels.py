@@ -155,7 +155,8 @@ def mean_kernel(name: str, bandwidths: Float[Array, " k"]) -> Profile:
     """The mean over `bandwidths` (data units) of the kernel `name` of `KERNELS`."""
 
     def mean_of(profile):
-        return lambda r2: sum(profile(r2, h) for h in bandwidths.astype(r2.dtype)) / bandwidths.size
+        each = lambda r2: [profile(r2, h) for h in bandwidths.astype(r2.dtype)]
+        return lambda r2: sum(each(r2), start=jnp.zeros_like(r2)) / bandwidths.size
 
     return Profile(mean_of(KERNELS[name].value), mean_of(KERNELS[name].gradient_weight))
 

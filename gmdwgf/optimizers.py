@@ -58,13 +58,13 @@ class AbstractOptimizer(Configurable):
 class Adam(AbstractOptimizer):
     """Adam with decoupled weight decay (AdamW; plain Adam at weight_decay 0)."""
 
+    schedule: RateSchedule
     learning_rate: Scalar = real("", above=0)
     b1: Scalar = real("", at_least=0, at_most=1)
     b2: Scalar = real("", at_least=0, at_most=1)
     eps: Scalar = real("gradient units", above=0)
     weight_decay: Scalar = real("", at_least=0)
     clip_norm: Scalar = real("global norm of the gradient", above=0)
-    schedule: RateSchedule
 
     def rule(self, rate: Scalar) -> optax.GradientTransformation:
         return optax.adamw(rate, b1=self.b1, b2=self.b2, eps=self.eps, weight_decay=self.weight_decay)
@@ -73,10 +73,10 @@ class Adam(AbstractOptimizer):
 class SGD(AbstractOptimizer):
     """Gradient descent with momentum (none at 0)."""
 
+    schedule: RateSchedule
     learning_rate: Scalar = real("", above=0)
     momentum: Scalar = real("", at_least=0, at_most=1)
     clip_norm: Scalar = real("global norm of the gradient", above=0)
-    schedule: RateSchedule
 
     def rule(self, rate: Scalar) -> optax.GradientTransformation:
         return optax.sgd(rate, momentum=self.momentum)

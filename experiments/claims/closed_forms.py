@@ -87,7 +87,16 @@ def slope_after(n_iters):
     return on_gaussians(gmdwgf.load_drift("sinkhorn_steps", epsilon=0.8, n_iters=n_iters))[0]
 
 
-@claim(18, "slope of the recursion, a = 0.5, b = 1.6, ε = 0.8, against the printed digits: K = {}", 1e-8, each=PRINTED)
+@claim(
+    18,
+    "slope of the recursion, a = 0.5, b = 1.6, ε = 0.8, against the stated digits: K = {}",
+    1e-8,
+    each=PRINTED,
+    why={
+        "∞": "The digits .67896697 differ from claim 17's closed form, .678966947, by 2.3e-8: a misprint in the last digit. "
+        "Recursion, closed form and drift agree with one another to the tolerances above and below."
+    },
+)
 def printed_digits(k):
     return gap(recursion(50 if k == "∞" else int(k)), PRINTED[k])
 
@@ -144,7 +153,7 @@ def on_the_line(n, m):
 def energy_on_the_line():
     x, y = on_the_line(9, 14)
     y = y.at[:3].set(x[:3])
-    f_q, f_p = (((cloud < x.T).mean(0) + (cloud <= x.T).mean(0)) / 2 for cloud in (x, y))
+    f_q, f_p = ((1 + jnp.sign(x.T - cloud)).mean(0) / 2 for cloud in (x, y))
     return gap(velocity(drift("MMD energy"), x, y)[:, 0], 2 * (f_q - f_p))
 
 

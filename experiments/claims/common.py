@@ -163,7 +163,7 @@ def hermite(n_nodes: int, dim: int = 2):
 
 def gaussian_grid(mean: float, variance: float, n: int = 300):
     """Equispaced points `[n 1]` with the masses of N(mean, variance): smooth integrals over it are exact to rounding."""
-    standard = np.linspace(-7, 7, n)
+    standard = np.linspace(-9, 9, n)
     masses = np.exp(-(standard**2) / 2)
     return jnp.asarray(mean + np.sqrt(variance) * standard)[:, None], jnp.asarray(masses / masses.sum())
 

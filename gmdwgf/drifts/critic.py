@@ -5,6 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
+from jax.core import Tracer
 
 from gmdwgf import pairwise
 from gmdwgf.drifts.base import AbstractDrift, DriftOutput, Tags, rms
@@ -66,7 +67,7 @@ class CriticDrift(AbstractDrift):
         if schedule.decay != "constant":
             fix = "must be constant: a critic learns as long as the run lasts (give learning_rate a schedule instead)"
             raise FieldError("optimizer.schedule.decay", schedule.decay, fix)
-        if not isinstance(schedule.warmup_fraction, jax.core.Tracer) and float(schedule.warmup_fraction) > 0:
+        if not isinstance(schedule.warmup_fraction, Tracer) and float(schedule.warmup_fraction) > 0:
             fix = "must be 0: a critic learns as long as the run lasts"
             raise FieldError("optimizer.schedule.warmup_fraction", float(schedule.warmup_fraction), fix)
 

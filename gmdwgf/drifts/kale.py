@@ -111,7 +111,9 @@ def newton(gram: Gram, b: Float[Array, " m"], lam: Scalar, max_iters: int) -> Du
         return Dual(u, jnp.where(stuck, dual.value, value_at(t)), decrement, dual.n_iters + 1, stuck)
 
     zero = jnp.zeros_like(b)
-    start = Dual(zero, dual_value(gram, b, lam, zero), jnp.asarray(jnp.inf, b.dtype), jnp.asarray(0), jnp.asarray(False))
+    start = Dual(
+        zero, dual_value(gram, b, lam, zero), jnp.asarray(jnp.inf, b.dtype), jnp.asarray(0), jnp.asarray(False)
+    )
     return jax.lax.while_loop(unfinished, improve, start)
 
 

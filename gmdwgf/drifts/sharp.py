@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from gmdwgf import pairwise
-from gmdwgf.drifts import parzen
+from gmdwgf.drifts import parzen, witness
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
 from gmdwgf.hyperparameters import FieldError, choice, real
-from gmdwgf.kernels import KERNELS, LOG_SHARP_KERNELS
+from gmdwgf.kernels import KERNELS, LOG_SHARP_KERNELS, Profile
 from gmdwgf.typing import Particles, Scalar, Targets
 
 
@@ -42,14 +42,7 @@ class SharpDrift(StatelessDrift):
             return parzen.score_difference(companion, self.bandwidth, x, y, at, x_weights, y_weights)
         x, y, queries = pairwise.centred(x, y, x if at is None else at)
         a, b = pairwise.masses(x_weights, x), pairwise.masses(y_weights, y)
-
-        def shift(point, cloud, masses):
-            k = KERNELS[self.kernel].value(pairwise.squared_distances(point, cloud), self.bandwidth)
-            return pairwise.weighted_differences(masses * k, point, cloud)
-
-        v = pairwise.over_points(
-            lambda point: shift(point, y, b) - shift(point, x, a), queries, x.shape[0] + y.shape[0]
-        )
+        v = witness.descent(self._companion(), queries, x, a, y, b)
         return DriftOutput(v, {"v_rms": rms(v)})
 
     @property
@@ -57,7 +50,12 @@ class SharpDrift(StatelessDrift):
         """Half the squared MMD of k# between the empirical laws; None when normalised, which is the flow of nothing."""
         if self.normalise == "sharp_normalised":
             return None
-        return lambda x, y: pairwise.half_mmd2(lambda r2: KERNELS[self.kernel].sharp(r2, self.bandwidth), x, y)
+        return lambda x, y: pairwise.half_mmd2(self._companion().value, x, y)
+
+    def _companion(self) -> Profile:
+        """The kernel k# as a kernel of its own: its gradient weight is k."""
+        kernel, h = KERNELS[self.kernel], self.bandwidth
+        return Profile(value=lambda r2: kernel.sharp(r2, h), gradient_weight=lambda r2: kernel.value(r2, h))
 
     def tags(self) -> Tags:
         flow = "MMD^2(q, p) / 2 of the companion kernel k#" if self.normalise == "un_normalised" else None

@@ -6,6 +6,7 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from gmdwgf import pairwise, transport
 from gmdwgf.drifts.affinity import halves
@@ -42,9 +43,10 @@ class SinkhornDrift(StatelessDrift):
     and a row counts by its mass exp(-f / rho), so that far targets hardly pull. The tau of ott-jax is rho / (rho +
     epsilon).
     Self term: `same_batch` is the batch with itself, no diagonal mask, the flow above. `two_batch`: the halves of the
-    batch are each other's independent sample, which takes out the bias of small batches (Salimans et al. 2018,
-    arXiv:1803.05573); with n even that is the flow of OT(q, p) - OT(half, other half)/2. A lone particle is not
-    repelled, and away from the particles (`at`) the self term is that of the whole batch.
+    batch are each other's independent sample, and each is drawn to one half of the targets, so that all plans are between
+    samples of one size and the bias of small batches cancels (Salimans et al. 2018, arXiv:1803.05573). For n and m even it
+    is the flow of (OT(q1, p1) + OT(q2, p2) - OT(q1, q2)) / 2, the halves of q and p. A lone particle or target, and the
+    field away from the particles (`at`), know only the whole clouds.
     Memory: the one member of its family that keeps n x m arrays: ott-jax, which solves to convergence, has no working
     streamed mode. `sinkhorn_steps` needs none.
     Source: Feydy et al. 2019 (arXiv:1810.08278); relaxed: Séjourné et al. 2019 (arXiv:1910.12958); as a drift He et al.
@@ -61,19 +63,19 @@ class SinkhornDrift(StatelessDrift):
 
     def __check_init__(self) -> None:
         rho = self.unbalanced
-        if rho is not None and not isinstance(rho, jax.core.Tracer):
+        if rho is not None and not isinstance(rho, Tracer):
             if not isinstance(rho, jax.Array) or not 0 < float(rho) < math.inf:
                 raise FieldError("unbalanced", rho, "must be null or a number greater than 0 (cost units)")
 
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
         del key
         x, y, queries = pairwise.centred(x, y, x if at is None else at)
-        weights = {"x_weights": x_weights, "y_weights": y_weights}
-        to_y = self._potentials(x, y, **weights)
-        attraction = self._pull(queries, y, to_y.g, y_weights)
-        if self.self_term == "two_batch" and at is None:
+        if self.self_term == "two_batch" and at is None and min(x.shape[0], y.shape[0]) > 1:
+            attraction, to_y = self._to_half_the_targets(x, x_weights, y, y_weights)
             repulsion, to_x = self._between_halves(x, x_weights)
         else:
+            to_y = self._potentials(x, y, x_weights=x_weights, y_weights=y_weights)
+            attraction = self._pull(queries, y, to_y.g, y_weights)
             to_x = transport.self_potential(x, self.epsilon, x_weights=x_weights, **self._stop(), **self._problem())
             repulsion = self._pull(queries, x, to_x.f, x_weights)
         v = attraction - repulsion
@@ -100,15 +102,28 @@ class SinkhornDrift(StatelessDrift):
         between = self._potentials(x, y)
         return cost(x, y, between) - self_cost(x) / 2 - self_cost(y) / 2
 
+    def _to_half_the_targets(self, x, x_weights, y, y_weights):
+        """Pull of each half of the particles by one half of the targets: plans between clouds as small as the halves.
+
+        The cost of transport between samples depends on their sizes, at p = q too; only equal ones take it out of v.
+        """
+        sides = zip(halves(x, x_weights), halves(y, y_weights), strict=True)
+        pulls, found = [], []
+        for (part, a), (targets, b) in sides:
+            found.append(self._potentials(part, targets, x_weights=a, y_weights=b))
+            pulls.append(self._pull(part, targets, found[-1].g, b))
+        first, second = found
+        worst = first._replace(
+            n_iters=jnp.maximum(first.n_iters, second.n_iters),
+            marginal_error=jnp.maximum(first.marginal_error, second.marginal_error),
+            converged=first.converged & second.converged,
+        )
+        return jnp.concatenate(pulls), worst
+
     def _between_halves(self, x, x_weights):
         """Pull of each half by the other, from one plan between them."""
-        if x.shape[0] == 1:
-            zero = jnp.zeros(1, x.dtype)
-            nothing = transport.Potentials(zero, zero, jnp.asarray(0), jnp.zeros((), x.dtype), jnp.asarray(True))
-            return jnp.zeros_like(x), nothing
         (first, a), (second, b) = halves(x, x_weights)
-        weights = {"x_weights": a, "y_weights": b}
-        found = self._potentials(first, second, **weights)
+        found = self._potentials(first, second, x_weights=a, y_weights=b)
         pulls = self._pull(first, second, found.g, b), self._pull(second, first, found.f, a)
         return jnp.concatenate(pulls), found
 

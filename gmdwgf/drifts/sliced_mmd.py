@@ -47,9 +47,7 @@ class SlicedMMDDrift(StatelessDrift):
 
         def speed(on_x, on_y, on_queries=None):
             on_queries = on_x if on_queries is None else on_queries
-            f_q, f_p = (
-                slicing.mid_distribution(on_queries, on, w) for on, w in ((on_x, x_weights), (on_y, y_weights))
-            )
+            f_q, f_p = (slicing.mid_distribution(on_queries, on, w) for on, w in ((on_x, x_weights), (on_y, y_weights)))
             return 2 * (f_q - f_p)
 
         clouds = pairwise.centred(x, y, *([] if at is None else [at]))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
@@ -113,7 +114,7 @@ def digest(tree: Any) -> str:
     """Hash of every array of a pytree, bytes and shapes."""
     total = hashlib.sha256()
     for leaf in jax.tree.leaves(tree):
-        is_key = isinstance(leaf, jax.Array) and jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        is_key = isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
         array = np.asarray(jax.random.key_data(leaf) if is_key else leaf)
         total.update(f"{array.dtype}{array.shape}".encode())
         total.update(array.tobytes())

@@ -3,13 +3,14 @@
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import jax
 
 
 def keep_compiled_programs() -> None:
     """Let XLA reuse the programs of earlier processes, from the user's cache folder unless JAX was told of another one."""
-    if jax.config.jax_compilation_cache_dir is None:
+    if jax.config.read("jax_compilation_cache_dir") is None:
         root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         jax.config.update("jax_compilation_cache_dir", str(root / "gmdwgf" / "xla"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
@@ -25,11 +26,11 @@ class CompileClock:
         jax.monitoring.register_event_duration_secs_listener(self._duration)
         jax.monitoring.register_event_listener(self._event)
 
-    def _duration(self, event: str, seconds: float, **_) -> None:
+    def _duration(self, event: str, duration_secs: float, **_: Any) -> None:
         if event.endswith("backend_compile_duration"):
-            self.n, self.seconds = self.n + 1, self.seconds + seconds
+            self.n, self.seconds = self.n + 1, self.seconds + duration_secs
 
-    def _event(self, event: str, **_) -> None:
+    def _event(self, event: str, **_: Any) -> None:
         self.cached += event.endswith("compilation_cache/cache_hits")
 
     def stop(self) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 import signal
 import threading
+from typing import Any
 
 
 class Interrupts:
@@ -9,7 +10,7 @@ class Interrupts:
 
     def __init__(self):
         self.asked = False
-        self._before: dict[int, object] = {}
+        self._before: dict[int, Any] = {}
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():

@@ -75,6 +75,8 @@ def train(run: Run) -> Outcome:
     run.tracker.start(start, reference.floor)
     seconds, best = notes.get("seconds", 0.0), notes.get("best", {"mmd2": float("inf"), "step": 0})
     record = notes.get("record", {})
+    if notes and not run.folder.metrics.is_file():  # lost, but the checkpoint still knows the last record
+        run.tracker.log(record["step"], {name: value for name, value in record.items() if name != "step"})
 
     def look(state: TrainState, logs: dict, step: int) -> None:
         nonlocal record, best

@@ -1,5 +1,7 @@
 """The state of a run: plain data, all of it in the checkpoint."""
 
+from typing import Any
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
@@ -25,10 +27,10 @@ class TrainState(eqx.Module):
 
     step: Array
     key: Key
-    params: dict
-    ema_params: dict
-    opt_state: tuple
-    drift_state: tuple
+    params: Any
+    ema_params: Any
+    opt_state: Any
+    drift_state: Any
     health: Health
 
 

@@ -5,7 +5,7 @@ import pytest
 import gmdwgf
 from gmdwgf.drifts.affinity import Candidates, joint_drift, laplace
 from tests.drifts import plan_loops, reference
-from tests.drifts.kernel_loops import answer, assert_weights_act_as_repeated_points
+from tests.drifts.kernel_loops import answer
 
 
 def deng(**fields):
@@ -24,7 +24,9 @@ def test_velocity_equals_algorithm_2_with_its_matrices_written_out(self_mask, cl
 
 def test_several_temperatures_are_summed(clouds, x64):
     together = velocity(*clouds, temperature=[0.2, 0.6])
-    np.testing.assert_allclose(together, velocity(*clouds, temperature=0.2) + velocity(*clouds, temperature=0.6), atol=1e-12)
+    np.testing.assert_allclose(
+        together, velocity(*clouds, temperature=0.2) + velocity(*clouds, temperature=0.6), atol=1e-12
+    )
 
 
 def test_exchanging_targets_and_negatives_at_fixed_queries_flips_the_sign(clouds, x64):
@@ -71,7 +73,13 @@ def test_elsewhere_there_are_no_self_pairs_but_the_columns_keep_their_mask(cloud
 
 
 def test_weights_act_as_repeated_points(clouds, x64):
-    assert_weights_act_as_repeated_points(deng(temperature=0.6, self_mask=False), *clouds)
+    # Both clouds are repeated twice on average: joint rows compare copies of the two, which weights keep at one a point.
+    x, y = map(jnp.asarray, clouds)
+    a, b = np.append(np.tile([1, 2, 3], 4), 2), np.append(np.tile([1, 2, 3], 5), [2, 2])
+    drift = deng(temperature=0.6, self_mask=False)
+    weighted = drift.velocity(x, y, None, x_weights=jnp.asarray(a, float), y_weights=jnp.asarray(b, float)).v
+    repeated = drift.velocity(jnp.repeat(x, a, axis=0), jnp.repeat(y, b, axis=0), None, at=x).v
+    np.testing.assert_allclose(weighted, repeated, atol=1e-10)
 
 
 def test_a_lone_particle_repels_nobody_and_so_stands_still(clouds, x64):

@@ -76,7 +76,9 @@ def test_groups_share_their_scales_and_nothing_else(groups, x64):
         one = slice(g, g + 1)
         alone = {name: w[one] for name, w in weights.items()}
         fields = {"scale_normalise": False, "rms_normalise": False}
-        np.testing.assert_allclose(grouped(released(**fields), x[one], y[one], negatives[one], alone)[0].v, together[one])
+        np.testing.assert_allclose(
+            grouped(released(**fields), x[one], y[one], negatives[one], alone)[0].v, together[one]
+        )
         shared = grouped(released(), *groups)[0]
         assert abs(grouped(released(), x[one], y[one], negatives[one], alone)[0].unit / shared.unit - 1) > 1e-2
 

@@ -79,7 +79,9 @@ def test_limit_of_a_small_regularisation_is_the_kl_divergence(clouds, x64):
     copies = np.arange(len(y)) % 3 + 1
     q, p = copies / copies.sum(), 1 / len(y)
     drift = kale(kernel="laplace", bandwidth=0.3, regularisation=1e-8)
-    np.testing.assert_allclose(jax.jit(functional)(drift, np.repeat(y, copies, axis=0), y), np.sum(q * np.log(q / p)), rtol=1e-5)
+    np.testing.assert_allclose(
+        jax.jit(functional)(drift, np.repeat(y, copies, axis=0), y), np.sum(q * np.log(q / p)), rtol=1e-5
+    )
 
 
 def test_several_bandwidths_are_the_mean_of_their_kernels(clouds, x64):

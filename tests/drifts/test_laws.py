@@ -15,7 +15,12 @@ SETTINGS = {
 }
 
 
+# The same class as another YAML, at another setting: held to the laws by `make test-slow`.
+SECOND_SETTINGS = {"critic_w1"}
+NAMES = [pytest.param(name, marks=pytest.mark.slow) if name in SECOND_SETTINGS else name for name in options("drift")]
+
+
 @pytest.mark.parametrize("law", LAWS)
-@pytest.mark.parametrize("name", options("drift"))
+@pytest.mark.parametrize("name", NAMES)
 def test_the_drift_obeys_the_law(name, law, x64):
     check_drift(gmdwgf.load_drift(name, **SETTINGS.get(name, {})), [law])

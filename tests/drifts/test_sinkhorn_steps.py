@@ -45,9 +45,7 @@ def test_the_field_comes_nearer_to_a_flow_with_every_correction(clouds, x64):
     assert found[4] < 1e-8
 
 
-@pytest.mark.parametrize(
-    ("n_iters", "printed"), [(0, 0.28205128), (1, 0.58718681), (3, 0.67588058), (50, 0.67896697)]
-)
+@pytest.mark.parametrize(("n_iters", "printed"), [(0, 0.28205128), (1, 0.58718681), (3, 0.67588058), (50, 0.67896697)])
 def test_gaussians_give_the_slope_of_the_k_step_recursion(n_iters, printed, x64):
     # Claim 18 for a = .5, b = 1.6, epsilon = .8, with the recursion in precisions beside the printed numbers.
     a, b, epsilon = 0.5, 1.6, 0.8
@@ -65,7 +63,10 @@ def test_gaussians_give_the_slope_of_the_k_step_recursion(n_iters, printed, x64)
     at = np.array([[-0.8], [-0.3], [0.4]])
     got = answer(steps(n_iters, epsilon), x, y, at, x_weights, y_weights).v
     np.testing.assert_allclose((got[2] - got[0]) / (at[2] - at[0]), printed, atol=1e-7)
-    if n_iters in (0, 50):  # a converged plan carries the mean to the mean, a softmax epsilon / (b + epsilon) of the way
+    if n_iters in (
+        0,
+        50,
+    ):  # a converged plan carries the mean to the mean, a softmax epsilon / (b + epsilon) of the way
         np.testing.assert_allclose(got[1], 1.0 if n_iters else 1 / 3, atol=1e-7)
 
 

@@ -86,7 +86,7 @@ def test_the_mean_over_directions_is_the_energy_drift_and_its_error_falls_like_o
     spreads = []
     for p in (16, 256):
         drift = gmdwgf.load_drift("sliced_mmd", n_projections=p)
-        draws = jax.jit(jax.vmap(lambda key: drift.velocity(x, y, key).v))(jax.random.split(KEY, 400))
+        draws = jax.jit(jax.vmap(lambda key, drift=drift: drift.velocity(x, y, key).v))(jax.random.split(KEY, 400))
         standard_error = jnp.std(draws, axis=0) / 20
         assert float(jnp.max(jnp.abs(jnp.mean(draws, axis=0) - exact) / standard_error)) < 4.5
         spreads.append(float(jnp.sqrt(jnp.mean(jnp.var(draws, axis=0)))))

@@ -91,7 +91,10 @@ def test_control_c_saves_and_says_how_to_go_on(uninterrupted, tmp_path):
     assert same_bits(gmdwgf.load_run(folder_of(tmp_path)).params, gmdwgf.load_run(folder_of(uninterrupted)).params)
 
 
-@pytest.mark.parametrize("damage", ["flipped bytes", "truncated", "metadata gone"])
+@pytest.mark.parametrize(
+    "damage",
+    ["flipped bytes", *(pytest.param(name, marks=pytest.mark.slow) for name in ("truncated", "metadata gone"))],
+)
 def test_a_damaged_newest_checkpoint_falls_back_and_says_so(uninterrupted, tmp_path, damage):
     shutil.copytree(uninterrupted / "runs", tmp_path / "runs")
     folder = folder_of(tmp_path)
