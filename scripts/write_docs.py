@@ -33,7 +33,8 @@ def table() -> str:
         drift = gmdwgf.load_drift(name)
         tags, what = drift.tags(), first_sentence(inspect.getdoc(type(drift)) or "")
         zero = "yes" if tags.zero_at_equality else "no"
-        rows.append(f"| `{name}` | {what} | {tags.flow_of or 'nothing'} | {zero} | {tags.reach} |")
+        cells = [f"`{name}`", what, tags.flow_of or "nothing", zero, tags.reach]
+        rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(rows)
 
 

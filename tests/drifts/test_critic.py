@@ -91,6 +91,7 @@ def test_the_w1_potential_points_to_the_target_at_the_speed_that_the_penalty_lea
     assert (output.v @ move / distance / speed).min() > 0.9
 
 
+@pytest.mark.slow
 def test_weights_act_as_repeated_points(clouds, x64):
     x, y = map(jnp.asarray, clouds)
     n_x, n_y = np.arange(len(x)) % 2 + 1, np.arange(len(y)) % 3 + 1

@@ -202,6 +202,7 @@ def test_reported_marginal_error_is_that_of_the_plan(clouds, x64):
     np.testing.assert_allclose(error, found.marginal_error, rtol=0.05)
 
 
+@pytest.mark.slow
 def test_weights_act_as_repeated_points(clouds, x64):
     assert_weights_act_as_repeated_points(sinkhorn(epsilon=0.5), *clouds, atol=1e-9)
     assert_weights_act_as_repeated_points(sinkhorn(epsilon=0.5, unbalanced=1.0), *clouds, atol=1e-9)
@@ -234,6 +235,7 @@ def test_two_batch_repels_each_half_by_the_other(n, cost, clouds, x64):
     np.testing.assert_allclose(got, np.concatenate(expected), atol=1e-9)
 
 
+@pytest.mark.slow
 def test_two_batch_is_a_flow_for_an_even_batch_only_and_a_gradient_field_always(clouds, x64):
     x, y = map(jnp.asarray, clouds)
     drift = sinkhorn(epsilon=0.5, self_term="two_batch")
