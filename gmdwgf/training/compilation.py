@@ -10,7 +10,8 @@ import jax
 
 def keep_compiled_programs() -> None:
     """Let XLA reuse the programs of earlier processes, from the user's cache folder unless JAX was told of another one."""
-    if jax.config.jax_compilation_cache_dir is None  # pyright: ignore[reportAttributeAccessIssue]:
+    told = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
+    if told is None:
         root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         jax.config.update("jax_compilation_cache_dir", str(root / "gmdwgf" / "xla"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.1)
