@@ -12,6 +12,7 @@ import ast
 import copy
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -153,7 +154,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="drift files, without .py (default: all)")
     names = parser.parse_args().names
     os.chdir(ROOT)
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", "/tmp/gmdwgf-mutants-xla")
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(tempfile.gettempdir()) / "gmdwgf-mutants-xla"))
     # Forked children share these imports; no device is touched before the fork.
     import hydra  # noqa: E401, F401
 
