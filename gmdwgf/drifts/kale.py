@@ -106,7 +106,7 @@ def newton(gram: Gram, b: Float[Array, " m"], lam: Scalar, max_iters: int) -> Du
         value_at = lambda t: dual_value(gram, b, lam, dual.u + t * direction)
         too_long = lambda t: ~(value_at(t) <= dual.value - 1e-4 * t * decrement + 4 * eps * dual.value) & (t > SHORTEST)
         t = jax.lax.while_loop(too_long, lambda t: t / 2, longest)
-        stuck = t <= SHORTEST
+        stuck = ~(t > SHORTEST)  # a direction that is not finite counts too
         u = jnp.where(stuck, dual.u, dual.u + t * direction)
         return Dual(u, jnp.where(stuck, dual.value, value_at(t)), decrement, dual.n_iters + 1, stuck)
 

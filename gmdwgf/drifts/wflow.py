@@ -21,8 +21,9 @@ class WFlowDrift(StatelessDrift):
     dimension: in half squared cost units it is epsilon mean_j |y_j - mean y|^2; without, it is in those units itself.
     `rms_normalise` gives the drift in those coordinates a mean square of 1; `raw_rms` is its size before, in data
     units.
-    Self term: the two halves of the batch are each other's q'; no mask. A lone particle is not repelled, and away from
-    the particles (`at`) the whole batch is q'.
+    Self term: the two halves of the batch are each other's q', no mask, and each is carried to one half of the targets:
+    plans between samples of one size, whose errors cancel at p = q. A lone particle or target, and the field away from
+    the particles (`at`), know only the whole clouds.
     Source: arXiv:2605.11755. The halves and the RMS about the mean are ours.
     """
 
@@ -34,33 +35,33 @@ class WFlowDrift(StatelessDrift):
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
         del key
         x, y, at = centred(x, y, at)
-        log_a, log_b = pairwise.log_masses(x_weights, x), pairwise.log_masses(y_weights, y)
+        a, b = pairwise.masses(x_weights, x), pairwise.masses(y_weights, y)
         unit, epsilon = jnp.ones((), y.dtype), self.epsilon
         if self.scale_normalise:
-            spread = jnp.exp(log_b) @ jnp.sum((y - jnp.exp(log_b) @ y) ** 2, axis=1)
+            spread = b @ jnp.sum((y - b @ y) ** 2, axis=1)
             unit = jnp.maximum(jnp.sqrt(spread / y.shape[1]), SMALLEST_SCALE)
             epsilon = epsilon * y.shape[1] * unit**2
-        to_y, error = sinkhorn_map(x, x, log_a, y, log_b, epsilon, self.n_iters)
-        raw = to_y - self._to_other_half(x, x_weights, epsilon)
+        whole = (x, a), (y, b), (x, a)
+        if min(x.shape[0], y.shape[0]) > 1:
+            (q1, q2), (p1, p2) = halves(x, x_weights), halves(y, y_weights)
+            answers = self._field(q1[0], q1, p1, q2, epsilon), self._field(q2[0], q2, p2, q1, epsilon)
+            raw = jnp.concatenate([v for v, _ in answers])
+            error = jnp.maximum(*(error for _, error in answers))
+        else:
+            raw, error = self._field(x, *whole, epsilon)
         factor = rms_factor(raw, unit) if self.rms_normalise else 1.0
         if at is not None:
-            to_y, _ = sinkhorn_map(at, x, log_a, y, log_b, epsilon, self.n_iters)
-            to_x, _ = sinkhorn_map(at, x, log_a, x, log_a, epsilon, self.n_iters)
-            raw = to_y - to_x
+            raw, error = self._field(at, *whole, epsilon)
         v = factor * raw
         return DriftOutput(v, {"v_rms": rms(v), "raw_rms": rms(raw), "marginal_error": error})
 
-    def _to_other_half(self, x, x_weights, epsilon):
-        if x.shape[0] == 1:
-            return x
-        (first, a), (second, b) = halves(x, x_weights)
-        log_a, log_b = pairwise.log_masses(a, first), pairwise.log_masses(b, second)
-        return jnp.concatenate(
-            [
-                sinkhorn_map(first, first, log_a, second, log_b, epsilon, self.n_iters)[0],
-                sinkhorn_map(second, second, log_b, first, log_a, epsilon, self.n_iters)[0],
-            ]
-        )
+    def _field(self, at, q, p, other, epsilon):
+        """Transport at `at` from the sample q to p minus that from q to another sample of the model, each with masses."""
+        (x, a), (y, b), (x_other, c) = q, p, other
+        log_a, log_b, log_c = pairwise.log_masses(a, x), pairwise.log_masses(b, y), pairwise.log_masses(c, x_other)
+        to_y, error = sinkhorn_map(at, x, log_a, y, log_b, epsilon, self.n_iters)
+        to_x, _ = sinkhorn_map(at, x, log_a, x_other, log_c, epsilon, self.n_iters)
+        return to_y - to_x, error
 
     def tags(self) -> Tags:
         return Tags(zero_at_equality=False, curl_free=True, flow_of=None, reach="local", permutation=False)

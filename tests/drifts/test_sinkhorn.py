@@ -66,13 +66,12 @@ def test_velocity_for_the_plain_distance_is_a_difference_of_mean_unit_vectors(cl
 def test_velocity_is_minus_n_times_the_gradient_of_the_divergence(cost, rho, clouds, x64):
     # Claim 8 and its relaxation, by finite differences of the divergence as POT computes it.
     x, y = clouds
-    x = x[:7]
 
     def divergence(a):
         return pot_cost(a, y, cost, 0.5, rho) - pot_cost(a, a, cost, 0.5, rho) / 2
 
     got, step = velocity(x, y, epsilon=0.5, cost=cost, unbalanced=rho).v, 1e-4
-    for i, k in [(0, 0), (5, 1)]:
+    for i, k in [(0, 0), (7, 1)]:
         shift = np.zeros_like(x)
         shift[i, k] = step
         slope = (divergence(x + shift) - divergence(x - shift)) / (2 * step)
@@ -82,7 +81,7 @@ def test_velocity_is_minus_n_times_the_gradient_of_the_divergence(cost, rho, clo
 @pytest.mark.parametrize(("cost", "rho"), PROBLEMS)
 def test_functional_is_the_divergence_and_its_gradient_the_flow(cost, rho, clouds, x64):
     x, y = clouds
-    x, drift = x[:7], sinkhorn(epsilon=0.5, cost=cost, unbalanced=rho)
+    drift = sinkhorn(epsilon=0.5, cost=cost, unbalanced=rho)
     value, gradient = jax.value_and_grad(drift.functional)(jnp.asarray(x), jnp.asarray(y))
     terms = [pot_cost(a, b, cost, 0.5, rho) for a, b in ((x, y), (x, x), (y, y))]
     np.testing.assert_allclose(value, terms[0] - terms[1] / 2 - terms[2] / 2, atol=1e-8)
@@ -178,19 +177,17 @@ def test_one_dimensional_gaussians_give_the_closed_form_slope(x64):
 def test_a_collapsed_cloud_amid_two_targets_stays(x64):
     # Claim 28.
     y = np.array([[-1.0], [1.0]])
-    for cost in COSTS:
-        assert np.abs(velocity(np.zeros((4, 1)), y, epsilon=0.25, cost=cost).v).max() < 1e-12
+    assert np.abs(velocity(np.zeros((4, 1)), y, epsilon=0.25, solver="ott").v).max() < 1e-12
 
 
-def test_it_says_when_it_has_not_converged(clouds, x64):
-    x, y = clouds
-    for fields in ({}, {"unbalanced": 1.0}, {"self_term": "two_batch"}):
-        capped = velocity(x, y, epsilon=0.001, threshold=1e-9, max_iters=10, **fields).info
-        solved = velocity(x, y, epsilon=0.5, threshold=1e-6, max_iters=2000, **fields).info
-        assert not capped["converged"]
-        assert capped["marginal_error"] > 1e-9
-        assert solved["converged"]
-        assert solved["marginal_error"] <= 1e-6
+@pytest.mark.parametrize("fields", [{}, {"unbalanced": 1.0}], ids=str)
+def test_it_says_when_it_has_not_converged(fields, clouds, x64):
+    capped = velocity(*clouds, epsilon=0.001, threshold=1e-9, max_iters=10, **fields).info
+    solved = velocity(*clouds, epsilon=0.5, threshold=1e-6, **fields).info
+    assert not capped["converged"]
+    assert capped["marginal_error"] > 1e-9
+    assert solved["converged"]
+    assert solved["marginal_error"] <= 1e-6
 
 
 def test_reported_marginal_error_is_that_of_the_plan(clouds, x64):

@@ -14,14 +14,14 @@ def wflow(**fields):
 
 
 def written_out(x, y, epsilon, n_iters):
-    """Z10 with the halves cut by hand, an odd number of particles leaving one more in the second."""
-    half = len(x) // 2
+    """Z10 with the halves cut by hand; an odd number leaves one more in the second."""
+    q1, q2, p1, p2 = x[: len(x) // 2], x[len(x) // 2 :], y[: len(y) // 2], y[len(y) // 2 :]
     move = lambda a, b: plan_loops.sinkhorn_steps_map(a, b, plan_loops.gibbs(a, b, epsilon), n_iters)[0]
-    return move(x, y) - np.concatenate([move(x[:half], x[half:]), move(x[half:], x[:half])])
+    return np.concatenate([move(q1, p1) - move(q1, q2), move(q2, p2) - move(q2, q1)])
 
 
 @pytest.mark.parametrize("n_iters", [0, 3])
-def test_each_half_is_repelled_by_the_other(n_iters, clouds, x64):
+def test_each_half_is_drawn_to_half_of_the_targets_and_repelled_by_the_other_half(n_iters, clouds, x64):
     x, y = clouds
     expected = written_out(x, y, 0.5, n_iters)
     np.testing.assert_allclose(answer(wflow(n_iters=n_iters, **PLAIN), x, y).v, expected, atol=1e-12)
@@ -66,7 +66,7 @@ def test_elsewhere_the_whole_batch_repels_at_the_same_normalisation(clouds, x64)
 def test_the_smallest_batches_have_an_answer(n, clouds, x64):
     x, y = clouds
     got = answer(wflow(**PLAIN), x[:n], y).v
-    if n == 1:  # nobody to be repelled by
+    if n == 1:  # nobody to be repelled by, and all targets to go to
         expected = plan_loops.sinkhorn_steps_map(x[:1], y, plan_loops.gibbs(x[:1], y, 0.5), 3)[0] - x[:1]
     else:
         expected = written_out(x[:n], y, 0.5, 3)
@@ -74,17 +74,33 @@ def test_the_smallest_batches_have_an_answer(n, clouds, x64):
     assert np.isfinite(answer(wflow(), jnp.zeros((n, 2)), jnp.zeros((4, 2))).v).all()
 
 
-def test_weights_of_the_targets_act_as_repeated_points(clouds, x64):
+def test_points_of_weight_zero_are_not_there(clouds, x64):
     x, y = clouds
-    repeats = np.arange(len(y)) % 3 + 1
-    weighted = answer(wflow(epsilon=0.05), x, y, None, None, repeats.astype(float)).v
-    np.testing.assert_allclose(weighted, answer(wflow(epsilon=0.05), x, np.repeat(y, repeats, axis=0)).v, atol=1e-10)
+    weights = [np.where(np.isin(np.arange(len(c)), [1, len(c) // 2 + 2]), 0.0, 1.0) for c in (x, y)]  # one in each half
+    kept_x, kept_y = (w > 0 for w in weights)
+    weighted = answer(wflow(epsilon=0.05, rms_normalise=False), x, y, None, *weights).v
+    expected = answer(wflow(epsilon=0.05, rms_normalise=False), x[kept_x], y[kept_y]).v
+    np.testing.assert_allclose(weighted[kept_x], expected, atol=1e-10)
 
 
-def test_weights_of_the_particles_are_their_masses_in_their_half(clouds, x64):
-    x, y = clouds
-    half, weights = len(x) // 2, np.ones(len(x))
-    weights[[1, half + 2]] = 0.0
-    kept = weights > 0
-    weighted = answer(wflow(**PLAIN), x, y, None, weights).v
-    np.testing.assert_allclose(weighted[kept], answer(wflow(**PLAIN), x[kept], y).v, atol=1e-10)
+def test_weights_are_masses_within_their_half(clouds, x64):
+    x, y = clouds[0][:12], clouds[1][:12]
+    doubled = np.array([0, 0, 1, 2, 3, 4, 6, 6, 7, 8, 9, 10])  # the first of each half twice, its last one left out
+    weights = np.array([2.0, 1, 1, 1, 1, 0] * 2)
+    weighted = answer(wflow(**PLAIN), x, y, None, weights, weights).v
+    repeated = answer(wflow(**PLAIN), x[doubled], y[doubled]).v
+    np.testing.assert_allclose(weighted[doubled], repeated, atol=1e-10)
+
+
+def test_it_does_not_draw_samples_of_the_target_together(x64):
+    # E <v, x> at p = q over 60 draws of small batches: none within 3 standard errors; one batch alone is drawn in.
+    draws = np.random.default_rng(0).normal(size=(60, 2, 12, 2))
+
+    def outward(drift):
+        pushes = [np.mean(np.sum(answer(drift, x, y).v * x, axis=1)) for x, y in draws]
+        return np.mean(pushes), np.std(pushes) / np.sqrt(len(pushes))
+
+    one, one_error = outward(gmdwgf.load_drift("sinkhorn_steps", epsilon=0.2, n_iters=3))
+    two, two_error = outward(wflow(**PLAIN | {"epsilon": 0.2}))
+    assert one < -4 * one_error
+    assert abs(two) < 3 * two_error
