@@ -2,7 +2,8 @@
 
 A reduction is a function of one point (and of everything in the other cloud); `over_points` applies it to every row of a
 cloud. Small problems run as one dense block; beyond `DENSE_PAIRS` pairs the rows go through in tiles, so that no array of
-size n x m is ever kept.
+size n x m is ever kept. Under a mesh (`jax.set_mesh`) with an axis `data` every device takes its share of the rows and sees
+all of the other cloud: the answer is that of one device, to rounding.
 """
 
 from collections.abc import Callable
@@ -10,9 +11,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float
 
 from gmdwgf.typing import Particles, Point, Targets, Weights
+
+DATA = "data"
+"""The axis of a device mesh over which particles are spread."""
 
 DENSE_PAIRS = 1 << 21
 """Up to this many pairs a reduction is one dense block."""
@@ -29,6 +34,23 @@ def over_points(reduction: Callable[..., Any], rows: Any, n_columns: int) -> Any
 
     `n_columns` is how many numbers one call of `reduction` works on at once: m for a reduction over m targets.
     """
+    return over_devices(lambda share: _in_tiles(reduction, share, n_columns), rows)
+
+
+def over_devices(function: Callable[[Any], Any], rows: Any) -> Any:
+    """`function(rows)`, where `function` treats rows one by one: each device of the mesh does its share of them.
+
+    Without a mesh, within another such call, or where the devices do not divide the rows, it is done here, whole.
+    """
+    mesh = jax.sharding.get_abstract_mesh()
+    spread = DATA in mesh.axis_names and not mesh.manual_axes
+    if not spread or jax.tree.leaves(rows)[0].shape[0] % mesh.shape[DATA]:
+        return function(rows)
+    shares = PartitionSpec(DATA)
+    return jax.shard_map(function, mesh=mesh, in_specs=(shares,), out_specs=shares)(rows)
+
+
+def _in_tiles(reduction: Callable[..., Any], rows: Any, n_columns: int) -> Any:
     n_rows = jax.tree.leaves(rows)[0].shape[0]
     if n_rows * n_columns <= DENSE_PAIRS:
         return jax.vmap(reduction)(rows)

@@ -50,7 +50,7 @@ def load_run(folder: str | Path, *, which: str = "latest") -> LoadedRun:
     from gmdwgf.sweeps.folder import RunFolder
     from gmdwgf.sweeps.job import problem_of
     from gmdwgf.tracking import jsonl
-    from gmdwgf.training.checkpoints import Checkpoints
+    from gmdwgf.training.checkpoints import Checkpoints, as_state
     from gmdwgf.training.state import initial_state
 
     run = RunFolder(Path(folder))
@@ -65,6 +65,7 @@ def load_run(folder: str | Path, *, which: str = "latest") -> LoadedRun:
     checkpoints.close()
     if found is None:
         raise ConfigError("folder", folder, "has no readable checkpoint" + "".join(f"; {line}" for line in complaints))
+    params = as_state(found[0], like).ema_params
     with np.load(run.samples) as kept:
         samples, steps, targets = kept["x"], kept["steps"], kept["y"]
-    return LoadedRun(config, jsonl.read(run.metrics), samples, steps, targets, problem.generator, found[0].ema_params)
+    return LoadedRun(config, jsonl.read(run.metrics), samples, steps, targets, problem.generator, params)

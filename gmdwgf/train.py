@@ -35,7 +35,9 @@ def main(cfg: DictConfig) -> float:
     job = None
     try:
         job = jobs.describe(cfg, dict(hydra_config.runtime.choices))
-        if job.folder.status() in ("done", "diverged"):
+        job, state = jobs.meet(job)
+        voice.console.quiet = not job.writes
+        if state in ("done", "diverged"):
             return voice.skipped(job)
         return voice.finished(job, jobs.carry_out(job, voice.say, voice.detail))
     except Exception as error:

@@ -3,6 +3,7 @@
 import os
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JAX_NUM_CPU_DEVICES", "8")  # for what is spread over a mesh; all else runs on the first
 
 import jaxtyping
 
@@ -47,7 +48,8 @@ def user_environment(home: Path) -> dict[str, str]:
     """The environment of a user whose home is `home`; compiled programs are shared between the tests."""
     environment = os.environ | {"HOME": str(home), "WANDB_MODE": "disabled", "COLUMNS": "200"}
     environment.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(tempfile.gettempdir()) / "gmdwgf-tests-xla"))
-    environment.pop("HYDRA_FULL_ERROR", None)
+    for name in ("HYDRA_FULL_ERROR", "JAX_NUM_CPU_DEVICES"):
+        environment.pop(name, None)
     return environment
 
 

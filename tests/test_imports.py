@@ -29,6 +29,7 @@ ALLOWED = {
     "training": SHARED
     | {
         "optimizers",
+        "pairwise",
         "schedules",
         "drifts",
         "targets",

@@ -1,6 +1,9 @@
 """One job: from a composed config to a finished run folder."""
 
+import atexit
 import os
+import shutil
+import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -23,6 +26,8 @@ class Job(NamedTuple):
     choices: dict[str, str]
     """Which config was chosen of every group."""
     folder: folders.RunFolder
+    writes: bool = True
+    """Whether this process keeps what the run leaves; of several processes only one does."""
 
 
 def describe(cfg: DictConfig, choices: dict[str, str]) -> Job:
@@ -31,6 +36,24 @@ def describe(cfg: DictConfig, choices: dict[str, str]) -> Job:
     name = run_name(config, choices)
     folder = folders.RunFolder(Path(config["paths"]["root"]).expanduser().absolute() / name)
     return Job(config, OmegaConf.to_yaml(cfg, resolve=True), run_id(config), name, choices, folder)
+
+
+def meet(job: Job) -> tuple[Job, str]:
+    """Join the other processes of the run, if there are any: the job for this process, and the state of its folder.
+
+    Process 0 decides what state that is. What the others write goes to a folder that is thrown away.
+    """
+    if not build(job.config["devices"], "devices").join():
+        return job, job.folder.status()
+    from gmdwgf.training import hosts
+
+    states = ("new", "unfinished", *folders.ENDINGS)
+    state = states[int(hosts.told(states.index(job.folder.status())))]
+    if not hosts.writes():
+        elsewhere = tempfile.mkdtemp(prefix="gmdwgf-")
+        atexit.register(shutil.rmtree, elsewhere, ignore_errors=True)
+        job = job._replace(folder=folders.RunFolder(Path(elsewhere)), writes=False)
+    return job, state
 
 
 def check_writable(folder: Path) -> None:
@@ -52,6 +75,7 @@ def carry_out(job: Job, say: Callable[[str], None], detail: Callable[[str], None
     """
     seed = _seed(job.config["seed"])
     pieces = _build(job.config, _PIECES)
+    pieces["mesh"] = _mesh(pieces)
     check_writable(job.folder.path)
     with job.folder.lock():
         rules = {"rules": pieces["drift"].rules}
@@ -60,15 +84,24 @@ def carry_out(job: Job, say: Callable[[str], None], detail: Callable[[str], None
             return _train(job, pieces, seed, say, detail)
         except Exception as error:
             job.folder.end("failed", folders.failure(error))
+            _leave_the_others(error)
             raise
 
 
-_PIECES = ("dataset", "drift", "generator", "optimizer", "training", "metrics", "tracking")
+def _leave_the_others(error: Exception) -> None:
+    """Where there are several processes, end this one on the spot: they cannot go on by themselves, and may wait for it."""
+    from gmdwgf.training import hosts
+
+    if hosts.several():
+        hosts.leave(f"gmdwgf: {' '.join(folders.failure(error)['error'].split())[:200]}")
+
+
+_PIECES = ("dataset", "drift", "generator", "optimizer", "training", "metrics", "tracking", "devices")
 
 
 def problem_of(config: dict[str, Any]) -> Any:
     """The problem (target, drift, generator, optimiser and their numbers) of a resolved config."""
-    return _problem(_build(config, [name for name in _PIECES if name not in ("metrics", "tracking")]))
+    return _problem(_build(config, [name for name in _PIECES if name not in ("metrics", "tracking", "devices")]))
 
 
 def _build(config: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
@@ -97,6 +130,8 @@ def _train(job: Job, pieces: dict[str, Any], seed: int, say: Callable, detail: C
 
     from gmdwgf.plots.run import draw_run
     from gmdwgf.tracking import RunInfo, make_tracker
+    from gmdwgf.training import devices
+    from gmdwgf.training.checkpoints import as_plain, as_state
     from gmdwgf.training.compilation import CompileClock, keep_compiled_programs
     from gmdwgf.training.loop import Run, train
 
@@ -112,17 +147,35 @@ def _train(job: Job, pieces: dict[str, Any], seed: int, say: Callable, detail: C
         job.folder.note(line)
         detail(line)
     info = RunInfo(job.id, job.name, job.folder.path, job.config, plan.n_steps)
-    tracker = make_tracker(pieces["tracking"], info, note)
+    tracker = make_tracker(pieces["tracking"] if job.writes else None, info, note)
     began = time.perf_counter()
     summary: dict[str, Any] = {"status": "failed"}
     try:
         run = Run(problem, plan, pieces["metrics"], jax.random.key(seed), job.folder, tracker, note)
-        outcome = train(run)
+        with devices.active(pieces["mesh"]):
+            outcome = train(run)
         summary = {"id": job.id, **outcome.summary, "wall_seconds": time.perf_counter() - began}
-        if outcome.status != "interrupted":
+        if outcome.status != "interrupted" and job.writes:
+            outcome = outcome._replace(state=as_state(as_plain(outcome.state), outcome.state))  # on one device
             for figure in draw_run(run, outcome, job.choices.get("drift", ""), job.name):
                 tracker.figure(figure.stem, figure)
             job.folder.end(outcome.status, summary | {"floor": outcome.reference.floor, "compile": clock.stop()})
     finally:
         tracker.finish(summary)
     return summary
+
+
+def _mesh(pieces: dict[str, Any]) -> Any:
+    """The devices of the run; ConfigError where they are not there or cannot share the batch."""
+    from gmdwgf.hyperparameters import FieldError
+    from gmdwgf.training import devices
+
+    try:
+        mesh = devices.make_mesh(pieces["devices"].n)
+    except FieldError as error:
+        raise ConfigError(f"devices.{error.name}", error.value, error.fix) from error
+    try:
+        devices.check_divides(mesh, "batch_size", pieces["training"].batch_size)
+    except FieldError as error:
+        raise ConfigError(f"training.{error.name}", error.value, error.fix) from error
+    return mesh

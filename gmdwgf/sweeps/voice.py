@@ -32,7 +32,7 @@ class Voice:
     def skipped(self, job: Job) -> float:
         """The job was finished before."""
         ending = job.folder.ending()
-        self.say(f"already {ending['status']} (MMD^2 {_number(ending.get('mmd2'))}), nothing to do: {_short(job)}")
+        self.say(f"already {ending.get('status')} (MMD^2 {_number(ending.get('mmd2'))}), nothing to do: {_short(job)}")
         return _metric(ending)
 
     def finished(self, job: Job, summary: dict[str, Any]) -> float:

@@ -11,6 +11,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from gmdwgf import pairwise
 from gmdwgf.drifts.base import AbstractDrift, DriftOutput
@@ -173,6 +174,19 @@ def streamed_equals_dense(drift: AbstractDrift) -> None:
         _close(jax.jit(lambda: _ask(drift, x, y).v)(), dense, EXACT, "streamed against dense")
 
 
+def many_devices_equal_one(drift: AbstractDrift) -> None:
+    """Spread over a mesh of all devices the answer is that of one device; nothing is asked where there is only one."""
+    devices = jax.devices()
+    x, y = skewed_clouds(n=3 * len(devices), m=17)
+    mesh = jax.make_mesh((len(devices),), (pairwise.DATA,), axis_types=(AxisType.Auto,))
+    here = velocity(drift, x, y)
+    with jax.set_mesh(mesh):
+        shares = jax.device_put(x, NamedSharding(mesh, PartitionSpec(pairwise.DATA)))
+        there = jax.jit(lambda drift, x, y: _ask(drift, x, y).v)(drift, shares, y)
+        there = jax.device_put(there, here.sharding)
+    _close(there, here, EXACT, f"{len(devices)} devices against one")
+
+
 def degenerate_clouds(drift: AbstractDrift) -> None:
     """Single points, coincident clouds and duplicates give finite numbers."""
     x, y = skewed_clouds()
@@ -212,6 +226,7 @@ LAWS: dict[str, Callable[[AbstractDrift], None]] = {
         one_trace,
         vmap_over_fields,
         streamed_equals_dense,
+        many_devices_equal_one,
         degenerate_clouds,
         extreme_scales,
     )

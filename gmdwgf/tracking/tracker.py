@@ -20,10 +20,10 @@ class TrackingConfig:
     wandb: WandbConfig
 
 
-def make_tracker(config: TrackingConfig, run: RunInfo, say: Callable[[str], None]) -> "Tracker":
-    """The sinks `config` asks for, for one run; `say` takes one line for a person."""
-    mirrors: list[Sink] = [WandbSink(config.wandb, say)]
-    if config.progress:
+def make_tracker(config: TrackingConfig | None, run: RunInfo, say: Callable[[str], None]) -> "Tracker":
+    """The sinks `config` asks for, for one run, without mirrors when None; `say` takes one line for a person."""
+    mirrors: list[Sink] = [] if config is None else [WandbSink(config.wandb, say)]
+    if config is not None and config.progress:
         mirrors.insert(0, ProgressSink(config.line_every))
     return Tracker(run, JsonlSink(), mirrors, say)
 

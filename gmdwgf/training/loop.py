@@ -12,7 +12,8 @@ import numpy as np
 from gmdwgf.metrics.suite import MetricSuite, Reference
 from gmdwgf.sweeps.folder import RunFolder
 from gmdwgf.tracking import Tracker, jsonl
-from gmdwgf.training.checkpoints import Checkpoints
+from gmdwgf.training import devices, hosts
+from gmdwgf.training.checkpoints import Checkpoints, as_plain, as_state
 from gmdwgf.training.interrupts import Interrupts
 from gmdwgf.training.plan import Problem, TrainingPlan
 from gmdwgf.training.snapshots import Snapshots
@@ -45,7 +46,8 @@ class Outcome(NamedTuple):
 @functools.partial(jax.jit, static_argnames="n")
 def evaluation_samples(problem: Problem, params, key: Key, n: int) -> Particles:
     """Samples from fixed noise, the same at every evaluation."""
-    return problem.generator.sample(params, purpose(key, jnp.zeros((), int), "evaluation"), n)
+    x = devices.spread(problem.generator.sample(params, purpose(key, jnp.zeros((), int), "evaluation"), n))
+    return devices.whole(x)
 
 
 def fixed_reference(suite: MetricSuite, problem: Problem) -> Reference:
@@ -68,10 +70,10 @@ def train(run: Run) -> Outcome:
     reference = fixed_reference(run.suite, run.problem)
     checkpoints = Checkpoints(run.folder.checkpoints, run.say)
     snapshots = Snapshots(run.folder.samples, np.asarray(reference.y[: run.plan.n_snapshot]))
-    state, notes = _restored(run, checkpoints)
+    state, notes, resumed = _restored(run, checkpoints)
     start = int(state.step)
-    jsonl.truncate(run.folder.metrics, start if notes else -1)
-    snapshots.load(up_to=start if notes else -1)
+    jsonl.truncate(run.folder.metrics, start if resumed else -1)
+    snapshots.load(up_to=start if resumed else -1)
     run.tracker.start(start, reference.floor)
     seconds, best = notes.get("seconds", 0.0), notes.get("best", {"mmd2": float("inf"), "step": 0})
     record = notes.get("record", {})
@@ -89,24 +91,27 @@ def train(run: Run) -> Outcome:
         run.tracker.log(step, {name: value for name, value in record.items() if name != "step"})
 
     def save(state: TrainState) -> None:
-        checkpoints.save(state, record["mmd2"], {"seconds": seconds, "best": best, "record": record})
+        if hosts.writes():
+            checkpoints.save(state, record["mmd2"], {"seconds": seconds, "best": best, "record": record})
 
     with Interrupts() as interrupts:
-        if not notes:
+        if not resumed:
             look(state, _first_look(run, state), start)
             save(state)
         step, diverged = start, bool(state.health.diverged)
-        while step < run.plan.n_steps and not diverged and not interrupts.asked:
+        stopping = False
+        while step < run.plan.n_steps and not diverged and not stopping:
             began = time.perf_counter()
             stop = _next_stop(run.plan, step)
-            state, last, means = train_chunk(run.problem, state, jnp.asarray(stop), chunk_size=run.plan.chunk_size)
+            state, last = train_chunk(run.problem, state, jnp.asarray(stop), chunk_size=run.plan.chunk_size)
             step, diverged = int(state.step), bool(state.health.diverged)
             seconds += time.perf_counter() - began
-            logs = _numbers(means) | _numbers({name: last[name] for name in _set_by_the_step(run.problem)})
+            logs = _numbers(last)
             run.tracker.progress(step, logs)
+            stopping = bool(hosts.told(interrupts.asked))
             if diverged or step % run.plan.eval_every == 0 or step == run.plan.n_steps:
                 look(state, logs, step)
-            if diverged or step % run.plan.checkpoint_every == 0 or step == run.plan.n_steps or interrupts.asked:
+            if diverged or step % run.plan.checkpoint_every == 0 or step == run.plan.n_steps or stopping:
                 save(state)
     checkpoints.close()
     status = "diverged" if diverged else "done" if step >= run.plan.n_steps else "interrupted"
@@ -114,26 +119,23 @@ def train(run: Run) -> Outcome:
     return Outcome(status, summary | _divergence(state), state, reference)
 
 
-def _restored(run: Run, checkpoints: Checkpoints) -> tuple[TrainState, dict]:
+def _restored(run: Run, checkpoints: Checkpoints) -> tuple[TrainState, dict, bool]:
+    """State to start from, what was noted beside it, and whether it comes from a checkpoint, which process 0 reads for all."""
     fresh = jax.jit(initial_state)(run.problem, run.key)
-    found = checkpoints.latest(fresh)
-    if found is None:
-        return fresh, {}
-    state, notes = found
+    found = checkpoints.latest(fresh) if hosts.writes() else None
+    if not hosts.told(found is not None):
+        return fresh, {}, False
+    plain, notes = found or (as_plain(fresh), {})
+    state = as_state(hosts.told(plain), fresh)
     run.say(f"resuming at step {int(state.step)} of {run.plan.n_steps}")
-    return state, notes
+    return state, notes, True
 
 
 def _first_look(run: Run, state: TrainState) -> dict[str, float]:
     """Logs of the step that is about to be taken, by the same compiled program, on a copy."""
     copy = jax.tree.map(jnp.copy, state)
-    _, last, _ = train_chunk(run.problem, copy, state.step + 1, chunk_size=run.plan.chunk_size)
+    _, last = train_chunk(run.problem, copy, state.step + 1, chunk_size=run.plan.chunk_size)
     return _numbers(last)
-
-
-def _set_by_the_step(problem: Problem) -> list[str]:
-    """Logs that follow from the step alone, of which a record holds the last value and not the mean since the last one."""
-    return ["learning_rate", *(f"drift/{path}" for path in problem.schedules)]
 
 
 def _numbers(logs: dict[str, Array]) -> dict[str, float]:

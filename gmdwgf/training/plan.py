@@ -5,10 +5,11 @@ import jax.numpy as jnp
 
 from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.generators.base import AbstractGenerator
-from gmdwgf.hyperparameters import Configurable, count, real
+from gmdwgf.hyperparameters import Configurable, FieldError, choice, count, real
 from gmdwgf.optimizers import AbstractOptimizer
 from gmdwgf.schedules import AbstractSchedule, with_value
 from gmdwgf.targets.base import AbstractTarget
+from gmdwgf.training.local_field import LocalField
 from gmdwgf.typing import Scalar
 
 
@@ -18,6 +19,8 @@ class TrainingPlan(Configurable):
     n_steps: int = count()
     batch_size: int = count()
     n_targets: int = count()
+    field: str = choice("global", "local")
+    n_sub_batches: int = count()
     eta: Scalar = real("fraction of the drift travelled in a step", above=0)
     ema_decay: Scalar = real("", at_least=0, at_most=1)
     divergence_radius: Scalar = real("data units: a particle beyond it ends the run as diverged", above=0)
@@ -25,6 +28,15 @@ class TrainingPlan(Configurable):
     checkpoint_every: int = count()
     chunk_size: int = count()
     n_snapshot: int = count()
+
+    def __check_init__(self) -> None:
+        super().__check_init__()
+        for name in ("batch_size", "n_targets") if self.field == "local" else ():
+            size = getattr(self, name)
+            if size % self.n_sub_batches:
+                raise FieldError(
+                    name, size, f"a local field cuts it into n_sub_batches={self.n_sub_batches} equal parts"
+                )
 
 
 class Problem(eqx.Module):
@@ -43,17 +55,19 @@ class Problem(eqx.Module):
     loss_scale: float = eqx.field(static=True)
     schedules: dict[str, AbstractSchedule] = eqx.field(default_factory=dict)
     """The fields of the drift that change over the run, by their paths."""
+    n_sub_batches: int = eqx.field(static=True, default=1)
+    """More than 1: a local field of so many parts."""
 
     def scheduled(self, step: Scalar) -> dict[str, Scalar]:
         """The values at `step` of the fields that change."""
         return {path: schedule(step) for path, schedule in self.schedules.items()}
 
     def drift_at(self, step: Scalar) -> AbstractDrift:
-        """The drift with its fields as they are at `step`."""
+        """The drift with its fields as they are at `step`, global or local."""
         drift = self.drift
         for path, value in self.scheduled(step).items():
             drift = with_value(drift, path, value)
-        return drift
+        return drift if self.n_sub_batches == 1 else LocalField(drift, self.n_sub_batches)
 
 
 def make_problem(
@@ -78,4 +92,5 @@ def make_problem(
         n_targets=plan.n_targets,
         loss_scale=generator.loss_scale(plan.batch_size),
         schedules=schedules or {},
+        n_sub_batches=plan.n_sub_batches if plan.field == "local" else 1,
     )

@@ -6,6 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from gmdwgf.training import devices
 from gmdwgf.training.plan import Problem
 from gmdwgf.typing import Array, Key, Scalar
 
@@ -48,12 +49,13 @@ def initial_state(problem: Problem, key: Key) -> TrainState:
     params = problem.generator.init(purpose(key, start, "init"), problem.batch_size, problem.target.dim)
     x = problem.generator.sample(params, purpose(key, start, "noise"), problem.batch_size)
     y = problem.target.sample(purpose(key, start, "targets"), problem.n_targets)
-    return TrainState(
+    state = TrainState(
         step=start,
         key=key,
         params=params,
         ema_params=jax.tree.map(jnp.copy, params),
         opt_state=problem.optimizer.init(params),
-        drift_state=problem.drift.init(purpose(key, start, "drift_init"), x, y),
+        drift_state=problem.drift_at(start).init(purpose(key, start, "drift_init"), x, y),
         health=Health(jnp.zeros((), bool), start, start, jnp.zeros(())),
     )
+    return devices.whole(state)

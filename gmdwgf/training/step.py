@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from gmdwgf.training import devices
 from gmdwgf.training.plan import Problem
 from gmdwgf.training.state import Health, TrainState, purpose
 from gmdwgf.typing import Array, Particles, Scalar
@@ -24,7 +25,7 @@ def train_step(problem: Problem, state: TrainState) -> tuple[TrainState, dict[st
     drift = problem.drift_at(state.step)
 
     def loss_of(params):
-        x = problem.generator.sample(params, key("noise"), problem.batch_size)
+        x = devices.spread(problem.generator.sample(params, key("noise"), problem.batch_size))
         frozen = jax.lax.stop_gradient(x)
         output, drift_state = drift.update(state.drift_state, frozen, y, key("drift"))
         loss = regression_loss(x, output.v, problem.eta)
@@ -73,21 +74,14 @@ def train_chunk(problem: Problem, state: TrainState, stop: Array, *, chunk_size:
     """Up to `chunk_size` steps, none beyond step `stop` and none after divergence.
 
     One compiled program serves every stop, so results do not depend on how a run is cut into chunks. Returns the state,
-    and the logs of the last step taken and their means over the steps taken.
+    and the logs of the last step taken.
     """
 
     def body(carry, _):
-        state, total, last, taken = carry
+        state, logs = carry
         active = (state.step < stop) & ~state.health.diverged
-        next_state, logs = jax.lax.cond(
-            active, train_step, lambda problem, state: (state, jax.tree.map(jnp.zeros_like, last)), problem, state
-        )
-        total = jax.tree.map(jnp.add, total, logs)
-        last = jax.tree.map(lambda new, old: jnp.where(active, new, old), logs, last)
-        return (next_state, total, last, taken + active), None
+        return jax.lax.cond(active, train_step, lambda problem, state: (state, logs), problem, state), None
 
     zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(train_step, problem, state)[1])
-    carry = (state, zeros, zeros, jnp.asarray(0))
-    (state, total, last, taken), _ = jax.lax.scan(body, carry, length=chunk_size)
-    means = jax.tree.map(lambda value: value / jnp.maximum(taken, 1), total)
-    return state, last, means
+    (state, logs), _ = jax.lax.scan(body, (state, zeros), length=chunk_size)
+    return devices.whole((state, logs))

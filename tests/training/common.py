@@ -28,12 +28,14 @@ def small_problem(drift="kl", generator="mlp", optimizer="adam", dataset="eight_
     )
 
 
-def run_steps(problem: Problem, *stops: int, chunk_size: int = 10, seed: int = 0) -> TrainState:
-    """The state after training to each stop in turn."""
-    state = jax.jit(initial_state)(problem, jax.random.key(seed))
+def run_steps(
+    problem: Problem, *stops: int, chunk_size: int = 10, seed: int = 0, state: TrainState | None = None
+) -> TrainState:
+    """The state after training to each stop in turn, from `state` or from the start."""
+    state = jax.jit(initial_state)(problem, jax.random.key(seed)) if state is None else state
     for stop in stops:
         while int(state.step) < stop and not bool(state.health.diverged):
-            state, _, _ = train_chunk(problem, state, jnp.asarray(stop), chunk_size=chunk_size)
+            state, _ = train_chunk(problem, state, jnp.asarray(stop), chunk_size=chunk_size)
     return state
 
 

@@ -39,7 +39,7 @@ def test_particles_with_sgd_at_one_half_are_the_explicit_euler_step():
     x = state.params["x"]
     key = jax.random.fold_in(jax.random.fold_in(jax.random.key(0), 0), 1)
     v = problem.drift.velocity(x, problem.target.sample(key, 32), key).v
-    moved, _, _ = train_chunk(problem, jax.tree.map(jnp.copy, state), jnp.asarray(1), chunk_size=10)
+    moved, _ = train_chunk(problem, jax.tree.map(jnp.copy, state), jnp.asarray(1), chunk_size=10)
     np.testing.assert_allclose(moved.params["x"], x + v, rtol=2e-6, atol=2e-6)
 
 
@@ -109,7 +109,7 @@ def test_the_averaged_parameters_follow_the_stated_recursion():
     state = jax.jit(initial_state)(problem, jax.random.key(0))
     expected = np.asarray(state.params["out"]["bias"])
     for step in range(3):
-        state, _, _ = train_chunk(problem, state, jnp.asarray(step + 1), chunk_size=10)
+        state, _ = train_chunk(problem, state, jnp.asarray(step + 1), chunk_size=10)
         decay = min(0.999, (1 + step) / (10 + step))
         expected = decay * expected + (1 - decay) * np.asarray(state.params["out"]["bias"])
     np.testing.assert_allclose(state.ema_params["out"]["bias"], expected, rtol=1e-5, atol=1e-7)

@@ -1,0 +1,111 @@
+"""Several processes as one run: they start together, compute the same program, and only process 0 writes.
+
+What must be the same everywhere (where to resume, whether to stop) is decided by process 0 and told to the others.
+"""
+
+import atexit
+import dataclasses
+import os
+import signal
+from typing import Any
+
+import jax
+import numpy as np
+
+from gmdwgf.hyperparameters import FieldError
+
+
+@dataclasses.dataclass(frozen=True)
+class DevicesConfig:
+    """What of the machine a run uses; no number of the run depends on it but for rounding.
+
+    `n` devices (null: all). `distributed`: null joins the processes of a Slurm step of several tasks, true joins the processes
+    that JAX finds or that `coordinator` (host:port), `n_processes` and `process` (0, 1, ...) describe, false joins none.
+    `timeout` (s): how long a silent process counts as alive.
+    """
+
+    n: int | None = None
+    distributed: bool | None = None
+    coordinator: str | None = None
+    n_processes: int | None = None
+    process: int | None = None
+    timeout: int = 60
+
+    def __post_init__(self) -> None:
+        for name in ("n", "n_processes", "timeout"):
+            _check_count(name, getattr(self, name), at_least=1)
+        _check_count("process", self.process, at_least=0)
+        given = [getattr(self, name) is not None for name in ("coordinator", "n_processes", "process")]
+        if any(given) and not all(given):
+            raise FieldError(
+                "coordinator", self.coordinator, "needs n_processes and process beside it, or none of the three"
+            )
+        if self.process is not None and self.n_processes is not None and self.process >= self.n_processes:
+            raise FieldError("process", self.process, f"must be less than n_processes={self.n_processes}")
+
+    def join(self) -> bool:
+        """Join the processes of this run, once; whether there are several."""
+        wanted = self.distributed
+        if wanted is None:
+            wanted = self.coordinator is not None or int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1
+        if wanted and not jax.distributed.is_initialized():
+            _explain_a_sudden_end()
+            jax.distributed.initialize(
+                self.coordinator, self.n_processes, self.process, heartbeat_timeout_seconds=self.timeout
+            )
+        return several()
+
+
+def _explain_a_sudden_end() -> None:
+    """Leave a watcher that speaks if this process ends without having come to its exit.
+
+    When another process is lost, JAX aborts this one from a thread of its own: no handler and no `finally` runs. The watcher is
+    a fork that waits for the end of a pipe.
+    """
+    ours, theirs = os.pipe()
+    if os.fork():
+        os.close(ours)
+        atexit.register(os.write, theirs, b"end")
+        return
+    os.close(theirs)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    if not os.read(ours, 3):
+        os.write(2, LOST.encode())
+    os._exit(0)
+
+
+LOST = (
+    "gmdwgf: this process, or another one of the run, was lost; the same command goes on from the last checkpoint, with as many "
+    "processes as there are then\n"
+)
+
+
+def _check_count(name: str, value: Any, at_least: int) -> None:
+    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < at_least):
+        raise FieldError(name, value, f"must be null or a whole number of at least {at_least}")
+
+
+def several() -> bool:
+    """Whether the run has more than one process."""
+    return jax.process_count() > 1
+
+
+def leave(line: str) -> None:
+    """End this process with a line on standard error, without the farewell of JAX, which would wait for the others."""
+    os.write(2, f"{line}\n{LOST}".encode())
+    os._exit(1)
+
+
+def writes() -> bool:
+    """Whether this process is the one that writes files and speaks."""
+    return jax.process_index() == 0
+
+
+def told(tree: Any) -> Any:
+    """Process 0's numbers, in every process: a pytree of numbers and arrays of one shape everywhere."""
+    if not several():
+        return tree
+    from jax.experimental import multihost_utils
+
+    return jax.tree.map(np.asarray, multihost_utils.broadcast_one_to_all(tree))
