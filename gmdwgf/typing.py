@@ -1,6 +1,6 @@
 """Names for the arrays that everything here passes around; shapes are checked at run time in the tests."""
 
-from jaxtyping import Array as Array, Float as Float, Key as _Key
+from jaxtyping import Array as Array, Float as Float, Int as Int, Key as _Key
 
 Particles = Float[Array, "n d"]
 """The points that move, one row each: a batch of the model's samples."""

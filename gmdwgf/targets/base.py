@@ -2,10 +2,8 @@
 
 import abc
 
-from jaxtyping import Array, Float
-
 from gmdwgf.hyperparameters import Configurable
-from gmdwgf.typing import Key, Scalar, Targets, Weights
+from gmdwgf.typing import Array, Float, Int, Key, Scalar, Targets, Weights
 
 
 class AbstractTarget(Configurable):
@@ -27,6 +25,20 @@ class AbstractTarget(Configurable):
     @property
     def n_held_out(self) -> int | None:
         """How many distinct held-out points there are; None if they can be drawn without end."""
+        return None
+
+    @property
+    def n_classes(self) -> int:
+        """How many classes the points are labelled with (labels 0, 1, ...); 0 where they have no labels."""
+        return 0
+
+    def sample_of(self, key: Key, labels: Int[Array, " n"]) -> Targets:
+        """A training point of each of the classes `labels`, `[n dim]`, fresh for every key; only where there are classes."""
+        raise NotImplementedError(f"{type(self).__name__} has no classes")
+
+    def pictures(self, points: Targets) -> Float[Array, "m height width channels"] | None:
+        """The pictures that points `[m dim]` stand for, with values in 0..1, where points are pictures or their latents."""
+        del points
         return None
 
     def modes(self) -> tuple[Float[Array, "k d"], Weights] | None:
