@@ -78,11 +78,13 @@ def real(
     at_least: float | None = None,
     at_most: float | None = None,
     below: float | None = None,
+    or_list: bool = False,
     default: Any = dataclasses.MISSING,
 ) -> Any:
-    """A traced real number with a unit and bounds."""
-    rule = _check_real("a number", above, at_least, at_most, below)
-    return eqx.field(converter=_as_real, metadata={_RULE: rule, _UNIT: unit}, default=default)
+    """A traced real number with a unit and bounds; with `or_list` a list may stand there, kept as an array."""
+    rule = _check_real("a number or a list of numbers" if or_list else "a number", above, at_least, at_most, below)
+    as_written = lambda value: (_as_reals if or_list and isinstance(value, list | tuple) else _as_real)(value)
+    return eqx.field(converter=as_written, metadata={_RULE: rule, _UNIT: unit}, default=default)
 
 
 def reals(
@@ -103,6 +105,18 @@ def count(*, at_least: int = 1, default: Any = dataclasses.MISSING) -> Any:
             raise FieldError(name, value, f"must be at least {at_least}")
 
     return eqx.field(static=True, metadata={_RULE: check}, default=default)
+
+
+def counts(*names: str) -> Any:
+    """Static whole numbers of at least 1, one for each of `names`."""
+
+    def check(name: str, value: Any) -> None:
+        whole = isinstance(value, tuple) and all(isinstance(n, int) and not isinstance(n, bool) for n in value)
+        if not whole or len(value) != len(names) or min(value) < 1:
+            raise FieldError(name, value, f"must be whole numbers of at least 1: [{', '.join(names)}]")
+
+    as_tuple = lambda value: tuple(value) if isinstance(value, list) else value
+    return eqx.field(static=True, converter=as_tuple, metadata={_RULE: check})
 
 
 def choice(*options: str, default: Any = dataclasses.MISSING) -> Any:

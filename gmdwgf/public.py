@@ -8,6 +8,8 @@ from omegaconf import OmegaConf
 
 from gmdwgf.configuration import ConfigError, build, load_node
 from gmdwgf.drifts.base import AbstractDrift
+from gmdwgf.generators.base import Condition
+from gmdwgf.hyperparameters import FieldError
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Key, Particles
 
@@ -38,18 +40,22 @@ class LoadedRun(NamedTuple):
     params: Any
     """Parameters of the averaged generator at the last checkpoint."""
 
-    def sample(self, key: Key, n: int) -> Particles:
+    def sample(self, key: Key, n: int, condition: Condition | None = None) -> Particles:
         """`n` fresh points of the trained generator."""
-        return self.generator.sample(self.params, key, n)
+        return self.generator.sample(self.params, key, n, condition)
 
 
-def load_run(folder: str | Path, *, which: str = "latest") -> LoadedRun:
-    """Config, metrics, samples and restored generator of a run folder; `which` is `latest` or `best` (lowest MMD^2)."""
+def load_run(folder: str | Path, *, which: str = "latest", ema_decay: float | None = None) -> LoadedRun:
+    """Config, metrics, samples and restored generator of a run folder; `which` is `latest` or `best` (lowest MMD^2).
+
+    `ema_decay` chooses among the averages of a run that has several; the first is taken by default.
+    """
     import jax
 
     from gmdwgf.sweeps.folder import RunFolder
     from gmdwgf.sweeps.job import problem_of
     from gmdwgf.tracking import jsonl
+    from gmdwgf.training import averages
     from gmdwgf.training.checkpoints import Checkpoints, as_state
     from gmdwgf.training.state import initial_state
 
@@ -65,7 +71,10 @@ def load_run(folder: str | Path, *, which: str = "latest") -> LoadedRun:
     checkpoints.close()
     if found is None:
         raise ConfigError("folder", folder, "has no readable checkpoint" + "".join(f"; {line}" for line in complaints))
-    params = as_state(found[0], like).ema_params
+    try:
+        params = averages.of(problem.ema_decay, as_state(found[0], like).ema_params, ema_decay)
+    except FieldError as error:
+        raise ConfigError(error.name, error.value, error.fix) from error
     with np.load(run.samples) as kept:
         samples, steps, targets = kept["x"], kept["steps"], kept["y"]
     return LoadedRun(config, jsonl.read(run.metrics), samples, steps, targets, problem.generator, params)

@@ -18,7 +18,7 @@ ALLOWED = {
     "pairwise": SHARED | {"kernels"},
     "newton": SHARED,
     "transport": SHARED | {"kernels", "newton", "pairwise"},
-    "networks": SHARED,
+    "networks": SHARED | {"networks"},
     "optimizers": SHARED,
     "schedules": SHARED,
     "slicing": SHARED | {"pairwise"},

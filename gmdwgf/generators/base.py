@@ -1,7 +1,10 @@
 """The protocol of a generator."""
 
 import abc
+import math
 from typing import Any, NamedTuple
+
+import jax
 
 from gmdwgf.hyperparameters import Configurable, FieldError
 from gmdwgf.typing import Array, Float, Int, Key, Particles
@@ -37,6 +40,31 @@ class AbstractGenerator(Configurable):
         """Factor on the gradient of the loss (a mean over the batch of `n`); 1 unless parameters belong to one particle each."""
         del n
         return 1.0
+
+
+def n_parameters(generator: AbstractGenerator, n: int, dim: int, n_classes: int = 0) -> int:
+    """How many numbers are trained, for batches of `n` points in `dim` dimensions; nothing is allocated.
+
+    Raises FieldError where the generator cannot make such points.
+    """
+    shapes = jax.eval_shape(lambda: generator.init(jax.random.key(0), n, dim, n_classes))
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
+
+
+def check_condition(conditional: bool, condition: Condition | None) -> None:
+    """Raise ValueError unless a conditional generator is told of its points, and any other is not."""
+    if conditional != (condition is not None):
+        asks, does = ("needs", "is not given one") if conditional else ("takes no", "is given one")
+        raise ValueError(f"a generator of these parameters {asks} condition and {does}")
+
+
+def check_shape(shape: tuple[int, ...], dim: int) -> None:
+    """Raise FieldError unless pictures of `shape` are points in `dim` dimensions."""
+    if math.prod(shape) != dim:
+        fix = (
+            f"has {math.prod(shape)} numbers and the points of the dataset {dim}; give their height, width and channels"
+        )
+        raise FieldError("shape", list(shape), fix)
 
 
 def unconditional(name: str, n_classes: int) -> None:

@@ -2,28 +2,37 @@
 
 import jax
 
-from gmdwgf.generators.base import AbstractGenerator, Params
+from gmdwgf.generators.base import AbstractGenerator, Condition, Params, check_condition
 from gmdwgf.hyperparameters import choice, count
 from gmdwgf.networks import ACTIVATIONS, apply_perceptron, init_perceptron
+from gmdwgf.networks.conditioning import TOLD, init_labels, n_told, told
 from gmdwgf.typing import Key, Particles
 
 
 class MLPGenerator(AbstractGenerator):
-    """x = MLP(z), z standard normal in `noise_dim` dimensions."""
+    """x = MLP(z), z standard normal in `noise_dim` dimensions.
+
+    Where there are classes, x = MLP(z, label vector, guidance - 1): a trained vector of `noise_dim` numbers for each class,
+    standard normal at the start, so that the label weighs as much as the noise (ours).
+    """
 
     noise_dim: int = count()
     width: int = count()
     depth: int = count(at_least=0)
     activation: str = choice(*ACTIVATIONS)
 
-    def init(self, key: Key, n: int, dim: int) -> Params:
+    def init(self, key: Key, n: int, dim: int, n_classes: int = 0) -> Params:
         del n
-        return init_perceptron(key, self.noise_dim, dim, self.width, self.depth, self.activation)
+        n_in = self.noise_dim + n_told(n_classes, self.noise_dim)
+        params = init_perceptron(key, n_in, dim, self.width, self.depth, self.activation)
+        return params | init_labels(key, n_classes, self.noise_dim)
 
-    def sample(self, params: Params, key: Key, n: int) -> Particles:
+    def sample(self, params: Params, key: Key, n: int, condition: Condition | None = None) -> Particles:
         z = jax.random.normal(key, (n, self.noise_dim), params["out"]["bias"].dtype)
-        return self.apply(params, z)
+        return self.apply(params, z, condition)
 
-    def apply(self, params: Params, z: jax.Array) -> Particles:
+    def apply(self, params: Params, z: jax.Array, condition: Condition | None = None) -> Particles:
         """Points `[n dim]` of noise `z` `[n noise_dim]`."""
-        return apply_perceptron(params, z, self.width, self.depth, self.activation)
+        check_condition(TOLD in params, condition)
+        perceptron = {name: value for name, value in params.items() if name != TOLD}
+        return apply_perceptron(perceptron, told(params, z, condition), self.width, self.depth, self.activation)

@@ -2,7 +2,7 @@
 
 import jax
 
-from gmdwgf.generators.base import AbstractGenerator, Params
+from gmdwgf.generators.base import AbstractGenerator, Condition, Params, unconditional
 from gmdwgf.hyperparameters import real
 from gmdwgf.typing import Key, Particles, Scalar
 
@@ -17,12 +17,13 @@ class ParticlesGenerator(AbstractGenerator):
 
     init_scale: Scalar = real("data units", above=0)
 
-    def init(self, key: Key, n: int, dim: int) -> Params:
+    def init(self, key: Key, n: int, dim: int, n_classes: int = 0) -> Params:
+        unconditional("particles", n_classes)
         return {"x": self.init_scale * jax.random.normal(key, (n, dim))}
 
-    def sample(self, params: Params, key: Key, n: int) -> Particles:
+    def sample(self, params: Params, key: Key, n: int, condition: Condition | None = None) -> Particles:
         """The first `n` particles, or all of them where there are fewer: a cloud has no fresh samples to give."""
-        del key
+        del key, condition
         return params["x"][:n]
 
     def loss_scale(self, n: int) -> float:

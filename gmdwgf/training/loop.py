@@ -12,7 +12,7 @@ import numpy as np
 from gmdwgf.metrics.suite import MetricSuite, Reference
 from gmdwgf.sweeps.folder import RunFolder
 from gmdwgf.tracking import Tracker, jsonl
-from gmdwgf.training import devices, hosts
+from gmdwgf.training import averages, devices, hosts
 from gmdwgf.training.checkpoints import Checkpoints, as_plain, as_state
 from gmdwgf.training.interrupts import Interrupts
 from gmdwgf.training.plan import Problem, TrainingPlan
@@ -83,8 +83,12 @@ def train(run: Run) -> Outcome:
     def look(state: TrainState, logs: dict, step: int) -> None:
         nonlocal record, best
         n = max(run.suite.n_samples, run.plan.n_snapshot)
-        x = np.asarray(evaluation_samples(run.problem, state.ema_params, run.key, n))
-        record = {"step": step, "seconds": seconds, **run.suite.evaluate(x[: run.suite.n_samples], reference), **logs}
+        scores, clouds = {}, []
+        for suffix, params in averages.by_suffix(run.plan.ema_decay, state.ema_params).items():
+            clouds.append(np.asarray(evaluation_samples(run.problem, params, run.key, n)))
+            values = run.suite.evaluate(clouds[-1][: run.suite.n_samples], reference)
+            scores |= {name + suffix: value for name, value in values.items()}
+        x, record = clouds[0], {"step": step, "seconds": seconds, **scores, **logs}
         if record["mmd2"] < best["mmd2"]:
             best = {"mmd2": record["mmd2"], "step": step}
         snapshots.add(step, x[: run.plan.n_snapshot])
@@ -157,6 +161,7 @@ def _divergence(state: TrainState) -> dict[str, float | int | str]:
 def velocity_field(problem: Problem, state: TrainState, grid: Array) -> Array:
     """The drift at the points of a grid, for one batch of the trained generator and of the target."""
     key = functools.partial(purpose, state.key, jnp.zeros((), int))
-    x = problem.generator.sample(state.ema_params, key("velocity_plot"), problem.batch_size)
+    params = averages.of(problem.ema_decay, state.ema_params)
+    x = problem.generator.sample(params, key("velocity_plot"), problem.batch_size)
     y = problem.target.sample(key("targets"), problem.n_targets)
     return problem.drift_at(state.step).update(state.drift_state, x, y, key("drift"), at=grid)[0].v

@@ -2,6 +2,7 @@
 
 import equinox as eqx
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.generators.base import AbstractGenerator
@@ -9,6 +10,7 @@ from gmdwgf.hyperparameters import Configurable, FieldError, choice, count, real
 from gmdwgf.optimizers import AbstractOptimizer
 from gmdwgf.schedules import AbstractSchedule, with_value
 from gmdwgf.targets.base import AbstractTarget
+from gmdwgf.training.averages import Decay, suffixes
 from gmdwgf.training.local_field import LocalField
 from gmdwgf.typing import Scalar
 
@@ -22,7 +24,7 @@ class TrainingPlan(Configurable):
     field: str = choice("global", "local")
     n_sub_batches: int = count()
     eta: Scalar = real("fraction of the drift travelled in a step", above=0)
-    ema_decay: Scalar = real("", at_least=0, at_most=1)
+    ema_decay: Decay = real("", at_least=0, at_most=1, or_list=True)
     divergence_radius: Scalar = real("data units: a particle beyond it ends the run as diverged", above=0)
     eval_every: int = count()
     checkpoint_every: int = count()
@@ -31,6 +33,8 @@ class TrainingPlan(Configurable):
 
     def __check_init__(self) -> None:
         super().__check_init__()
+        if not isinstance(self.ema_decay, Tracer):
+            suffixes(self.ema_decay)
         for name in ("batch_size", "n_targets") if self.field == "local" else ():
             size = getattr(self, name)
             if size % self.n_sub_batches:
@@ -48,7 +52,7 @@ class Problem(eqx.Module):
     optimizer: AbstractOptimizer
     n_steps: Scalar
     eta: Scalar
-    ema_decay: Scalar
+    ema_decay: Decay
     divergence_radius: Scalar
     batch_size: int = eqx.field(static=True)
     n_targets: int = eqx.field(static=True)

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from gmdwgf.training import devices
+from gmdwgf.training import averages, devices
 from gmdwgf.training.plan import Problem
 from gmdwgf.typing import Array, Key, Scalar
 
@@ -30,6 +30,7 @@ class TrainState(eqx.Module):
     key: Key
     params: Any
     ema_params: Any
+    """Like `params`; a tuple of such where there are several decays (see `averages`)."""
     opt_state: Any
     drift_state: Any
     health: Health
@@ -53,7 +54,7 @@ def initial_state(problem: Problem, key: Key) -> TrainState:
         step=start,
         key=key,
         params=params,
-        ema_params=jax.tree.map(jnp.copy, params),
+        ema_params=averages.start(problem.ema_decay, params),
         opt_state=problem.optimizer.init(params),
         drift_state=problem.drift_at(start).init(purpose(key, start, "drift_init"), x, y),
         health=Health(jnp.zeros((), bool), start, start, jnp.zeros(())),

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from gmdwgf.training import devices
+from gmdwgf.training import averages, devices
 from gmdwgf.training.plan import Problem
 from gmdwgf.training.state import Health, TrainState, purpose
 from gmdwgf.typing import Array, Particles, Scalar
@@ -36,12 +36,11 @@ def train_step(problem: Problem, state: TrainState) -> tuple[TrainState, dict[st
         gradient, state.opt_state, state.params, state.step, problem.n_steps
     )
     params = optax.apply_updates(state.params, updates)
-    decay = jnp.minimum(problem.ema_decay, (1 + state.step) / (10 + state.step))  # a short memory at the start (ours)
     moved = TrainState(
         step=state.step + 1,
         key=state.key,
         params=params,
-        ema_params=optax.incremental_update(params, state.ema_params, 1 - decay),
+        ema_params=averages.follow(problem.ema_decay, state.step, params, state.ema_params),
         opt_state=opt_state,
         drift_state=drift_state,
         health=_examine(problem, state.step, output.v, x, loss, params),

@@ -1,14 +1,12 @@
-"""Networks, shared by generators and critics. Flax NNX, used functionally: parameters are a plain pytree."""
+"""The multilayer perceptron."""
 
 import functools
 
 import jax
 from flax import nnx
 
+from gmdwgf.networks.functional import Params, default_float, init, network
 from gmdwgf.typing import Key
-
-Params = dict
-"""Nested dictionaries of arrays."""
 
 ACTIVATIONS = {"silu": jax.nn.silu, "gelu": jax.nn.gelu, "relu": jax.nn.relu, "tanh": jax.nn.tanh}
 
@@ -19,7 +17,7 @@ class Perceptron(nnx.Module):
     def __init__(self, n_in: int, n_out: int, width: int, depth: int, activation: str, rngs: nnx.Rngs):
         sizes = [n_in, *[width] * depth]
         pairs = zip(sizes[:-1], sizes[1:], strict=True)
-        linear = functools.partial(nnx.Linear, param_dtype=jax.dtypes.canonicalize_dtype(float), rngs=rngs)
+        linear = functools.partial(nnx.Linear, param_dtype=default_float(), rngs=rngs)
         self.hidden = nnx.List([linear(fan_in, fan_out) for fan_in, fan_out in pairs])
         self.out = linear(sizes[-1], n_out)
         self.activation = ACTIVATIONS[activation]
@@ -32,14 +30,10 @@ class Perceptron(nnx.Module):
 
 def init_perceptron(key: Key, n_in: int, n_out: int, width: int, depth: int, activation: str) -> Params:
     """Fresh parameters."""
-    network = Perceptron(n_in, n_out, width, depth, activation, nnx.Rngs(key))
-    return nnx.to_pure_dict(nnx.state(network, nnx.Param))
+    return init(lambda rngs: Perceptron(n_in, n_out, width, depth, activation, rngs), key)
 
 
 def apply_perceptron(params: Params, inputs: jax.Array, width: int, depth: int, activation: str) -> jax.Array:
-    """Outputs `[n n_out]` for `inputs` `[n n_in]`; the structure is rebuilt from the sizes, inside the trace."""
+    """Outputs `[n n_out]` for `inputs` `[n n_in]`."""
     n_in, n_out = inputs.shape[-1], params["out"]["bias"].shape[0]
-    empty = nnx.eval_shape(lambda: Perceptron(n_in, n_out, width, depth, activation, nnx.Rngs(0)))
-    graph, state = nnx.split(empty, nnx.Param)
-    nnx.replace_by_pure_dict(state, params)
-    return nnx.merge(graph, state)(inputs)
+    return network(lambda rngs: Perceptron(n_in, n_out, width, depth, activation, rngs), params)(inputs)

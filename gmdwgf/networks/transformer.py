@@ -1,0 +1,132 @@
+"""Pieces of a transformer on the patches of a picture: attention with rotary positions, gated layers, adaLN-zero.
+
+Everything acts on one row of a batch by itself, so that particles meet only in the drift. `dtype` is the precision of the
+work (None: that of the parameters); norms, softmax and modulation always keep that of the parameters.
+"""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import nnx
+
+from gmdwgf.networks.functional import default_float
+from gmdwgf.typing import Array, Float
+
+
+def linear(n_in: int, n_out: int, rngs: nnx.Rngs, dtype: Any = None, *, zero: bool = False) -> nnx.Linear:
+    """A layer with bias 0, and weights Glorot uniform or all 0."""
+    kernel_init = nnx.initializers.zeros if zero else nnx.initializers.xavier_uniform()
+    return nnx.Linear(n_in, n_out, kernel_init=kernel_init, dtype=dtype, param_dtype=default_float(), rngs=rngs)
+
+
+def rms_norm(width: int, rngs: nnx.Rngs, dtype: Any = None) -> nnx.RMSNorm:
+    """h / rms(h) times learned weights, which start at 1."""
+    return nnx.RMSNorm(width, epsilon=1e-6, dtype=dtype, param_dtype=default_float(), rngs=rngs)
+
+
+def rotated(h: Float[Array, "n t heads k"], positions: Float[Array, " t"]) -> Float[Array, "n t heads k"]:
+    """Rotary positions: numbers j and j + k/2 turn as a plane by the angle position / 10000^(2 j / k) (Su et al. 2021).
+
+    The scalar product of two rotated vectors depends on their positions only through the difference.
+    """
+    half = h.shape[-1] // 2
+    angles = positions[:, None] / 10000.0 ** (jnp.arange(half, dtype=positions.dtype) / half)
+    cos, sin = (turn(angles)[:, None, :].astype(h.dtype) for turn in (jnp.cos, jnp.sin))
+    first, second = jnp.split(h, 2, axis=-1)
+    return jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
+
+
+class Attention(nnx.Module):
+    """Softmax attention of `n_heads` heads; queries and keys are normalised (QK-norm, Henry et al. 2020), then rotated."""
+
+    def __init__(self, width: int, n_heads: int, dtype: Any, rngs: nnx.Rngs):
+        self.qkv = linear(width, 3 * width, rngs, dtype)
+        self.q_norm = rms_norm(width // n_heads, rngs, dtype)
+        self.k_norm = rms_norm(width // n_heads, rngs, dtype)
+        self.out = linear(width, width, rngs, dtype)
+        self.n_heads = n_heads
+
+    def __call__(self, h: Float[Array, "n t w"], positions: Float[Array, " t"]) -> Float[Array, "n t w"]:
+        q, k, v = jnp.moveaxis(self.qkv(h).reshape(*h.shape[:2], 3, self.n_heads, -1), 2, 0)
+        q, k = rotated(self.q_norm(q), positions), rotated(self.k_norm(k), positions)
+        # By hand, as jax.nn.dot_product_attention takes its softmax in single precision even in double precision runs.
+        at_least_single = jnp.promote_types(h.dtype, jnp.float32)
+        logits = jnp.einsum("nihk,njhk->nhij", q, k, preferred_element_type=at_least_single) / q.shape[-1] ** 0.5
+        weights = jax.nn.softmax(logits, axis=-1).astype(v.dtype)
+        return self.out(jnp.einsum("nhij,njhk->nihk", weights, v).reshape(h.shape))
+
+
+class SwiGLU(nnx.Module):
+    """out(silu(gate h) * up h), hidden width 8/3 of the width, rounded up to a multiple of 32 (Shazeer 2020)."""
+
+    def __init__(self, width: int, dtype: Any, rngs: nnx.Rngs):
+        hidden = -(-(8 * width // 3) // 32) * 32
+        self.gate = linear(width, hidden, rngs, dtype)
+        self.up = linear(width, hidden, rngs, dtype)
+        self.out = linear(hidden, width, rngs, dtype)
+
+    def __call__(self, h):
+        return self.out(jax.nn.silu(self.gate(h)) * self.up(h))
+
+
+class Modulation(nnx.Module):
+    """`n` vectors of `width` made from the condition, all 0 at the start (adaLN-zero, Peebles & Xie 2023)."""
+
+    def __init__(self, n: int, width: int, rngs: nnx.Rngs):
+        self.linear = linear(width, n * width, rngs, zero=True)
+        self.n = n
+
+    def __call__(self, condition: Float[Array, "n w"], dtype: Any) -> list[Array]:
+        vectors = self.linear(jax.nn.silu(condition))[:, None, :]
+        return jnp.split(vectors.astype(dtype), self.n, axis=-1)
+
+
+def modulated(h, shift, scale):
+    """h (1 + scale) + shift."""
+    return h * (1 + scale) + shift
+
+
+class Block(nnx.Module):
+    """Attention and a gated layer, each shifted, scaled and gated by the condition; the identity at the start."""
+
+    def __init__(self, width: int, n_heads: int, dtype: Any, rngs: nnx.Rngs):
+        self.modulation = Modulation(6, width, rngs)
+        self.attention_norm = rms_norm(width, rngs, dtype)
+        self.attention = Attention(width, n_heads, dtype, rngs)
+        self.layer_norm = rms_norm(width, rngs, dtype)
+        self.layer = SwiGLU(width, dtype, rngs)
+
+    def __call__(self, h: Float[Array, "n t w"], condition: Float[Array, "n w"]) -> Float[Array, "n t w"]:
+        positions = jnp.arange(h.shape[1], dtype=condition.dtype)
+        shift, scale, gate, layer_shift, layer_scale, layer_gate = self.modulation(condition, h.dtype)
+        h = h + gate * self.attention(modulated(self.attention_norm(h), shift, scale), positions)
+        return h + layer_gate * self.layer(modulated(self.layer_norm(h), layer_shift, layer_scale))
+
+
+def waves(positions: Float[Array, " t"], n: int) -> Float[Array, "t n"]:
+    """sin and cos of position / 10000^(2 j / n): `n` numbers that tell a position (Vaswani et al. 2017)."""
+    angles = positions[:, None] / 10000.0 ** (2 * jnp.arange(n // 2, dtype=positions.dtype) / n)
+    return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)
+
+
+def grid_waves(n_rows: int, n_columns: int, n: int, dtype: Any) -> Float[Array, "t n"]:
+    """`n` numbers that tell a place on a grid, read row by row: half for its column, half for its row."""
+    columns, rows = (jnp.tile(jnp.arange(n_columns), n_rows), jnp.repeat(jnp.arange(n_rows), n_columns))
+    of = functools.partial(waves, n=n // 2)
+    return jnp.concatenate([of(columns.astype(dtype)), of(rows.astype(dtype))], axis=-1)
+
+
+def patches(x: Float[Array, "n h w c"], size: int) -> Float[Array, "n t k"]:
+    """Patches of `size` by `size` pixels, row by row, each flattened as `[size size c]`."""
+    n, height, width, channels = x.shape
+    tiles = x.reshape(n, height // size, size, width // size, size, channels)
+    return tiles.swapaxes(2, 3).reshape(n, -1, size * size * channels)
+
+
+def picture(tiles: Float[Array, "n t k"], height: int, width: int, size: int) -> Float[Array, "n h w c"]:
+    """The picture `[n height width c]` that was cut into `patches`."""
+    n = tiles.shape[0]
+    grid = tiles.reshape(n, height // size, width // size, size, size, -1)
+    return grid.swapaxes(2, 3).reshape(n, height, width, -1)

@@ -1,0 +1,187 @@
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from hydra import compose, initialize_config_dir
+
+from gmdwgf.configuration import build, config_dir
+from gmdwgf.generators.base import Condition, n_parameters
+from gmdwgf.generators.dit import DiTGenerator
+from gmdwgf.hyperparameters import FieldError
+
+N_CLASSES, DIM = 3, 4 * 6 * 2
+
+
+def dit(**changes) -> DiTGenerator:
+    fields = {"shape": [4, 6, 2], "patch_size": 2, "width": 16, "depth": 2, "n_heads": 2, "n_registers": 3}
+    fields |= {"n_styles": 2, "n_codes": 4, "compute_dtype": "float32", "remat": False}
+    return DiTGenerator(**(fields | changes))
+
+
+@functools.partial(jax.jit, static_argnames="n_classes")
+def fresh(generator, n_classes=0):
+    return generator.init(jax.random.key(0), 1, DIM, n_classes)
+
+
+@jax.jit
+def apply(generator, params, z, styles, condition):
+    return generator.apply(params, z, styles, condition)
+
+
+@functools.partial(jax.jit, static_argnames="n")
+def sample(generator, params, key, n, condition=None):
+    return generator.sample(params, key, n, condition)
+
+
+@jax.jit
+def awake(params, key=1, size=0.3):
+    """Parameters moved at random, so that nothing is 0 or 1 any more."""
+    leaves, treedef = jax.tree.flatten(params)
+    keys = jax.random.split(jax.random.key(key), len(leaves))
+    moved = [leaf + size * jax.random.normal(k, leaf.shape) for leaf, k in zip(leaves, keys, strict=True)]
+    return treedef.unflatten(moved)
+
+
+def told(n, label=None, guidance=1.0):
+    labels = jnp.arange(n) % N_CLASSES if label is None else jnp.full(n, label)
+    return Condition(labels, jnp.full(n, guidance))
+
+
+@pytest.fixture(scope="module")
+def conditional():
+    return awake(fresh(dit(), N_CLASSES))
+
+
+@pytest.mark.parametrize(("name", "published"), [("dit_b2", 133), ("dit_l2", 463)])
+def test_the_published_sizes_have_the_published_number_of_parameters(name, published):
+    # Deng et al. 2026, Table 5, in millions; 1000 classes. Nothing is allocated.
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        generator = build(compose("train", overrides=[f"generator={name}"])["generator"], "generator")
+    n = n_parameters(generator, 1, math.prod(generator.shape), n_classes=1000)
+    assert round(n / 1e6) == published
+
+
+def test_the_output_is_zero_at_the_start():
+    x = sample(dit(), fresh(dit(), N_CLASSES), jax.random.key(1), 4, told(4))
+    np.testing.assert_array_equal(x, np.zeros((4, DIM)))
+
+
+def test_registers_are_no_part_of_the_output_and_reach_it_only_through_the_blocks():
+    params = fresh(dit())
+    params["head"]["out"] = awake(params["head"]["out"])
+    draw = lambda params: np.asarray(sample(dit(), params, jax.random.key(1), 4))
+    moved = params | {"stem": params["stem"] | {"register_places": params["stem"]["register_places"] + 1}}
+    assert draw(params).shape == (4, DIM)
+    np.testing.assert_array_equal(draw(moved), draw(params))  # the blocks are still the identity
+    opened = {"blocks": awake(params["blocks"])}
+    assert np.abs(draw(moved | opened) - draw(params | opened)).max() > 1e-3
+
+
+def test_rows_do_not_meet(conditional):
+    n = 5
+    z = jax.random.normal(jax.random.key(2), (n, DIM))
+    styles = jax.random.randint(jax.random.key(3), (n, 2), 0, 4)
+    together = apply(dit(), conditional, z, styles, told(n))
+    for row in range(n):
+        one = slice(row, row + 1)
+        alone = apply(dit(), conditional, z[one], styles[one], jax.tree.map(lambda leaf, one=one: leaf[one], told(n)))
+        np.testing.assert_allclose(alone, together[one], rtol=2e-5, atol=2e-5)
+
+
+def test_noise_styles_label_and_guidance_all_matter(conditional):
+    z, styles = jax.random.normal(jax.random.key(2), (1, DIM)), jnp.asarray([[0, 3]])
+    base = apply(dit(), conditional, z, styles, told(1, 0, 1.0))
+    for changed in (
+        apply(dit(), conditional, z + 0.1, styles, told(1, 0, 1.0)),
+        apply(dit(), conditional, z, jnp.asarray([[0, 2]]), told(1, 0, 1.0)),
+        apply(dit(), conditional, z, jnp.asarray([[3, 0]]), told(1, 0, 1.0)),  # each style has its own table
+        apply(dit(), conditional, z, styles, told(1, 1, 1.0)),
+        apply(dit(), conditional, z, styles, told(1, 0, 2.0)),
+    ):
+        assert np.abs(changed - base).max() > 1e-4
+
+
+def test_twenty_steps_learn_a_picture_for_each_class():
+    generator = dit(width=32)
+    params = fresh(generator, N_CLASSES)
+    goals = jax.random.normal(jax.random.key(7), (N_CLASSES, DIM))
+    condition, optimizer = told(12), optax.adam(1e-2)
+
+    def loss_of(params, key):
+        return jnp.mean((generator.sample(params, key, 12, condition) - goals[condition.label]) ** 2)
+
+    @jax.jit
+    def step(params, opt_state, key):
+        loss, gradient = jax.value_and_grad(loss_of)(params, key)
+        updates, opt_state = optimizer.update(gradient, opt_state)
+        return optax.apply_updates(params, updates), opt_state, loss
+
+    opt_state, losses, spreads = optimizer.init(params), [], []
+    for key in jax.random.split(jax.random.key(1), 21):
+        one, other = (sample(generator, params, key, 1, told(1, label)) for label in (0, 1))
+        spreads.append(float(jnp.abs(one - other).max()))
+        params, opt_state, loss = step(params, opt_state, key)
+        losses.append(float(loss))
+    # Step 1 moves only the last layer, step 2 what modulates it: the label matters from then on.
+    assert spreads[:2] == [0.0, 0.0]
+    assert spreads[2] > 0
+    assert losses[-1] < 0.6 * losses[0]
+
+
+def test_one_trace_serves_every_label_and_guidance_scale(conditional):
+    generator = dit()
+    draw = jax.jit(lambda condition: generator.sample(conditional, jax.random.key(1), 2, condition))
+    for label, guidance in ((0, 1.0), (1, 2.5), (2, 4.0)):
+        draw(told(2, label, guidance))
+    assert draw._cache_size() == 1
+
+
+def test_a_vmap_over_parameters_is_one_by_one(conditional):
+    key = jax.random.key(3)
+    others = awake(conditional, key=9)
+    both = jax.tree.map(lambda a, b: jnp.stack([a, b]), conditional, others)
+    draw = lambda params: sample(dit(), params, key, 2, told(2))
+    for one, expected in zip(jax.vmap(draw)(both), (draw(conditional), draw(others)), strict=True):
+        np.testing.assert_allclose(one, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_double_single_and_half_precision_agree(x64):
+    params = awake(fresh(dit(), N_CLASSES), size=0.1)
+    z = jax.random.normal(jax.random.key(2), (4, DIM))
+    styles = jnp.zeros((4, 2), int)
+    exact = apply(dit(), params, z, styles, told(4))
+    assert exact.dtype == jnp.float64
+    single = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), params)
+    told_single = told(4)._replace(guidance=jnp.ones(4, jnp.float32))
+    for name, tolerance in (("float32", 1e-5), ("bfloat16", 3e-2)):
+        x = apply(dit(compute_dtype=name), single, z.astype(jnp.float32), styles, told_single)
+        assert x.dtype == jnp.float32
+        assert np.linalg.norm(x - exact) < tolerance * np.linalg.norm(exact)
+
+
+def test_rematerialisation_changes_no_gradient(conditional):
+    def gradient(remat):
+        loss = lambda params: jnp.mean(dit(remat=remat).sample(params, jax.random.key(3), 2, told(2)) ** 2)
+        return jax.jit(jax.grad(loss))(conditional)
+
+    close = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+    jax.tree.map(close, gradient(True), gradient(False))
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"patch_size": 4}, "patch_size=4: must divide height and width"),
+        ({"width": 18}, "width=18: must be a multiple of 4 and of twice n_heads=2"),
+        ({"shape": [4, 6]}, r"shape=\(4, 6\): must be whole numbers of at least 1: \[height, width, channels\]"),
+        ({"shape": "4x6x2"}, "shape=4x6x2: must be whole numbers"),
+        ({"compute_dtype": "float16"}, "compute_dtype=float16: must be one of float32, bfloat16"),
+    ],
+)
+def test_sizes_that_do_not_fit_are_refused(changes, complaint):
+    with pytest.raises(FieldError, match=complaint):
+        dit(**changes)
