@@ -25,6 +25,7 @@ ALLOWED = {
     "drifts": SHARED | {"kernels", "pairwise", "transport", "networks", "optimizers", "slicing", "drifts"},
     "targets": SHARED | {"kernels", "targets"},
     "generators": SHARED | {"networks", "generators"},
+    "features": SHARED | {"networks", "features"},
     "metrics": SHARED | {"kernels", "pairwise", "transport", "slicing", "metrics"},
     "training": SHARED
     | {
@@ -34,6 +35,7 @@ ALLOWED = {
         "drifts",
         "targets",
         "generators",
+        "features",
         "metrics",
         "training",
         "tracking",

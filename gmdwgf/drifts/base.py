@@ -3,10 +3,11 @@
 import abc
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 
 from gmdwgf.hyperparameters import Configurable
-from gmdwgf.typing import Key, Particles, Scalar, Targets, Weights
+from gmdwgf.typing import Array, Float, Key, Particles, Scalar, Targets, Weights
 
 State = Any
 """Whatever a drift carries from step to step, a pytree of arrays; `()` for most."""
@@ -63,6 +64,28 @@ class AbstractDrift(Configurable):
         y_weights: Weights | None = None,
     ) -> tuple[DriftOutput, State]:
         """Velocity at `at` and the next state."""
+
+    def update_groups(
+        self,
+        states: State,
+        x: Float[Array, "groups n d"],
+        y: Float[Array, "groups m d"],
+        keys: Array,
+        *,
+        negatives: Float[Array, "groups k d"] | None = None,
+        negative_weights: Float[Array, "groups k"] | None = None,
+    ) -> tuple[DriftOutput, State]:
+        """Velocities `[groups n d]` of several pairs of clouds (classes), each with its own state and key.
+
+        Groups do not see each other, unless a drift says otherwise. `negatives` are points that repel as particles do, each
+        like `negative_weights` particles, but do not move.
+        """
+        if negatives is None or negative_weights is None:
+            return jax.vmap(self.update)(states, x, y, keys)
+        masses = jnp.concatenate([jnp.ones(x.shape[:2], x.dtype), negative_weights], axis=1)
+        ask = jax.vmap(lambda state, x, y, key, a: self.update(state, x, y, key, x_weights=a))
+        output, states = ask(states, jnp.concatenate([x, negatives], axis=1), y, keys, masses)
+        return output._replace(v=output.v[:, : x.shape[1]]), states
 
     @abc.abstractmethod
     def tags(self) -> Tags:

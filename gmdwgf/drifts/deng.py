@@ -1,9 +1,10 @@
 """The drift of Deng et al. 2026, Algorithm 2 as printed (zoo Z6)."""
 
+import jax
 import jax.numpy as jnp
 
 from gmdwgf import pairwise
-from gmdwgf.drifts.affinity import Candidates, centred, joint_drift, laplace
+from gmdwgf.drifts.affinity import Candidates, joint_drift, laplace
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
 from gmdwgf.hyperparameters import flag, reals
 from gmdwgf.typing import Array, Float
@@ -22,6 +23,7 @@ class DengDrift(StatelessDrift):
     Self term: `self_mask` takes a particle out of its own candidates, as the paper does (adding 1e6 to its distance);
     the field is then not zero on identical clouds. Away from the particles (`at`) there are no self-pairs and the
     column sums stay those over the particles.
+    Guidance negatives are candidates with their weight as copies, and no queries: they are in no column sum.
     Source: Deng et al. 2026 (arXiv:2602.04770) Algorithm 2. Weights count as fractional copies of a point (ours).
     """
 
@@ -30,16 +32,30 @@ class DengDrift(StatelessDrift):
 
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
         del key
-        x, y, at = centred(x, y, at)
         n, m = x.shape[0], y.shape[0]
         x_copies, y_copies = n * pairwise.masses(x_weights, x), m * pairwise.masses(y_weights, y)
-        copies = jnp.concatenate([x_copies, y_copies])
-        candidates = Candidates(jnp.concatenate([x, y]), copies, copies, n_repelling=n)
+        v = self._towards(x, x_copies, y, y_copies, x[:0], x_copies[:0], at)
+        return DriftOutput(v, {"v_rms": rms(v)})
+
+    def update_groups(self, states, x, y, keys, *, negatives=None, negative_weights=None):
+        del keys
+        negatives = x[:, :0] if negatives is None else negatives
+        weights = jnp.zeros(negatives.shape[:2], x.dtype) if negative_weights is None else negative_weights
+        ones = jnp.ones(x.shape[1], x.dtype), jnp.ones(y.shape[1], y.dtype)
+        v = jax.vmap(lambda x, y, others, w: self._towards(x, ones[0], y, ones[1], others, w))(x, y, negatives, weights)
+        return DriftOutput(v, {"v_rms": jax.vmap(rms)(v)}), states
+
+    def _towards(self, x, x_copies, y, y_copies, negatives, negative_copies, at=None):
+        """The drift with further negatives, which are candidates and not queries: only particles count in a column."""
+        x, y, negatives, *rest = pairwise.centred(x, y, negatives, *(() if at is None else (at,)))
+        at = rest[0] if rest else None
+        points, copies = jnp.concatenate([x, negatives, y]), jnp.concatenate([x_copies, negative_copies, y_copies])
+        candidates = Candidates(points, copies, copies, n_repelling=x.shape[0] + negatives.shape[0])
         mask = jnp.inf if self.self_mask else 0.0
         v = jnp.zeros_like(x if at is None else at)
         for temperature in self.temperature.astype(x.dtype):
             v = v + joint_drift(at, x, x_copies, candidates, laplace(temperature), mask, product_floor=0.0)
-        return DriftOutput(v, {"v_rms": rms(v)})
+        return v
 
     def tags(self) -> Tags:
         return Tags(zero_at_equality=not self.self_mask, curl_free=False, flow_of=None, reach="local")

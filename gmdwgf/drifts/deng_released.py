@@ -55,7 +55,7 @@ class DengReleasedDrift(StatelessDrift):
     `rms_normalise: false` sums the V as they are.
     Self term: the batch with itself; `self_mask` adds 100 to the scaled distance, which leaves the floor.
     Weights multiply finished affinities and the terms of S, as in the release; they are no copies of a point.
-    Extra negatives (for guidance) come with `grouped` and `loss`; `velocity` is the case of one group without them.
+    Groups (classes) share S and mean V^2, and may have extra negatives (for guidance); `velocity` is one group without them.
     Source: Deng et al. 2026 (arXiv:2602.04770), their released code, written anew from its formula.
     """
 
@@ -74,6 +74,13 @@ class DengReleasedDrift(StatelessDrift):
         }
         found = self.grouped(x[None], y[None], at=None if at is None else at[None], **weights)
         return DriftOutput(found.v[0], {"v_rms": rms(found.v[0]), "raw_rms": rms(found.raw[0]), "unit": found.unit})
+
+    def update_groups(self, states, x, y, keys, *, negatives=None, negative_weights=None):
+        del keys
+        found = self.grouped(x, y, negatives, negative_weights=negative_weights)
+        v_rms, raw_rms = (jnp.sqrt(jnp.mean(jnp.sum(v**2, axis=-1), axis=-1)) for v in (found.v, found.raw))
+        unit = jnp.broadcast_to(found.unit, v_rms.shape)
+        return DriftOutput(found.v, {"v_rms": v_rms, "raw_rms": raw_rms, "unit": unit}), states
 
     def loss(self, x: Groups, y: Groups, negatives: Groups | None = None, **weights) -> Float[Array, " groups"]:
         """The released loss of each group: mean over particles and coordinates of ((x - sg(x + v)) / u)^2.

@@ -98,6 +98,9 @@ def _leave_the_others(error: Exception) -> None:
 
 _PIECES = ("dataset", "drift", "generator", "optimizer", "training", "metrics", "tracking", "devices")
 
+_OPTIONAL = ("condition", "features")
+"""Pieces that a config may do without."""
+
 
 def problem_of(config: dict[str, Any]) -> Any:
     """The problem (target, drift, generator, optimiser and their numbers) of a resolved config."""
@@ -109,14 +112,27 @@ def _build(config: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
     from gmdwgf.sweeps.fields import build_drift
 
     pieces = {name: build(config[name], name) for name in names if name != "drift"}
+    pieces |= {name: build(config[name], name) for name in _OPTIONAL if config.get(name)}
     return pieces | {"drift": build_drift(config["drift"], pieces["dataset"])}
 
 
 def _problem(pieces: dict[str, Any]) -> Any:
+    from gmdwgf.generators.base import n_parameters
+    from gmdwgf.hyperparameters import FieldError
     from gmdwgf.training.plan import make_problem
 
     target, generator, optimizer, plan = (pieces[name] for name in ("dataset", "generator", "optimizer", "training"))
-    return make_problem(target, pieces["drift"].drift, generator, optimizer, plan, pieces["drift"].schedules)
+    drift, schedules = pieces["drift"].drift, pieces["drift"].schedules
+    optional = {name: pieces.get(name) for name in _OPTIONAL}
+    try:
+        problem = make_problem(target, drift, generator, optimizer, plan, schedules, **optional)
+    except FieldError as error:
+        raise ConfigError(f"condition.{error.name}", error.value, error.fix) from error
+    try:
+        n_parameters(generator, plan.batch_size, target.dim, problem.n_classes)
+    except FieldError as error:
+        raise ConfigError(f"generator.{error.name}", error.value, error.fix) from error
+    return problem
 
 
 def _seed(value: Any) -> int:

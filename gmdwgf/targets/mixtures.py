@@ -11,7 +11,7 @@ from jax.core import Tracer
 
 from gmdwgf.hyperparameters import FieldError, count, real, reals
 from gmdwgf.targets.base import AbstractTarget
-from gmdwgf.typing import Array, Float, Key, Scalar, Targets, Weights
+from gmdwgf.typing import Array, Float, Int, Key, Scalar, Targets, Weights
 
 
 class AbstractRoundMixture(AbstractTarget):
@@ -36,7 +36,15 @@ class AbstractRoundMixture(AbstractTarget):
         centres, masses = self.modes()
         key_mode, key_noise = jax.random.split(key)
         mode = jax.random.choice(key_mode, masses.shape[0], (n,), p=masses)
-        return centres[mode] + self.noise * jax.random.normal(key_noise, (n, self.dim))
+        return self.sample_of(key_noise, mode)
+
+    @property
+    def n_classes(self) -> int:
+        """The modes are the classes."""
+        return jax.eval_shape(self.modes)[0].shape[0]
+
+    def sample_of(self, key: Key, labels: Int[Array, " n"]) -> Targets:
+        return self.modes()[0][labels] + self.noise * jax.random.normal(key, (labels.shape[0], self.dim))
 
     def mode_radius(self) -> Scalar:
         return 3 * self.noise

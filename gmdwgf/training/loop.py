@@ -13,6 +13,7 @@ from gmdwgf.metrics.suite import MetricSuite, Reference
 from gmdwgf.sweeps.folder import RunFolder
 from gmdwgf.tracking import Tracker, jsonl
 from gmdwgf.training import averages, devices, hosts
+from gmdwgf.training.batch import draw_batch
 from gmdwgf.training.checkpoints import Checkpoints, as_plain, as_state
 from gmdwgf.training.interrupts import Interrupts
 from gmdwgf.training.plan import Problem, TrainingPlan
@@ -46,8 +47,8 @@ class Outcome(NamedTuple):
 @functools.partial(jax.jit, static_argnames="n")
 def evaluation_samples(problem: Problem, params, key: Key, n: int) -> Particles:
     """Samples from fixed noise, the same at every evaluation."""
-    x = devices.spread(problem.generator.sample(params, purpose(key, jnp.zeros((), int), "evaluation"), n))
-    return devices.whole(x)
+    key = purpose(key, jnp.zeros((), int), "evaluation")
+    return devices.whole(devices.spread(problem.generator.sample(params, key, n, problem.evaluation(n))))
 
 
 def fixed_reference(suite: MetricSuite, problem: Problem) -> Reference:
@@ -62,7 +63,8 @@ def fixed_reference(suite: MetricSuite, problem: Problem) -> Reference:
 
 def _samples_at_start(problem: Problem, n: int) -> Particles:
     key = jax.random.key(0)
-    return problem.generator.sample(problem.generator.init(key, problem.batch_size, problem.target.dim), key, n)
+    params = problem.generator.init(key, problem.batch_size, problem.target.dim, problem.n_classes)
+    return problem.generator.sample(params, key, n, problem.evaluation(n))
 
 
 def train(run: Run) -> Outcome:
@@ -161,7 +163,7 @@ def _divergence(state: TrainState) -> dict[str, float | int | str]:
 def velocity_field(problem: Problem, state: TrainState, grid: Array) -> Array:
     """The drift at the points of a grid, for one batch of the trained generator and of the target."""
     key = functools.partial(purpose, state.key, jnp.zeros((), int))
+    y, condition, drift = draw_batch(problem, state.step, key)
     params = averages.of(problem.ema_decay, state.ema_params)
-    x = problem.generator.sample(params, key("velocity_plot"), problem.batch_size)
-    y = problem.target.sample(key("targets"), problem.n_targets)
-    return problem.drift_at(state.step).update(state.drift_state, x, y, key("drift"), at=grid)[0].v
+    x = problem.generator.sample(params, key("velocity_plot"), problem.batch_size, condition)
+    return drift.update(state.drift_state, x, y, key("drift"), at=grid)[0].v

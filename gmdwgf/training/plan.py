@@ -1,18 +1,21 @@
 """The numbers of a training run and what is trained."""
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
 from gmdwgf.drifts.base import AbstractDrift
-from gmdwgf.generators.base import AbstractGenerator
+from gmdwgf.generators.base import AbstractGenerator, Condition
 from gmdwgf.hyperparameters import Configurable, FieldError, choice, count, real
 from gmdwgf.optimizers import AbstractOptimizer
 from gmdwgf.schedules import AbstractSchedule, with_value
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.training.averages import Decay, suffixes
+from gmdwgf.training.classwise import ClassCondition, ClasswiseField
+from gmdwgf.training.feature_field import FeatureField, FeatureSpace
 from gmdwgf.training.local_field import LocalField
-from gmdwgf.typing import Scalar
+from gmdwgf.typing import Array, Float, Scalar
 
 
 class TrainingPlan(Configurable):
@@ -61,17 +64,34 @@ class Problem(eqx.Module):
     """The fields of the drift that change over the run, by their paths."""
     n_sub_batches: int = eqx.field(static=True, default=1)
     """More than 1: a local field of so many parts."""
+    condition: ClassCondition | None = None
+    """Which classes a step trains on; None where the generator is not conditional."""
+    features: FeatureSpace | None = None
+    """The features that the drift is taken in; None for the points themselves."""
+
+    @property
+    def n_classes(self) -> int:
+        """How many classes the generator is told of."""
+        return 0 if self.condition is None else self.target.n_classes
 
     def scheduled(self, step: Scalar) -> dict[str, Scalar]:
         """The values at `step` of the fields that change."""
         return {path: schedule(step) for path, schedule in self.schedules.items()}
 
-    def drift_at(self, step: Scalar) -> AbstractDrift:
-        """The drift with its fields as they are at `step`, global or local."""
+    def drift_at(self, step: Scalar, guidance: Float[Array, " g"] | None = None) -> AbstractDrift:
+        """The drift with its fields as they are at `step`: global or local, of all or class by class, in its features."""
         drift = self.drift
         for path, value in self.scheduled(step).items():
             drift = with_value(drift, path, value)
-        return drift if self.n_sub_batches == 1 else LocalField(drift, self.n_sub_batches)
+        if self.n_sub_batches > 1:
+            drift = LocalField(drift, self.n_sub_batches)
+        if self.condition is not None and guidance is not None:
+            drift = ClasswiseField(drift, *self.condition.structure(), guidance)
+        return drift if self.features is None else FeatureField(drift, self.features)
+
+    def evaluation(self, n: int) -> Condition | None:
+        """What the generator is told of `n` samples that are looked at."""
+        return None if self.condition is None else self.condition.evaluation(n, self.n_classes)
 
 
 def make_problem(
@@ -81,8 +101,15 @@ def make_problem(
     optimizer: AbstractOptimizer,
     plan: TrainingPlan,
     schedules: dict[str, AbstractSchedule] | None = None,
+    condition: ClassCondition | None = None,
+    features: FeatureSpace | None = None,
 ) -> Problem:
-    """Everything the pure step needs."""
+    """Everything the pure step needs. Raises FieldError where a condition does not fit the rest."""
+    if condition is not None:
+        _check_condition(condition, target, drift, plan)
+        jax.eval_shape(
+            lambda key: generator.init(key, plan.batch_size, target.dim, target.n_classes), jax.random.key(0)
+        )
     return Problem(
         target=target,
         drift=drift,
@@ -97,4 +124,24 @@ def make_problem(
         loss_scale=generator.loss_scale(plan.batch_size),
         schedules=schedules or {},
         n_sub_batches=plan.n_sub_batches if plan.field == "local" else 1,
+        condition=condition,
+        features=features,
     )
+
+
+def _check_condition(
+    condition: ClassCondition, target: AbstractTarget, drift: AbstractDrift, plan: TrainingPlan
+) -> None:
+    condition.check(target, plan.batch_size, plan.n_targets)
+    if plan.field == "local":
+        raise FieldError(
+            "n_groups", condition.n_groups, "the classes are the parts of a step; take training.field=global"
+        )
+    cloud = jax.ShapeDtypeStruct((4, target.dim), jnp.zeros(()).dtype)
+    carried = jax.tree.leaves(jax.eval_shape(drift.init, jax.random.key(0), cloud, cloud))
+    if carried and condition.n_groups != target.n_classes:
+        fix = f"must be {target.n_classes}, all classes: this drift carries a state from step to step for each of them"
+        raise FieldError("n_groups", condition.n_groups, fix)
+    if condition.guidance == "negatives" and not drift.tags().permutation:
+        fix = "is not known for a drift that asks one half of the batch about the other; take guidance=velocity"
+        raise FieldError("guidance", condition.guidance, fix)

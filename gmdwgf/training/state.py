@@ -1,5 +1,6 @@
 """The state of a run: plain data, all of it in the checkpoint."""
 
+import functools
 from typing import Any
 
 import equinox as eqx
@@ -7,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from gmdwgf.training import averages, devices
+from gmdwgf.training.batch import draw_batch
 from gmdwgf.training.plan import Problem
 from gmdwgf.typing import Array, Key, Scalar
 
@@ -41,22 +43,34 @@ def purpose(key: Key, step: Array, name: str) -> Key:
     return jax.random.fold_in(jax.random.fold_in(key, step), _PURPOSES.index(name))
 
 
-_PURPOSES = ("noise", "targets", "drift", "init", "drift_init", "evaluation", "reference", "velocity_plot")
+_PURPOSES = (
+    "noise",
+    "targets",
+    "drift",
+    "init",
+    "drift_init",
+    "evaluation",
+    "reference",
+    "velocity_plot",
+    "classes",
+    "any_class",
+)
 
 
 def initial_state(problem: Problem, key: Key) -> TrainState:
     """State before the first step."""
     start = jnp.zeros((), int)
-    params = problem.generator.init(purpose(key, start, "init"), problem.batch_size, problem.target.dim)
-    x = problem.generator.sample(params, purpose(key, start, "noise"), problem.batch_size)
-    y = problem.target.sample(purpose(key, start, "targets"), problem.n_targets)
+    at_start = functools.partial(purpose, key, start)
+    batch = draw_batch(problem, start, at_start)
+    params = problem.generator.init(at_start("init"), problem.batch_size, problem.target.dim, problem.n_classes)
+    x = problem.generator.sample(params, at_start("noise"), problem.batch_size, batch.condition)
     state = TrainState(
         step=start,
         key=key,
         params=params,
         ema_params=averages.start(problem.ema_decay, params),
         opt_state=problem.optimizer.init(params),
-        drift_state=problem.drift_at(start).init(purpose(key, start, "drift_init"), x, y),
+        drift_state=batch.drift.init(at_start("drift_init"), x, batch.y),
         health=Health(jnp.zeros((), bool), start, start, jnp.zeros(())),
     )
     return devices.whole(state)

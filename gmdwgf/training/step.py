@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import optax
 
 from gmdwgf.training import averages, devices
+from gmdwgf.training.batch import draw_batch
 from gmdwgf.training.plan import Problem
 from gmdwgf.training.state import Health, TrainState, purpose
 from gmdwgf.typing import Array, Particles, Scalar
@@ -21,11 +22,10 @@ def regression_loss(x: Particles, v: Particles, eta: Scalar) -> Scalar:
 def train_step(problem: Problem, state: TrainState) -> tuple[TrainState, dict[str, Scalar]]:
     """Draw noise and targets, ask the drift, regress the generator on the moved particles."""
     key = functools.partial(purpose, state.key, state.step)
-    y = problem.target.sample(key("targets"), problem.n_targets)
-    drift = problem.drift_at(state.step)
+    y, condition, drift = draw_batch(problem, state.step, key)
 
     def loss_of(params):
-        x = devices.spread(problem.generator.sample(params, key("noise"), problem.batch_size))
+        x = devices.spread(problem.generator.sample(params, key("noise"), problem.batch_size, condition))
         frozen = jax.lax.stop_gradient(x)
         output, drift_state = drift.update(state.drift_state, frozen, y, key("drift"))
         loss = regression_loss(x, output.v, problem.eta)

@@ -1,0 +1,56 @@
+"""The protocol of a feature map, and the simplest one."""
+
+import abc
+import pkgutil
+
+from gmdwgf.hyperparameters import Configurable, FieldError
+from gmdwgf.typing import Array, Float, Particles
+
+
+class AbstractFeatures(Configurable):
+    """Frozen maps of points, each with a name; pure, differentiable in the points, and the same for every row."""
+
+    @abc.abstractmethod
+    def maps(self, points: Particles) -> dict[str, Float[Array, "n ..."]]:
+        """Features by name: `[n k]`, or `[n places k]` where a map has a feature at every place of a picture."""
+
+
+class Identity(AbstractFeatures):
+    """The points themselves."""
+
+    def maps(self, points):
+        return {"identity": points}
+
+
+class Together(AbstractFeatures):
+    """The maps of several feature maps side by side."""
+
+    parts: list[AbstractFeatures]
+
+    def __check_init__(self) -> None:
+        bad = [part for part in self.parts if not isinstance(part, AbstractFeatures)]
+        if bad or not self.parts:
+            raise FieldError("parts", self.parts, "must be a list of feature maps")
+
+    def maps(self, points):
+        return {f"{k}.{name}": m for k, part in enumerate(self.parts) for name, m in part.maps(points).items()}
+
+
+class Function(AbstractFeatures):
+    """A function of your own, by its import path: `[n d]` points to one array of features or a dictionary of them."""
+
+    function: str
+
+    def __check_init__(self) -> None:
+        try:
+            self._function()
+        except Exception as error:
+            fix = f"must be the import path of a function ({str(error).splitlines()[-1]})"
+            raise FieldError("function", self.function, fix) from error
+
+    def _function(self):
+        return pkgutil.resolve_name(self.function)
+
+    def maps(self, points):
+        made = self._function()(points)
+        return made if isinstance(made, dict) else {"features": made}

@@ -1,0 +1,120 @@
+"""Classes as groups: every class of a step sees its own particles and targets, with or without guidance."""
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from gmdwgf.drifts.base import AbstractDrift, DriftOutput, Tags, rms
+from gmdwgf.generators.base import Condition
+from gmdwgf.hyperparameters import Configurable, FieldError, choice, count, real
+from gmdwgf.targets.base import AbstractTarget
+from gmdwgf.typing import Array, Float, Int, Key, Scalar
+
+GUIDANCE = ("none", "negatives", "velocity")
+
+
+class ClassCondition(Configurable):
+    """Which classes a step trains on, and how far their laws lean away from the law of all classes.
+
+    A step takes `n_groups` classes (all of them in order, or as many drawn without replacement), each with an equal share
+    of the particles and of the targets. Every group draws a guidance scale alpha in [1, `guidance_max`] with density
+    proportional to alpha^-`guidance_power`, or alpha = 1 with probability `unguided_fraction`; the generator is told it.
+
+    `negatives` (Deng et al. 2026): `n_unconditional` targets of any class join the particles that repel, with the weight
+    (n - 1) (alpha - 1) / n_unconditional each, n the particles of the group. At the fixed point the law of a class is then
+    alpha p(x | class) - (alpha - 1) p(x). `velocity` (arXiv:2605.11755): v + (alpha - 1) (T_qp - T_qu), which is
+    alpha v(x, y) - (alpha - 1) v(x, u), u those targets of any class.
+    """
+
+    n_groups: int = count()
+    guidance: str = choice(*GUIDANCE)
+    guidance_max: Scalar = real("", at_least=1)
+    guidance_power: Scalar = real("")
+    unguided_fraction: Scalar = real("", at_least=0, at_most=1)
+    n_unconditional: int = count()
+    evaluate_at: Scalar = real("guidance scale of the samples that are looked at", at_least=1)
+
+    def check(self, target: AbstractTarget, batch_size: int, n_targets: int) -> None:
+        """Raise FieldError unless the target has so many classes and the batch so many equal shares."""
+        if self.n_groups > target.n_classes:
+            fix = f"must be at most {target.n_classes}" if target.n_classes else "needs a target with labels"
+            raise FieldError("n_groups", self.n_groups, fix + ", the classes of the target")
+        for name, size in (("batch_size", batch_size), ("n_targets", n_targets)):
+            if size % self.n_groups:
+                raise FieldError("n_groups", self.n_groups, f"must divide training.{name}={size}")
+
+    def structure(self) -> tuple[int, str, int]:
+        """How many groups, with which guidance, and how many targets of any class in each."""
+        return self.n_groups, self.guidance, 0 if self.guidance == "none" else self.n_unconditional
+
+    def draw(self, key: Key, n_classes: int) -> tuple[Int[Array, " g"], Float[Array, " g"]]:
+        """Class and guidance scale of every group of a step."""
+        of_labels, of_scales, of_unguided = jax.random.split(key, 3)
+        labels = jnp.arange(n_classes)
+        if self.n_groups < n_classes:
+            labels = jax.random.choice(of_labels, n_classes, (self.n_groups,), replace=False)
+        if self.guidance == "none":
+            return labels, jnp.ones(self.n_groups)
+        alpha = power_law(jax.random.uniform(of_scales, (self.n_groups,)), self.guidance_max, self.guidance_power)
+        unguided = jax.random.uniform(of_unguided, (self.n_groups,)) < self.unguided_fraction
+        return labels, jnp.where(unguided, 1.0, alpha)
+
+    def evaluation(self, n: int, n_classes: int) -> Condition:
+        """Every class in turn, at the guidance scale `evaluate_at`."""
+        return Condition(jnp.arange(n) % n_classes, jnp.full(n, self.evaluate_at))
+
+
+def power_law(u: Float[Array, " g"], largest: Scalar, power: Scalar) -> Float[Array, " g"]:
+    """Numbers in [1, largest] with density proportional to a^-power, of uniform `u`: the inverse distribution function."""
+    rate, span = 1 - power, jnp.log(largest)
+    flat = jnp.abs(rate) < 1e-6  # there the density is 1/a and its inverse the exponential
+    safe = jnp.where(flat, 1.0, rate)
+    return jnp.exp(jnp.where(flat, u * span, jnp.log1p(u * jnp.expm1(safe * span)) / safe))
+
+
+class ClasswiseField(AbstractDrift):
+    """`drift` asked of every class by itself: the rows of `x` and `y` are those of group after group.
+
+    The last `n_unconditional` targets of a group are of any class, and act as `guidance` says. Of the classes nothing is
+    seen here; a drift with state keeps one for each group. `info` holds means over the groups.
+    """
+
+    drift: AbstractDrift
+    n_groups: int = eqx.field(static=True)
+    guidance: str = eqx.field(static=True)
+    n_unconditional: int = eqx.field(static=True)
+    alpha: Float[Array, " g"]
+
+    def init(self, key, x, y):
+        x, (y, _) = self._groups(x), self._split(y)
+        return jax.vmap(self.drift.init)(jax.random.split(key, self.n_groups), x, y)
+
+    def update(self, state, x, y, key, *, at=None, x_weights=None, y_weights=None):
+        if at is not None or x_weights is not None or y_weights is not None:
+            raise NotImplementedError("a classwise field is known at its particles, all of one mass")
+        groups, (y, others) = self._groups(x), self._split(y)
+        keys = jax.random.split(key, self.n_groups)
+        if self.guidance == "negatives":
+            weight = (groups.shape[1] - 1) * (self.alpha - 1) / self.n_unconditional
+            weights = jnp.repeat(weight[:, None], self.n_unconditional, axis=1)
+            output, state = self.drift.update_groups(state, groups, y, keys, negatives=others, negative_weights=weights)
+        else:
+            before = state
+            output, state = self.drift.update_groups(before, groups, y, keys)
+            if self.guidance == "velocity":
+                away, _ = self.drift.update_groups(before, groups, others, keys)
+                lean = (self.alpha - 1)[:, None, None]
+                output = output._replace(v=output.v + lean * (output.v - away.v))
+        v = output.v.reshape(x.shape)
+        return DriftOutput(v, jax.tree.map(jnp.mean, output.info) | {"v_rms": rms(v)}), state
+
+    def _groups(self, rows):
+        return rows.reshape(self.n_groups, -1, *rows.shape[1:])
+
+    def _split(self, y):
+        y = self._groups(y)
+        n_own = y.shape[1] - self.n_unconditional
+        return y[:, :n_own], y[:, n_own:]
+
+    def tags(self) -> Tags:
+        return self.drift.tags()._replace(zero_at_equality=False, flow_of=None, permutation=False)
