@@ -12,6 +12,7 @@ from gmdwgf.configuration import build, config_dir
 from gmdwgf.generators.base import Condition, n_parameters
 from gmdwgf.generators.dit import DiTGenerator
 from gmdwgf.hyperparameters import FieldError
+from tests.networks import random_params
 
 N_CLASSES, DIM = 3, 4 * 6 * 2
 
@@ -22,9 +23,9 @@ def dit(**changes) -> DiTGenerator:
     return DiTGenerator(**(fields | changes))
 
 
-@functools.partial(jax.jit, static_argnames="n_classes")
-def fresh(generator, n_classes=0):
-    return generator.init(jax.random.key(0), 1, DIM, n_classes)
+@jax.jit
+def fresh(generator):
+    return generator.init(jax.random.key(0), 1, DIM, N_CLASSES)
 
 
 @jax.jit
@@ -37,13 +38,9 @@ def sample(generator, params, key, n, condition=None):
     return generator.sample(params, key, n, condition)
 
 
-@jax.jit
-def awake(params, key=1, size=0.3):
-    """Parameters moved at random, so that nothing is 0 or 1 any more."""
-    leaves, treedef = jax.tree.flatten(params)
-    keys = jax.random.split(jax.random.key(key), len(leaves))
-    moved = [leaf + size * jax.random.normal(k, leaf.shape) for leaf, k in zip(leaves, keys, strict=True)]
-    return treedef.unflatten(moved)
+def awake(generator, **kwargs):
+    """Parameters of which none is 0 or 1 as at the start."""
+    return random_params(lambda: generator.init(jax.random.key(0), 1, DIM, N_CLASSES), **kwargs)
 
 
 def told(n, label=None, guidance=1.0):
@@ -53,7 +50,7 @@ def told(n, label=None, guidance=1.0):
 
 @pytest.fixture(scope="module")
 def conditional():
-    return awake(fresh(dit(), N_CLASSES))
+    return awake(dit())
 
 
 @pytest.mark.parametrize(("name", "published"), [("dit_b2", 133), ("dit_l2", 463)])
@@ -66,18 +63,18 @@ def test_the_published_sizes_have_the_published_number_of_parameters(name, publi
 
 
 def test_the_output_is_zero_at_the_start():
-    x = sample(dit(), fresh(dit(), N_CLASSES), jax.random.key(1), 4, told(4))
+    x = sample(dit(), fresh(dit()), jax.random.key(1), 4, told(4))
     np.testing.assert_array_equal(x, np.zeros((4, DIM)))
 
 
 def test_registers_are_no_part_of_the_output_and_reach_it_only_through_the_blocks():
-    params = fresh(dit())
-    params["head"]["out"] = awake(params["head"]["out"])
-    draw = lambda params: np.asarray(sample(dit(), params, jax.random.key(1), 4))
+    params, random = fresh(dit()), awake(dit())
+    params["head"] = random["head"]
+    draw = lambda params: np.asarray(sample(dit(), params, jax.random.key(1), 4, told(4)))
     moved = params | {"stem": params["stem"] | {"register_places": params["stem"]["register_places"] + 1}}
     assert draw(params).shape == (4, DIM)
     np.testing.assert_array_equal(draw(moved), draw(params))  # the blocks are still the identity
-    opened = {"blocks": awake(params["blocks"])}
+    opened = {"blocks": random["blocks"]}
     assert np.abs(draw(moved | opened) - draw(params | opened)).max() > 1e-3
 
 
@@ -106,10 +103,10 @@ def test_noise_styles_label_and_guidance_all_matter(conditional):
 
 
 def test_twenty_steps_learn_a_picture_for_each_class():
-    generator = dit(width=32)
-    params = fresh(generator, N_CLASSES)
+    generator = dit()
+    params = fresh(generator)
     goals = jax.random.normal(jax.random.key(7), (N_CLASSES, DIM))
-    condition, optimizer = told(12), optax.adam(1e-2)
+    condition, optimizer = told(12), optax.adam(3e-2)
 
     def loss_of(params, key):
         return jnp.mean((generator.sample(params, key, 12, condition) - goals[condition.label]) ** 2)
@@ -129,28 +126,27 @@ def test_twenty_steps_learn_a_picture_for_each_class():
     # Step 1 moves only the last layer, step 2 what modulates it: the label matters from then on.
     assert spreads[:2] == [0.0, 0.0]
     assert spreads[2] > 0
-    assert losses[-1] < 0.6 * losses[0]
+    assert losses[-1] < float(jnp.mean((goals - goals.mean(0)) ** 2))  # the least that is possible without labels
 
 
 def test_one_trace_serves_every_label_and_guidance_scale(conditional):
-    generator = dit()
-    draw = jax.jit(lambda condition: generator.sample(conditional, jax.random.key(1), 2, condition))
+    sample.clear_cache()
     for label, guidance in ((0, 1.0), (1, 2.5), (2, 4.0)):
-        draw(told(2, label, guidance))
-    assert draw._cache_size() == 1
+        sample(dit(), conditional, jax.random.key(1), 4, told(4, label, guidance))
+    assert sample._cache_size() == 1
 
 
 def test_a_vmap_over_parameters_is_one_by_one(conditional):
-    key = jax.random.key(3)
-    others = awake(conditional, key=9)
+    others = awake(dit(), seed=9)
+    z, styles = jax.random.normal(jax.random.key(2), (1, DIM)), jnp.asarray([[0, 3]])
     both = jax.tree.map(lambda a, b: jnp.stack([a, b]), conditional, others)
-    draw = lambda params: sample(dit(), params, key, 2, told(2))
+    draw = lambda params: apply(dit(), params, z, styles, told(1))
     for one, expected in zip(jax.vmap(draw)(both), (draw(conditional), draw(others)), strict=True):
         np.testing.assert_allclose(one, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_double_single_and_half_precision_agree(x64):
-    params = awake(fresh(dit(), N_CLASSES), size=0.1)
+    params = awake(dit())
     z = jax.random.normal(jax.random.key(2), (4, DIM))
     styles = jnp.zeros((4, 2), int)
     exact = apply(dit(), params, z, styles, told(4))
@@ -163,6 +159,7 @@ def test_double_single_and_half_precision_agree(x64):
         assert np.linalg.norm(x - exact) < tolerance * np.linalg.norm(exact)
 
 
+@pytest.mark.slow
 def test_rematerialisation_changes_no_gradient(conditional):
     def gradient(remat):
         loss = lambda params: jnp.mean(dit(remat=remat).sample(params, jax.random.key(3), 2, told(2)) ** 2)

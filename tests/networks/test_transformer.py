@@ -8,6 +8,7 @@ from flax import nnx
 
 from gmdwgf.networks.functional import init, network
 from gmdwgf.networks.transformer import Attention, Block, SwiGLU, grid_waves, patches, picture, rotated
+from tests.networks import random_params
 
 T, WIDTH, HEADS = 5, 12, 3
 K = WIDTH // HEADS
@@ -15,16 +16,12 @@ K = WIDTH // HEADS
 
 @pytest.fixture
 def h(x64):
-    return jax.random.normal(jax.random.key(0), (2, T, WIDTH))
+    return jnp.asarray(np.random.default_rng(1).normal(size=(2, T, WIDTH)))
 
 
-def awake(make, key=1, size=0.5):
-    """The network with all its numbers moved at random: what starts at 0 or 1 is tested too."""
-    params = init(make, jax.random.key(key))
-    leaves, treedef = jax.tree.flatten(params)
-    keys = jax.random.split(jax.random.key(key + 1), len(leaves))
-    moved = [leaf + size * jax.random.normal(k, leaf.shape) for leaf, k in zip(leaves, keys, strict=True)]
-    return network(make, treedef.unflatten(moved))
+def awake(make):
+    """The network with random numbers everywhere: what starts at 0 or 1 is tested too."""
+    return network(make, jax.tree.map(jnp.asarray, random_params(lambda: init(make, jax.random.key(0)), 0.5)))
 
 
 def attention(rngs):
@@ -123,7 +120,7 @@ def test_waves_tell_every_place_of_a_grid(x64):
 
 def test_half_precision_work_keeps_the_parameters_single():
     make = lambda rngs: Block(WIDTH, HEADS, jnp.bfloat16, rngs)
-    params = init(make, jax.random.key(0))
+    params = random_params(lambda: init(make, jax.random.key(0)))
     assert {leaf.dtype for leaf in jax.tree.leaves(params)} == {jnp.dtype("float32")}
     h = jnp.ones((1, T, WIDTH), jnp.bfloat16)
     assert network(make, params)(h, jnp.ones((1, WIDTH))).dtype == jnp.bfloat16
