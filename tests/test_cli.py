@@ -51,6 +51,7 @@ BAD_INPUT = {
     "array missing": (["dataset=array", "dataset.path=none.npy"], ["dataset.path=none.npy", "is not a file"]),
     "array of wrong shape": (["dataset=array", "dataset.path=flat.npy"], ["dataset.path=flat.npy", "[12]", "[N d]"]),
     "array with NaN": (["dataset=array", "dataset.path=holes.npy"], ["dataset.path=holes.npy", "1 of 6 rows"]),
+    "latent of another size": (["generator=conv"], ["generator.shape=[8, 8, 4]", "256 numbers", "dataset 2"]),
     "unwritable folder": (["paths.root=file.txt/runs"], ["paths.root=", "file.txt/runs", "choose another folder"]),
     "bad tracking mode": (["tracking.wandb.mode=on"], ["tracking.wandb.mode=on", "offline"]),
 }

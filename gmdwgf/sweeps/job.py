@@ -76,6 +76,7 @@ def carry_out(job: Job, say: Callable[[str], None], detail: Callable[[str], None
     seed = _seed(job.config["seed"])
     pieces = _build(job.config, _PIECES)
     pieces["mesh"] = _mesh(pieces)
+    pieces["n_parameters"] = _n_parameters(pieces)
     check_writable(job.folder.path)
     with job.folder.lock():
         rules = {"rules": pieces["drift"].rules}
@@ -159,7 +160,8 @@ def _train(job: Job, pieces: dict[str, Any], seed: int, say: Callable, detail: C
         job.folder.note(line)
         say(line)
 
-    for line in pieces["drift"].introduction():
+    size = f"{type(pieces['generator']).__name__}: {pieces['n_parameters']:,} parameters"
+    for line in [*pieces["drift"].introduction(), size]:
         job.folder.note(line)
         detail(line)
     info = RunInfo(job.id, job.name, job.folder.path, job.config, plan.n_steps)
@@ -179,6 +181,17 @@ def _train(job: Job, pieces: dict[str, Any], seed: int, say: Callable, detail: C
     finally:
         tracker.finish(summary)
     return summary
+
+
+def _n_parameters(pieces: dict[str, Any]) -> int:
+    """How many numbers are trained; ConfigError where the generator cannot make points of the dataset."""
+    from gmdwgf.generators.base import n_parameters
+    from gmdwgf.hyperparameters import FieldError
+
+    try:
+        return n_parameters(pieces["generator"], pieces["training"].batch_size, pieces["dataset"].dim)
+    except FieldError as error:
+        raise ConfigError(f"generator.{error.name}", error.value, error.fix) from error
 
 
 def _mesh(pieces: dict[str, Any]) -> Any:

@@ -184,6 +184,7 @@ def test_a_run_says_and_keeps_what_its_drift_is_made_of(tmp_path):
     expected = [start + (0.1 - start) * max(record["step"] - 1, 0) / 20 for record in records]
     np.testing.assert_allclose(values, expected, rtol=1e-5)
     assert shown[0].startswith("KLDrift: ")
+    assert "MLPGenerator: 140,546 parameters" in shown
     assert any("linear schedule" in line and "[data units (standard deviation)]" in line for line in shown)
     log = (job.folder.path / "train.log").read_text()
     assert all(line in log for line in shown)
