@@ -1,23 +1,24 @@
 """Truncated Newton on the dual of entropic transport: a handful of steps where Sinkhorn takes hundreds of iterations.
 
-Eliminate f by its exact update. In units of epsilon, with G = g / epsilon + log b and S = -c / epsilon, the plan is
+Eliminate f by its exact update. With S = -c / epsilon, and g and f in units of epsilon, the plan is
 
-    P_ij = a_i softmax_j(S_ij + G_j)      (rows exact),      columns c_j = sum_i P_ij,
+    P_ij = a_i softmax_j(S_ij + g_j + log b_j)      (rows exact),      columns c_j = sum_i P_ij,
 
-and the dual h(G) = <b, G> - <a, logsumexp_j(S + G)> is concave with gradient b - c and Hessian -(diag(c) - P^T diag(1/a) P).
-The Newton step solves (diag(c) - P^T diag(1/a) P) v = b - c by conjugate gradients preconditioned with diag(c): two
-matrix-vector products an iteration and no exponentials. The Markov operator in it has one eigenvalue near 1 for every slow
-mode (mass between clusters) and the rest near 0, so few iterations do; plain Sinkhorn needs most of its own for just these.
+and the dual h(g) = <b, g> - <a, logsumexp_j(S + g + log b)> is concave with gradient b - c and Hessian
+-(diag(c) - P^T diag(1/a) P). The Newton step solves (diag(c) - P^T diag(1/a) P) v = b - c by conjugate gradients
+preconditioned with diag(c). The Markov operator in it has one eigenvalue near 1 for every slow mode (mass between
+clusters) and the rest near 0, so few iterations do; plain Sinkhorn needs most of its own for just these.
+
+How the plan is had, kept or made anew in tiles, is the business of `gmdwgf.plans`.
 
 Sources: Brauer et al. 2017; Tang et al. 2024 (ICLR); Kemertas, Farahmand and Jepson 2025 (arXiv:2504.02067). The safeguard
-(a step that improves neither dual nor marginals is replaced by a plain Sinkhorn iteration) is ours. S and P are kept, n x m.
+(a step that improves neither dual nor marginals is replaced by a plain Sinkhorn iteration) is ours.
 """
-
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from gmdwgf.plans import Dual, Plans
 from gmdwgf.typing import Array, Float, Scalar
 
 WARM_UP = 5
@@ -39,75 +40,56 @@ SHORTEST = 1 / 64
 """Fraction of that step below which the search gives up for a plain iteration."""
 
 
-class Dual(NamedTuple):
-    """A dual point and what is known of it."""
-
-    G: Float[Array, " m"]
-    rows: Float[Array, " n"]
-    """logsumexp_j(S + G): minus f / epsilon."""
-    plan: Float[Array, "n m"]
-    columns: Float[Array, " m"]
-    value: Scalar
-    error: Scalar
-    """L1 distance of the columns from b."""
-
-
-def newton(
-    S: Float[Array, "n m"], log_a: Float[Array, " n"], log_b: Float[Array, " m"], threshold: Scalar, max_steps: int
-) -> tuple[Dual, Array]:
+def newton(plans: Plans, threshold: Scalar, max_steps: int) -> tuple[Dual, Array]:
     """The dual point where the marginal error is at most `threshold`, or after `max_steps`; and the steps taken."""
-    a, b = jnp.exp(log_a), jnp.exp(log_b)
-
-    longest = jnp.maximum(SHORT_ENOUGH, LONGEST * jnp.mean(-S))
-
-    def at(G):
-        G = G - jnp.max(G)
-        logits = S + G
-        rows = jax.nn.logsumexp(logits, axis=1)
-        plan = jnp.exp(logits + (log_a - rows)[:, None])
-        columns = jnp.sum(plan, axis=0)
-        return Dual(G, rows, plan, columns, b @ G - a @ rows, jnp.sum(jnp.abs(b - columns)))
-
-    def plain(point):
-        tiny = jnp.finfo(b.dtype).tiny
-        return at(point.G + jnp.where(b > 0, log_b - jnp.log(jnp.maximum(point.columns, tiny)), 0.0))
-
-    def better(new, old):
-        return (new.error < old.error) | (new.value > old.value + 1e-6 * jnp.abs(old.value))
+    longest = jnp.maximum(SHORT_ENOUGH, LONGEST * plans.mean_cost())
 
     def step(carry):
-        point, n = carry
-        direction = _newton_direction(point, a, b)
-
+        kept, point, n = carry
+        direction = _direction(plans, kept, point)
         direction = direction * jnp.minimum(1.0, longest / jnp.max(jnp.abs(direction)))
 
         def shorter(search):
-            t, _ = search
-            return t / 2, at(point.G + t / 2 * direction)
+            t, kept, _ = search
+            return t / 2, *plans.at(kept, point.g + t / 2 * direction)
 
         def too_long(search):
-            t, tried = search
-            return ~better(tried, point) & (t > SHORTEST)
+            t, _, tried = search
+            return ~_better(tried, point) & (t > SHORTEST)
 
-        _, tried = jax.lax.while_loop(too_long, shorter, (jnp.ones((), S.dtype), at(point.G + direction)))
-        use = better(tried, point)
+        first = jnp.ones_like(threshold), *plans.at(kept, point.g + direction)
+        _, kept, tried = jax.lax.while_loop(too_long, shorter, first)
+        use = _better(tried, point)
         chosen = jax.tree.map(lambda new, old: jnp.where(use, new, old), tried, point)
         # The iteration after a Newton step evens out the columns; without one it is the fall-back.
-        return jax.lax.cond(chosen.error <= threshold, lambda p: p, plain, chosen), n + 1
+        done = chosen.error <= threshold
+        kept, point = jax.lax.cond(done, lambda *at: at, lambda *at: plain(plans, *at), kept, chosen)
+        return kept, point, n + 1
 
-    start = jax.lax.fori_loop(0, WARM_UP, lambda _, point: plain(point), at(log_b))
-    return jax.lax.while_loop(
-        lambda c: (c[0].error > threshold) & (c[1] < max_steps), step, (start, jnp.zeros((), int))
-    )
+    kept, point = jax.lax.fori_loop(0, WARM_UP, lambda _, at: plain(plans, *at), plans.start())
+    carry = kept, point, jnp.zeros((), int)
+    _, point, n = jax.lax.while_loop(lambda c: (c[1].error > threshold) & (c[2] < max_steps), step, carry)
+    return point, n
 
 
-def _newton_direction(point: Dual, a: Float[Array, " n"], b: Float[Array, " m"]) -> Float[Array, " m"]:
+def plain(plans: Plans, kept, point: Dual):
+    """One Sinkhorn iteration: columns exact, then rows."""
+    b, columns = plans.masses.b, point.columns
+    there = jnp.min(columns / b) > jnp.finfo(b.dtype).tiny ** 0.75
+    near = lambda: point.g + jnp.log(b / columns)
+    g = jax.lax.cond(there, near, lambda: plans.column_update(point.f))  # a column that underflows has no logarithm
+    return plans.at(kept, g)
+
+
+def _better(new: Dual, old: Dual) -> Array:
+    return (new.error < old.error) | (new.value > old.value + 1e-6 * jnp.abs(old.value))
+
+
+def _direction(plans: Plans, kept, point: Dual) -> Float[Array, " m"]:
     """Solve (diag(c) - P^T diag(1/a) P) v = b - c by preconditioned conjugate gradients, roughly."""
-    c, plan = point.columns, point.plan
-    residual = b - c
-    scale = 1 / jnp.maximum(c, 1e-6 * jnp.maximum(b, jnp.finfo(b.dtype).tiny))
-    inverse_a = jnp.where(a > 0, 1 / jnp.where(a > 0, a, 1.0), 0.0)
-    apply = lambda v: c * v - (inverse_a * (plan @ v)) @ plan
+    b, c = plans.masses.b, point.columns
+    there_and_back, residual = plans.there_and_back(kept, point), b - c
+    scale = 1 / jnp.maximum(c, 1e-6 * b)
     wanted = jnp.minimum(0.1, jnp.sqrt(point.error)) ** 2 * (residual @ (scale * residual))
 
     def unfinished(carry):
@@ -116,7 +98,7 @@ def _newton_direction(point: Dual, a: Float[Array, " n"], b: Float[Array, " m"])
 
     def improve(carry):
         v, r, p, rz, k = carry
-        image = apply(p)
+        image = c * p - there_and_back(p)
         curvature = p @ image
         alpha = jnp.where(curvature > 0, rz / jnp.where(curvature > 0, curvature, 1.0), 0.0)
         v, r = v + alpha * p, r - alpha * image
@@ -126,5 +108,5 @@ def _newton_direction(point: Dual, a: Float[Array, " n"], b: Float[Array, " m"])
         return v, r, p, jnp.where(alpha > 0, new_rz, 0.0), k + 1
 
     z = scale * residual
-    carry = (jnp.zeros_like(b), residual, z, residual @ z, jnp.zeros((), int))
+    carry = (jnp.zeros_like(residual), residual, z, residual @ z, jnp.zeros((), int))
     return jax.lax.while_loop(unfinished, improve, carry)[0]

@@ -21,6 +21,7 @@ import jax.numpy as jnp
 
 from gmdwgf import newton, pairwise
 from gmdwgf.kernels import distance, reciprocal_distance
+from gmdwgf.plans import KeptPlans, Masses, Plans, TiledPlans
 from gmdwgf.typing import Array, Float, Particles, Point, Scalar, Targets, Weights
 
 
@@ -39,7 +40,7 @@ COSTS: dict[str, Cost] = {
 """|x - y|^2 / 2 and |x - y|."""
 
 
-SOLVERS = ("newton", "ott")
+SOLVERS = ("newton", "ott", "streamed")
 
 
 class Potentials(NamedTuple):
@@ -138,53 +139,147 @@ def potentials(
 
     `ott`: the Sinkhorn iterations of ott-jax, balanced problems with momentum, relaxed ones with its translation-invariant
     updates (Séjourné et al. 2022). `newton`: truncated Newton on the dual (`gmdwgf.newton`); where that does not reach the
-    threshold, ott-jax goes on from its potentials. Relaxed problems are always ott-jax's.
+    threshold, ott-jax goes on from its potentials. `streamed`: the same with plans made in tiles, and after it plain
+    iterations in tiles; nothing n x m is kept. Relaxed problems are ott-jax's, or plain iterations if streamed.
+    `n_iters` counts Newton steps and the Sinkhorn iterations after them.
     Not differentiable, and need not be: by the envelope theorem the flow takes the plan as given.
+
+    Single precision: logits are off by about 6e-8 times the largest potential over epsilon, and the marginals as much;
+    what is reported is the error of the plan as computed. Thresholds below 1e-5, or an epsilon below 1e-4 of the largest
+    cost, ask for double precision.
     """
     x, y = pairwise.centred(jax.lax.stop_gradient(x), jax.lax.stop_gradient(y))
     log_a, log_b = _finite_log_masses(x_weights, x), _finite_log_masses(y_weights, y)
-    cost_xy = jax.vmap(lambda point: COSTS[cost].value(pairwise.squared_distances(point, y)))(x)
-    # ott-jax measures entropy, not KL(pi | a b); with the masses inside the cost the two are the same problem.
-    shifted = cost_xy - epsilon * (log_a[:, None] + log_b[None, :])
-    tau = None if relaxation is None else relaxation / (relaxation + epsilon)
-    iterate = functools.partial(_solve, shifted, jnp.exp(log_a), jnp.exp(log_b), epsilon, tau, threshold, max_iters)
-    if solver == "ott" or relaxation is not None:
-        return iterate(None)
-    steps = min(max_iters, newton.MAX_STEPS)
-    point, n_steps = newton.newton(-cost_xy / epsilon, log_a, log_b, threshold, steps)
-    found = Potentials(
-        -epsilon * point.rows, epsilon * (point.G - log_b), n_steps, point.error, point.error <= threshold
-    )
-
-    def go_on(found):
-        more = iterate((found.f, found.g))
-        return more._replace(n_iters=found.n_iters + more.n_iters.astype(found.n_iters.dtype))
-
-    return jax.lax.cond(found.converged, lambda found: found, go_on, found)
+    # Between shifted clouds the half squared cost differs by a sum of functions of x and of y, which exact marginals do
+    # not see: it is solved where it is small.
+    movable = cost == "half_squared" and relaxation is None
+    shift = jnp.exp(log_a) @ x if movable else jnp.zeros_like(x[0])
+    problem = _Problem(x - shift, y, log_a, log_b, epsilon, cost, relaxation)
+    found = _SOLVERS[solver](problem, threshold, max_iters)
+    return found._replace(f=found.f + (x - shift / 2) @ shift, g=found.g - y @ shift)
 
 
-def _solve(cost_xy, a, b, epsilon, tau, threshold, max_iters, init) -> Potentials:
+class _Problem(NamedTuple):
+    """Transport between two clouds with log masses; see `potentials`."""
+
+    x: Particles
+    y: Targets
+    log_a: Float[Array, " n"]
+    log_b: Float[Array, " m"]
+    epsilon: Scalar
+    cost: str
+    relaxation: Scalar | None
+
+    @property
+    def damping(self) -> Scalar | float:
+        """What a relaxation leaves of an update."""
+        return _damping(self.relaxation, self.epsilon)
+
+    def log_affinity(self, point: Point, y: Targets) -> Float[Array, " m"]:
+        return -COSTS[self.cost].value(pairwise.squared_distances(point, y)) / self.epsilon
+
+    def log_affinities(self) -> Float[Array, "n m"]:
+        return jax.vmap(lambda point: self.log_affinity(point, self.y))(self.x)
+
+    @property
+    def masses(self) -> Masses:
+        return Masses(jnp.exp(self.log_a), jnp.exp(self.log_b))
+
+
+def _by_ott(problem: _Problem, threshold: Scalar, max_iters: int, init=None) -> Potentials:
+    """By ott-jax, from the potentials `init` if there are any."""
     from ott.geometry.geometry import Geometry
     from ott.problems.linear.linear_problem import LinearProblem
     from ott.solvers.linear.acceleration import Momentum
     from ott.solvers.linear.sinkhorn import Sinkhorn
 
-    every = min(10, max_iters)
-    one: Any = jnp.ones((), cost_xy.dtype)
+    every, balanced = min(10, max_iters), problem.relaxation is None
+    one: Any = jnp.ones((), problem.x.dtype)
     late = Momentum(start=2 * every, error_threshold=1.0, value=one, inner_iterations=every)
     solver: Any = Sinkhorn(
         threshold=threshold,
         max_iterations=max_iters - max_iters % every,
         inner_iterations=every,
-        momentum=late if tau is None else None,
-        recenter_potentials=tau is not None,
+        momentum=late if balanced else None,
+        recenter_potentials=not balanced,
     )
-    geometry = Geometry(cost_xy, epsilon=epsilon)
-    balanced = tau is None
-    problem = LinearProblem(geometry, a, b) if balanced else _relaxed_problem()(geometry, a, b, _TracedTau(tau))
-    solved = solver(problem) if init is None else solver(problem, init=init)
+    # ott-jax measures entropy, not KL(pi | a b); with the masses inside the cost the two are the same problem.
+    log_kernel = problem.log_affinities() + problem.log_a[:, None] + problem.log_b
+    geometry = Geometry(-problem.epsilon * log_kernel, epsilon=problem.epsilon)
+    a, b = problem.masses
+    tau = problem.damping
+    linear = LinearProblem(geometry, a, b) if balanced else _relaxed_problem()(geometry, a, b, _TracedTau(tau))
+    solved = solver(linear) if init is None else solver(linear, init=init)
     checks = jnp.maximum(solved.n_iters // every - 1, 0)
     return Potentials(solved.f, solved.g, solved.n_iters, solved.errors[checks], solved.converged)
+
+
+def _by_newton(problem: _Problem, threshold: Scalar, max_iters: int) -> Potentials:
+    """By Newton on plans that are kept, and by ott-jax where that fails."""
+    if problem.relaxation is not None:
+        return _by_ott(problem, threshold, max_iters)
+    plans = KeptPlans(problem.log_affinities(), problem.masses)
+    return _newton_then(_by_ott, plans, problem, threshold, max_iters)
+
+
+def _streamed(problem: _Problem, threshold: Scalar, max_iters: int) -> Potentials:
+    """By Newton on plans made in tiles, and by plain iterations where that fails."""
+    if problem.relaxation is not None:
+        return _by_iterations(problem, threshold, max_iters)
+    plans = TiledPlans(problem.x, problem.y, problem.log_affinity, problem.masses)
+    return _newton_then(_by_iterations, plans, problem, threshold, max_iters)
+
+
+def _newton_then(
+    go_on: Callable[..., Potentials], plans: Plans, problem: _Problem, threshold: Scalar, max_iters: int
+) -> Potentials:
+    point, n_steps = newton.newton(plans, threshold, min(max_iters, newton.MAX_STEPS))
+    f, g = problem.epsilon * point.f, problem.epsilon * point.g
+    found = Potentials(f, g, n_steps, point.error, point.error <= threshold)
+
+    def unfinished(found):
+        more = go_on(problem, threshold, max_iters, (found.f, found.g))
+        return more._replace(n_iters=found.n_iters + more.n_iters.astype(found.n_iters.dtype))
+
+    return jax.lax.cond(found.converged, lambda found: found, unfinished, found)
+
+
+def _by_iterations(problem: _Problem, threshold: Scalar, max_iters: int, init=None) -> Potentials:
+    """By Sinkhorn iterations in tiles; the rows are exact, the error is that of the columns."""
+    x, y, log_a, log_b, epsilon, cost, relaxation = problem
+
+    def rows(g):
+        update = lambda point: softmin(point, y, g, log_b, epsilon, cost)
+        return problem.damping * pairwise.over_points(update, x, y.shape[0])
+
+    def columns(f):
+        return pairwise.over_points(lambda point: softmin(point, x, f, log_a, epsilon, cost), y, x.shape[0])
+
+    def at(g, n_iters):
+        f = rows(g)
+        update = columns(f)
+        return f, g, update, _marginal_error(g, update, jnp.exp(log_b), epsilon, relaxation), n_iters
+
+    start = at(jnp.zeros_like(log_b) if init is None else init[1], jnp.asarray(0))
+    unfinished = lambda carry: (carry[3] > threshold) & (carry[4] < max_iters)
+    improve = lambda carry: at(problem.damping * carry[2], carry[4] + 1)
+    f, g, _, error, n_iters = jax.lax.while_loop(unfinished, improve, start)
+    return Potentials(f, g, n_iters, error, error <= threshold)
+
+
+def _damping(relaxation: Scalar | None, epsilon: Scalar) -> Scalar | float:
+    return 1.0 if relaxation is None else relaxation / (relaxation + epsilon)
+
+
+def _marginal_error(
+    g: Float[Array, " m"], update: Float[Array, " m"], b: Float[Array, " m"], epsilon: Scalar, relaxation: Scalar | None
+) -> Scalar:
+    """L1 distance of a marginal from the wanted one, where `update` is the potential that makes it b."""
+    wanted = 0.0 if relaxation is None else jnp.expm1(-g / relaxation)
+    return jnp.sum(b * jnp.abs(jnp.expm1((g - update) / epsilon) - wanted))
+
+
+_SOLVERS = {"newton": _by_newton, "ott": _by_ott, "streamed": _streamed}
 
 
 def self_potential(
@@ -196,18 +291,27 @@ def self_potential(
     x_weights: Weights | None = None,
     cost: str = "half_squared",
     relaxation: Scalar | None = None,
+    solver: str = "ott",
 ) -> Potentials:
     """Potential of a cloud with itself by averaged symmetric updates f <- (f + T f) / 2, a handful of which suffice.
 
+    `streamed` makes the kernel anew in tiles for every update, the other `SOLVERS` keep it: |f| / epsilon is at most half
+    of |log a| here, so that exp(f / epsilon) and exp(-c / epsilon) can be had apart, and an update is a matrix product.
     Source: Feydy et al. 2019 (arXiv:1810.08278), section 3.1; relaxed: Séjourné et al. 2019 (arXiv:1910.12958).
     """
     x = jax.lax.stop_gradient(x)
     x = pairwise.centred(x, x)[0]
-    log_a = pairwise.log_masses(x_weights, x)
-    damping = 1.0 if relaxation is None else relaxation / (relaxation + epsilon)
+    log_a = _finite_log_masses(x_weights, x)
+    a, damping = jnp.exp(log_a), _damping(relaxation, epsilon)
+    problem = _Problem(x, x, log_a, log_a, epsilon, cost, relaxation)
 
-    def row_update(f):
-        return pairwise.over_points(lambda point: softmin(point, x, f, log_a, epsilon, cost), x, x.shape[0])
+    if solver == "streamed":
+
+        def row_update(f):
+            return pairwise.over_points(lambda point: softmin(point, x, f, log_a, epsilon, cost), x, x.shape[0])
+    else:
+        kernel = jnp.exp(problem.log_affinities())
+        row_update = lambda f: -epsilon * jnp.log(kernel @ (a * jnp.exp(f / epsilon)))
 
     def unfinished(carry):
         _, _, error, n_iters = carry
@@ -217,9 +321,7 @@ def self_potential(
         f, image, _, n_iters = carry
         f = (f + damping * image) / 2
         image = row_update(f)
-        wanted = 0.0 if relaxation is None else jnp.expm1(-f / relaxation)
-        error = jnp.sum(jnp.exp(log_a) * jnp.abs(jnp.expm1((f - image) / epsilon) - wanted))
-        return f, image, error, n_iters + 1
+        return f, image, _marginal_error(f, image, a, epsilon, relaxation), n_iters + 1
 
     zero = jnp.zeros(x.shape[0], x.dtype)
     start = (zero, row_update(zero), jnp.asarray(jnp.inf, x.dtype), jnp.asarray(0))
@@ -254,8 +356,8 @@ def entropic_cost(
 
 
 def _finite_log_masses(weights: Weights | None, cloud: Particles) -> Float[Array, " n"]:
-    """Log masses in which a weight of zero is the smallest number instead, so that its potential exists."""
-    return jnp.maximum(pairwise.log_masses(weights, cloud), jnp.log(jnp.finfo(cloud.dtype).tiny))
+    """Log masses in which a weight of zero is a number too small to be seen instead, so that its potential exists."""
+    return jnp.maximum(pairwise.log_masses(weights, cloud), 2 * jnp.log(jnp.finfo(cloud.dtype).eps))
 
 
 class _TracedTau:

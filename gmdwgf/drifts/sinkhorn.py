@@ -76,7 +76,7 @@ class SinkhornDrift(StatelessDrift):
         else:
             to_y = self._potentials(x, y, x_weights=x_weights, y_weights=y_weights)
             attraction = self._pull(queries, y, to_y.g, y_weights)
-            to_x = transport.self_potential(x, self.epsilon, x_weights=x_weights, **self._stop(), **self._problem())
+            to_x = transport.self_potential(x, self.epsilon, x_weights=x_weights, **self._solve())
             repulsion = self._pull(queries, x, to_x.f, x_weights)
         v = attraction - repulsion
         info = {
@@ -95,7 +95,7 @@ class SinkhornDrift(StatelessDrift):
             return transport.entropic_cost(x, y, found, self.epsilon, **self._problem())
 
         def self_cost(x):
-            found = transport.self_potential(x, self.epsilon, **self._stop(), **self._problem())
+            found = transport.self_potential(x, self.epsilon, **self._solve())
             return cost(x, x, found)
 
         x, y = pairwise.centred(x, jax.lax.stop_gradient(y))
@@ -132,11 +132,11 @@ class SinkhornDrift(StatelessDrift):
         return transport.pull(at, cloud, potential, log_masses, self.epsilon, **self._problem())
 
     def _potentials(self, x, y, **weights):
-        solve = {**self._stop(), **self._problem(), "solver": self.solver}
-        return transport.potentials(x, y, self.epsilon, **weights, **solve)
+        return transport.potentials(x, y, self.epsilon, **weights, **self._solve())
 
-    def _stop(self):
-        return {"threshold": self.threshold, "max_iters": self.max_iters}
+    def _solve(self):
+        stop = {"threshold": self.threshold, "max_iters": self.max_iters, "solver": self.solver}
+        return stop | self._problem()
 
     def _problem(self):
         return {"cost": self.cost, "relaxation": self.unbalanced}

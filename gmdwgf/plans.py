@@ -1,0 +1,194 @@
+"""The plans of entropic transport that Newton's method asks for, kept as a matrix or made anew in tiles.
+
+Rows are exact: P_ij = a_i softmax_j(S_ij + g_j + log b_j) with S = -c / epsilon; potentials are in units of epsilon.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+
+from gmdwgf import pairwise
+from gmdwgf.typing import Array, Float, Particles, Point, Scalar, Targets
+
+NEAR = 40.0
+"""A kernel serves potentials that differ from its centre by no more than this, up to a constant. What underflows in
+single precision, exp(-87), is then less than exp(-47) of its row."""
+
+TILE_ROWS = 64
+"""Rows of a plan that are made at once."""
+
+
+class Masses(NamedTuple):
+    """Masses of both clouds, all of them positive."""
+
+    a: Float[Array, " n"]
+    b: Float[Array, " m"]
+
+
+class Dual(NamedTuple):
+    """A dual point and what is known of it."""
+
+    g: Float[Array, " m"]
+    f: Float[Array, " n"]
+    """Its exact update, -logsumexp_j(S + g + log b)."""
+    columns: Float[Array, " m"]
+    value: Scalar
+    error: Scalar
+    """L1 distance of the columns from b."""
+
+
+@runtime_checkable
+class Plans(Protocol):
+    """What is asked of either. `kept` is what one call keeps for the next."""
+
+    masses: Masses
+
+    def mean_cost(self) -> Scalar:
+        """In units of epsilon."""
+        ...
+
+    def start(self) -> tuple[Any, Dual]:
+        """The point g = 0."""
+        ...
+
+    def at(self, kept: Any, g: Float[Array, " m"]) -> tuple[Any, Dual]:
+        """The point at `g`."""
+        ...
+
+    def there_and_back(self, kept: Any, point: Dual) -> Callable[[Array], Array]:
+        """v -> P^T diag(1/a) P v, where `kept` came with `point`."""
+        ...
+
+    def column_update(self, f: Float[Array, " n"]) -> Float[Array, " m"]:
+        """-logsumexp_i(S + f + log a), the g with which the columns are exact."""
+        ...
+
+
+class Kernel(NamedTuple):
+    """exp(S_ij + centre_j - rows_i), where rows_i makes the largest of its terms, times b_j, 1 in each row."""
+
+    matrix: Float[Array, "n m"]
+    centre: Float[Array, " m"]
+    rows: Float[Array, " n"]
+
+
+class KeptPlans(NamedTuple):
+    """Plans for a given S, by a kernel about some centre: all plans near it are two matrix-vector products away.
+
+    An exponential costs as much as several such products, so it is taken again only when g has gone far from the centre
+    (the absorption of Schmitzer 2019, arXiv:1610.06519). S and one kernel are kept, n x m.
+    """
+
+    S: Float[Array, "n m"]
+    masses: Masses
+
+    def mean_cost(self):
+        return -jnp.mean(self.S)
+
+    def start(self):
+        g = jnp.zeros_like(self.masses.b)
+        return self.at(self._about(g), g)
+
+    def at(self, kept: Kernel, g):
+        shift = g - kept.centre
+        far = jnp.max(shift) - jnp.min(shift) > NEAR
+        kept = jax.lax.cond(far, lambda _: self._about(g), lambda kept: kept, kept)
+        right, peak = self._right(kept, g)
+        sums = kept.matrix @ right
+        columns = ((self.masses.a / sums) @ kept.matrix) * right
+        return kept, dual_point(self.masses, g, -(kept.rows + jnp.log(sums) + peak), columns)
+
+    def there_and_back(self, kept: Kernel, point):
+        right, _ = self._right(kept, point.g)
+        weights = self.masses.a / (kept.matrix @ right) ** 2
+        return lambda v: (weights * (kept.matrix @ (right * v))) @ kept.matrix * right
+
+    def column_update(self, f):
+        return -jax.nn.logsumexp(self.S + (f + jnp.log(self.masses.a))[:, None], axis=0)
+
+    def _about(self, centre) -> Kernel:
+        rows = jnp.max(self.S + (centre + jnp.log(self.masses.b)), axis=1)
+        return Kernel(jnp.exp(self.S + centre - rows[:, None]), centre, rows)
+
+    def _right(self, kept, g):
+        shift = g - kept.centre
+        peak = jnp.max(shift)
+        return self.masses.b * jnp.exp(shift - peak), peak
+
+
+class TiledPlans(NamedTuple):
+    """Plans made `TILE_ROWS` rows at a time, whenever they are asked for: nothing n x m is kept."""
+
+    x: Particles
+    y: Targets
+    log_affinity: Callable[[Point, Targets], Array]
+    """One row of S."""
+    masses: Masses
+
+    def mean_cost(self):
+        return -jnp.mean(pairwise.over_points(lambda point: jnp.mean(self._row(point)), self.x, self.y.shape[0]))
+
+    def start(self):
+        return self.at((), jnp.zeros_like(self.masses.b))
+
+    def at(self, kept, g):
+        heights = g + jnp.log(self.masses.b)
+
+        def tile(x, a):
+            logits = self._rows(x) + heights
+            peaks = jnp.max(logits, axis=1)
+            terms = jnp.exp(logits - peaks[:, None])
+            sums = jnp.sum(terms, axis=1)
+            return (a / sums) @ terms, -(peaks + jnp.log(sums))
+
+        columns, f = self._over_tiles(tile, self.x)
+        return kept, dual_point(self.masses, g, f, columns)
+
+    def there_and_back(self, kept, point):
+        heights = point.g + jnp.log(self.masses.b)
+
+        def apply(v):
+            def tile(x, f, a):
+                rows = jnp.exp(self._rows(x) + heights + f[:, None])
+                sums = jnp.sum(rows, axis=1)  # 1, but for the rounding of large potentials
+                return (a / sums**2 * (rows @ v)) @ rows, ()
+
+            return self._over_tiles(tile, self.x, point.f)[0]
+
+        return apply
+
+    def column_update(self, f):
+        heights, affinity = f + jnp.log(self.masses.a), self.log_affinity
+        update = lambda point: -pairwise.log_sum_exp(affinity(point, self.x) + heights)
+        return pairwise.over_points(update, self.y, self.x.shape[0])
+
+    def _row(self, point):
+        return self.log_affinity(point, self.y)
+
+    def _rows(self, x):
+        return jax.vmap(self._row)(x)
+
+    def _over_tiles(self, function, *rows):
+        """The sum over tiles of the first thing that `function` of rows and masses gives, and the second row by row."""
+        n = self.x.shape[0]
+        size = min(TILE_ROWS, n)
+
+        def tiles(array, **spare):
+            padded = jnp.pad(array, [(0, -n % size), *[(0, 0)] * (array.ndim - 1)], **spare)
+            return padded.reshape(-1, size, *array.shape[1:])
+
+        def add(total, tile):
+            part, each = function(*tile)
+            return total + part, each
+
+        everything = *(tiles(array, mode="edge") for array in rows), tiles(self.masses.a)  # spare rows weigh nothing
+        total, each = jax.lax.scan(add, jnp.zeros_like(self.masses.b), everything)
+        return total, jax.tree.map(lambda array: array.reshape(-1, *array.shape[2:])[:n], each)
+
+
+def dual_point(masses: Masses, g: Float[Array, " m"], f: Float[Array, " n"], columns: Float[Array, " m"]) -> Dual:
+    """A point with its value and error."""
+    value, error = masses.b @ g + masses.a @ f, jnp.sum(jnp.abs(masses.b - columns))
+    return Dual(g, f, columns, value, error)
