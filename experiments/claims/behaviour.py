@@ -20,12 +20,15 @@ from gmdwgf.training.step import regression_loss
 @claim(23, "ε = 1e6, quadratic cost: Sinkhorn drift = mean of p − mean of q", 1e-5)
 def means_in_the_limit():
     x, y = clouds()
-    return gap(velocity(gmdwgf.load_drift("sinkhorn", epsilon=1e6, **CONVERGED), x, y), y.mean(0) - x.mean(0))
+    return gap(
+        velocity(gmdwgf.load_drift("sinkhorn", self_term="same_batch", epsilon=1e6, **CONVERGED), x, y),
+        y.mean(0) - x.mean(0),
+    )
 
 
 @claim(23, "ε = 1e5, cost |x − y|: Sinkhorn drift = MMD drift of half the energy distance", 1e-4)
 def energy_in_the_limit():
-    sinkhorn = gmdwgf.load_drift("sinkhorn", epsilon=1e5, cost="euclidean", **CONVERGED)
+    sinkhorn = gmdwgf.load_drift("sinkhorn", self_term="same_batch", epsilon=1e5, cost="euclidean", **CONVERGED)
     # With the kernel -|x - y| / 2 the squared MMD is half the energy distance, and V half that of the energy drift.
     return gap(velocity(sinkhorn, *clouds()), velocity(drift("MMD energy"), *clouds()))
 
@@ -38,7 +41,9 @@ def errors_on_the_line():
     """|V − (T_OT − id)| of a smooth pair of 10 points on the line, for each of EPSILONS."""
     x = jnp.linspace(-1, 1, 10)[:, None]
     y = 1.2 * (x + 0.3 * x**2 + 0.5)
-    field = lambda epsilon: gmdwgf.load_drift("sinkhorn", epsilon=epsilon, threshold=1e-12, max_iters=20000)
+    field = lambda epsilon: gmdwgf.load_drift(
+        "sinkhorn", self_term="same_batch", epsilon=epsilon, threshold=1e-12, max_iters=20000
+    )
     return [gap(velocity(field(epsilon), x, y), y - x) for epsilon in EPSILONS]
 
 
@@ -77,7 +82,7 @@ LOCAL = {
 FAR = {
     "MMD energy": ("mmd", {"kernel": "energy"}),
     "sliced Wasserstein": ("sliced_wasserstein", {"n_projections": 1024}),
-    "Sinkhorn": ("sinkhorn", {"epsilon": SIGMA**2, "threshold": 1e-4, "max_iters": 20000}),
+    "Sinkhorn": ("sinkhorn", {"self_term": "same_batch", "epsilon": SIGMA**2, "threshold": 1e-4, "max_iters": 20000}),
     "Sinkhorn, 400 corrections": ("sinkhorn_steps", {"epsilon": SIGMA**2, "n_iters": 400}),
 }
 
@@ -186,7 +191,7 @@ def not_moved_in_any_pair(temperature):
 COLLAPSED = {
     "score difference": ("kl", {"bandwidth": SIGMA}),
     "Laplace mean shift": ("mean_shift", {"bandwidth": SIGMA}),
-    "Sinkhorn": ("sinkhorn", {"epsilon": SIGMA**2, "threshold": 1e-12, "max_iters": 20000}),
+    "Sinkhorn": ("sinkhorn", {"self_term": "same_batch", "epsilon": SIGMA**2, "threshold": 1e-12, "max_iters": 20000}),
 }
 TWO_POINTS = np.array([[-1.0], [1.0]])
 
@@ -208,7 +213,7 @@ SIZES = (64, 256, 1024)
 FLOOR = {
     "score difference": LOCAL["score difference"],
     "proxy": LOCAL["proxy"],
-    "Sinkhorn": ("sinkhorn", {"epsilon": SIGMA**2, "threshold": 1e-3}),
+    "Sinkhorn": ("sinkhorn", {"self_term": "same_batch", "epsilon": SIGMA**2, "threshold": 1e-3}),
     "sliced Wasserstein": ("sliced_wasserstein", {"n_projections": 128}),
 }
 

@@ -39,7 +39,9 @@ def slope_of_score_difference():
 
 @functools.cache
 def sinkhorn_on_gaussians(epsilon):
-    return on_gaussians(gmdwgf.load_drift("sinkhorn", epsilon=epsilon, threshold=1e-12, max_iters=20000))
+    return on_gaussians(
+        gmdwgf.load_drift("sinkhorn", self_term="same_batch", epsilon=epsilon, threshold=1e-12, max_iters=20000)
+    )
 
 
 def sinkhorn_slope(epsilon):

@@ -87,7 +87,7 @@ DRIFTS: dict[str, tuple[str, dict[str, Any]]] = {
     "Algorithm 2, masked": ("deng", {"temperature": TAU, "self_mask": True}),
     "proxy": ("sinkhorn_proxy", {"bandwidth": H}),
     "proxy core": ("sinkhorn_proxy", {"bandwidth": H, "cross_weight": False}),
-    "Sinkhorn": ("sinkhorn", {"epsilon": EPSILON, **CONVERGED}),
+    "Sinkhorn": ("sinkhorn", {"self_term": "same_batch", "epsilon": EPSILON, **CONVERGED}),
     "MMD Gaussian": ("mmd", {"kernel": "gaussian", "bandwidth": H}),
     "MMD Laplace": ("mmd", {"kernel": "laplace", "bandwidth": TAU}),
     "MMD energy": ("mmd", {"kernel": "energy"}),

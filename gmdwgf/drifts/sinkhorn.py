@@ -42,13 +42,13 @@ class SinkhornDrift(StatelessDrift):
     `unbalanced` is null, or rho in cost units: in all three terms marginals then cost rho KL instead of being exact,
     and a row counts by its mass exp(-f / rho), so that far targets hardly pull. The tau of ott-jax is rho / (rho +
     epsilon).
-    Self term: `same_batch` is the batch with itself, no diagonal mask, the flow above. `two_batch`: the halves of the
-    batch are each other's independent sample, and each is drawn to one half of the targets, so that all plans are between
-    samples of one size and the bias of small batches cancels (Salimans et al. 2018, arXiv:1803.05573). For n and m even it
-    is the flow of (OT(q1, p1) + OT(q2, p2) - OT(q1, q2)) / 2, the halves of q and p. A lone particle or target, and the
-    field away from the particles (`at`), know only the whole clouds.
-    Memory: the one member of its family that keeps n x m arrays: ott-jax, which solves to convergence, has no working
-    streamed mode. `sinkhorn_steps` needs none.
+    Self term: `same_batch` is the batch with itself, no diagonal mask, the flow above. `two_batch`: the halves q1, q2 of
+    the batch are each other's independent sample, and each is drawn to one half of the targets, so that all plans are
+    between samples of one size and the bias of small batches, which shrinks what is learnt, cancels (Salimans et al.
+    2018, arXiv:1803.05573). It is the flow of A1 OT(q1, p1) + A2 OT(q2, p2) - OT(q1, q2) / 2, with the masses A1 + A2 = 1
+    of the halves, and on average over batches zero at q = p. A lone particle or target, and the field away from the
+    particles (`at`), know only the whole clouds.
+    Memory: the solvers `newton` and `ott` keep n x m arrays; `streamed` keeps none and takes some five times as long.
     Source: Feydy et al. 2019 (arXiv:1810.08278); relaxed: Séjourné et al. 2019 (arXiv:1910.12958); as a drift He et al.
     (arXiv:2603.12366), arXiv:2605.05118.
     """
@@ -70,7 +70,7 @@ class SinkhornDrift(StatelessDrift):
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
         del key
         x, y, queries = pairwise.centred(x, y, x if at is None else at)
-        if self.self_term == "two_batch" and at is None and min(x.shape[0], y.shape[0]) > 1:
+        if at is None and self._halved(x, y):
             attraction, to_y = self._to_half_the_targets(x, x_weights, y, y_weights)
             repulsion, to_x = self._between_halves(x, x_weights)
         else:
@@ -89,18 +89,24 @@ class SinkhornDrift(StatelessDrift):
 
     @eqx.filter_jit
     def functional(self, x: Particles, y: Targets) -> Scalar:
-        """The Sinkhorn divergence of the empirical laws (the self terms are those of the whole clouds)."""
+        """What the velocity is the flow of: the Sinkhorn divergence of the empirical laws, or its form for two batches."""
 
-        def cost(x, y, found):
-            return transport.entropic_cost(x, y, found, self.epsilon, **self._problem())
+        def cost(x, y):
+            return transport.entropic_cost(x, y, self._potentials(x, y), self.epsilon, **self._problem())
 
         def self_cost(x):
             found = transport.self_potential(x, self.epsilon, **self._solve())
-            return cost(x, x, found)
+            return transport.entropic_cost(x, x, found, self.epsilon, **self._problem())
 
         x, y = pairwise.centred(x, jax.lax.stop_gradient(y))
-        between = self._potentials(x, y)
-        return cost(x, y, between) - self_cost(x) / 2 - self_cost(y) / 2
+        if not self._halved(x, y):
+            return cost(x, y) - self_cost(x) / 2 - self_cost(y) / 2
+        (first, a), (second, b) = halves(x, None)
+        (near, _), (far, _) = halves(y, None)
+        return jnp.sum(a) * cost(first, near) + jnp.sum(b) * cost(second, far) - cost(first, second) / 2
+
+    def _halved(self, x: Particles, y: Targets) -> bool:
+        return self.self_term == "two_batch" and min(x.shape[0], y.shape[0]) > 1
 
     def _to_half_the_targets(self, x, x_weights, y, y_weights):
         """Pull of each half of the particles by one half of the targets: plans between clouds as small as the halves.
@@ -121,11 +127,11 @@ class SinkhornDrift(StatelessDrift):
         return jnp.concatenate(pulls), worst
 
     def _between_halves(self, x, x_weights):
-        """Pull of each half by the other, from one plan between them."""
+        """Pull of each half by the other, from one plan between them: a particle feels it by its share of its half."""
         (first, a), (second, b) = halves(x, x_weights)
         found = self._potentials(first, second, x_weights=a, y_weights=b)
-        pulls = self._pull(first, second, found.g, b), self._pull(second, first, found.f, a)
-        return jnp.concatenate(pulls), found
+        pulls = self._pull(first, second, found.g, b) / jnp.sum(a), self._pull(second, first, found.f, a) / jnp.sum(b)
+        return jnp.concatenate(pulls) / 2, found
 
     def _pull(self, at, cloud, potential, weights):
         log_masses = pairwise.log_masses(weights, cloud)
@@ -143,5 +149,5 @@ class SinkhornDrift(StatelessDrift):
 
     def tags(self) -> Tags:
         same = self.self_term == "same_batch"
-        flow = "Sinkhorn divergence S_epsilon(q, p)" if same else None
+        flow = "Sinkhorn divergence S_epsilon(q, p)" if same else "S_epsilon(q, p) estimated by two batches"
         return Tags(zero_at_equality=same, curl_free=True, flow_of=flow, reach="long", permutation=same)
