@@ -43,7 +43,8 @@ class Dual(NamedTuple):
 class Plans(Protocol):
     """What is asked of either. `kept` is what one call keeps for the next."""
 
-    masses: Masses
+    @property
+    def masses(self) -> Masses: ...
 
     def mean_cost(self) -> Scalar:
         """In units of epsilon."""

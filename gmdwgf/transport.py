@@ -8,8 +8,8 @@ Units. `epsilon` belongs to the cost as written, c = |x - y|^2 / 2 or c = |x - y
 with the masses a, b outside the potentials, which are in cost units. It minimises <pi, c> + epsilon KL(pi | a b) with
 its marginals held to a and b, or, with a `relaxation` rho, plus rho KL(pi 1 | a) + rho KL(pi^T 1 | b).
 
-`potentials` keeps the n x m cost, because ott-jax's own streamed mode does not run on present versions of jax; all else
-here goes through in tiles.
+`potentials` and `self_potential` keep n x m arrays unless the solver is `streamed` (ott-jax's own streamed mode does not run
+on present versions of jax); all else here goes through in tiles.
 """
 
 import functools
@@ -194,10 +194,12 @@ def _by_ott(problem: _Problem, threshold: Scalar, max_iters: int, init=None) -> 
     from ott.solvers.linear.sinkhorn import Sinkhorn
 
     every, balanced = min(10, max_iters), problem.relaxation is None
+    limit: Any = threshold
+    epsilon: Any = problem.epsilon
     one: Any = jnp.ones((), problem.x.dtype)
     late = Momentum(start=2 * every, error_threshold=1.0, value=one, inner_iterations=every)
     solver: Any = Sinkhorn(
-        threshold=threshold,
+        threshold=limit,
         max_iterations=max_iters - max_iters % every,
         inner_iterations=every,
         momentum=late if balanced else None,
@@ -205,7 +207,7 @@ def _by_ott(problem: _Problem, threshold: Scalar, max_iters: int, init=None) -> 
     )
     # ott-jax measures entropy, not KL(pi | a b); with the masses inside the cost the two are the same problem.
     log_kernel = problem.log_affinities() + problem.log_a[:, None] + problem.log_b
-    geometry = Geometry(-problem.epsilon * log_kernel, epsilon=problem.epsilon)
+    geometry = Geometry(-epsilon * log_kernel, epsilon=epsilon)
     a, b = problem.masses
     tau = problem.damping
     linear = LinearProblem(geometry, a, b) if balanced else _relaxed_problem()(geometry, a, b, _TracedTau(tau))
