@@ -20,8 +20,8 @@ Directions = Float[Array, "p d"]
 
 
 def random_directions(key: Key, n: int, dim: int, dtype: Any = float) -> Directions:
-    """`n` unit vectors, uniform on the sphere."""
-    directions = jax.random.normal(key, (n, dim), dtype)
+    """`n` unit vectors, uniform on the sphere. Drawn in single precision, so that a key gives the same ones in every dtype."""
+    directions = jax.random.normal(key, (n, dim), jnp.float32).astype(dtype)
     return directions / jnp.linalg.norm(directions, axis=-1, keepdims=True)
 
 

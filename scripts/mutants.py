@@ -1,24 +1,38 @@
 """Flip signs, change powers and drop normalisers in the drift files, one at a time, and see which changes no test notices.
 
-    python scripts/mutants.py                 # every drift, about an hour on 2 cores
-    python scripts/mutants.py kl mmd          # only these
+    python scripts/mutants.py                 # every drift and the mathematics they share
+    python scripts/mutants.py kl kernels      # only these
 
-A mutant survives when the drift's own tests (tests/drifts/test_<name>.py) still pass with it. Lines that only report
-(`info`, `tags`) are left alone; a line may be exempted with the comment `# no mutants: <reason>`.
+A mutant survives when the tests of its file (tests/drifts/test_<name>.py, or those in SHARED) still pass with it. They run
+quickest first and stop at the first that fails. Lines that only report (`info`, `tags`) are left alone; a line may be
+exempted with the comment `# no mutants: <reason>`.
 """
 
 import argparse
 import ast
 import copy
+import json
 import os
+import resource
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LEFT_ALONE = {"tags", "init", "__check_init__", "__init__"}
+SHARED = {
+    "kernels": ["test_log_kernels", "drifts/test_sharp", "drifts/test_mmd", "drifts/test_kernel_score"],
+    "slicing": ["drifts/test_sliced_mmd", "drifts/test_sliced_wasserstein"],
+    "drifts/affinity": [
+        f"drifts/test_{name}" for name in ("deng", "deng_released", "sinkhorn_proxy", "sinkhorn_steps", "wflow")
+    ],
+    "drifts/parzen": [f"drifts/test_{name}" for name in ("kernel_score", "blob", "f_divergence", "sharp")],
+    "drifts/witness": [f"drifts/test_{name}" for name in ("mmd", "drmmd", "kale")],
+}
+"""Modules that several drifts live on, and the tests that must notice a change of them."""
 
 
 class Site(ast.NodeVisitor):
@@ -33,7 +47,8 @@ class Site(ast.NodeVisitor):
                 self.visit(statement)
 
     def visit_Dict(self, node: ast.Dict) -> None:
-        pass  # info
+        if "v_rms" not in ast.unparse(node):  # info
+            self.generic_visit(node)
 
     def generic_visit(self, node: ast.AST) -> None:
         exempt = "no mutants" in self.lines[node.lineno - 1] if hasattr(node, "lineno") else False
@@ -46,16 +61,18 @@ def changes_of(node: ast.AST) -> list[str]:
     """What can be done to a node."""
     if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and not isinstance(node.operand, ast.Constant):
         return ["sign flipped"]
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == "jnp.sqrt":
+        return ["root dropped"]
     if not isinstance(node, ast.BinOp):
         return []
-    shapes = "shape" in ast.unparse(node)
-    if isinstance(node.op, ast.Add | ast.Sub) and not shapes:
-        return ["sign flipped"]
-    if isinstance(node.op, ast.Div) and not shapes:
+    if isinstance(node.op, ast.Div):
         return ["normaliser dropped"]
-    if isinstance(node.op, ast.Pow) and isinstance(node.right, ast.Constant):
+    if isinstance(node.op, ast.Pow) and isinstance(node.right, ast.Constant | ast.UnaryOp):
         return ["power changed"]
-    if isinstance(node.op, ast.Mult) and not shapes:
+    sizes = "shape" in ast.unparse(node)
+    if isinstance(node.op, ast.Add | ast.Sub) and not sizes:
+        return ["sign flipped"]
+    if isinstance(node.op, ast.Mult) and not sizes:
         return ["factor dropped"]
     return []
 
@@ -69,11 +86,13 @@ def mutated(tree: ast.Module, index: int, lines: list[str]) -> tuple[ast.Module,
     before, where = ast.unparse(node), node.lineno
     if isinstance(node, ast.UnaryOp):
         replacement = node.operand
+    elif change == "root dropped":
+        replacement = node.args[0]
     elif change == "sign flipped":
         node.op = ast.Sub() if isinstance(node.op, ast.Add) else ast.Add()
         replacement = node
     elif change == "power changed":
-        node.right = ast.Constant(node.right.value + 1)
+        node.right = ast.BinOp(node.right, ast.Add(), ast.Constant(1))
         replacement = node
     else:
         replacement = node.left
@@ -99,18 +118,29 @@ def sites(source: str) -> int:
     return len(finder.found)
 
 
-def survives(module: Path, tests: Path, index: int) -> str | None:
+def survives(module: Path, tests: list[str], index: int, cpu_seconds: int) -> str | None:
     """Run the tests against one mutant in a process of its own; what was changed if they all pass."""
     source = module.read_text()
     tree, what = mutated(ast.parse(source), index, source.splitlines())
-    child = os.fork()
-    if child == 0:
-        os._exit(_run_child(module, tests, ast.unparse(tree)))
-    _, status = os.waitpid(child, 0)
-    return what if os.waitstatus_to_exitcode(status) == 0 else None
+    return what if run(module, ast.unparse(tree), tests, cpu_seconds)[0] == 0 else None
 
 
-def _run_child(module: Path, tests: Path, source: str) -> int:
+def run(module: Path, source: str, tests: list[str], cpu_seconds: int) -> tuple[int, dict[str, float]]:
+    """Exit code of `tests` with `module` made of `source`, in a process of its own, and the seconds that each test took."""
+    with tempfile.NamedTemporaryFile("r") as report:
+        child = os.fork()
+        if child == 0:
+            resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))  # a mutant may never converge
+            try:
+                os._exit(_run_child(module, source, tests, Path(report.name)))
+            finally:
+                os._exit(3)
+        _, status = os.waitpid(child, 0)
+        code = os.waitstatus_to_exitcode(status)
+        return code, json.loads(report.read() or "{}")
+
+
+def _run_child(module: Path, source: str, tests: list[str], report: Path) -> int:
     name = ".".join(module.relative_to(ROOT).with_suffix("").parts)
     log = os.open(os.devnull, os.O_WRONLY)
     os.dup2(log, 1)
@@ -118,7 +148,21 @@ def _run_child(module: Path, tests: Path, source: str) -> int:
     sys.meta_path.insert(0, _Loader(name, module, source))
     import pytest
 
-    return int(pytest.main([str(tests), "-x", "-q", "-p", "no:cacheprovider", "--rootdir", str(ROOT)]))
+    watch = _Stopwatch()
+    options = ["-x", "-q", "-p", "no:cacheprovider", "--assert=plain", "--rootdir", str(ROOT)]
+    code = pytest.main([*tests, *options], plugins=[watch])
+    report.write_text(json.dumps(watch.seconds))
+    return int(code)
+
+
+class _Stopwatch:
+    """Seconds of every test, by its id."""
+
+    def __init__(self):
+        self.seconds: dict[str, float] = {}
+
+    def pytest_runtest_logreport(self, report) -> None:
+        self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0) + report.duration
 
 
 class _Loader:
@@ -139,33 +183,48 @@ class _Loader:
         exec(compile(self.source, str(self.path), "exec"), module.__dict__)
 
 
-def jobs(names: list[str]) -> Iterator[tuple[Path, Path]]:
-    """Drift files with their tests."""
-    for tests in sorted((ROOT / "tests" / "drifts").glob("test_*.py")):
-        name = tests.stem.removeprefix("test_")
-        module = ROOT / "gmdwgf" / "drifts" / f"{name}.py"
-        if module.is_file() and (not names or name in names):
-            yield module, tests
+def jobs(names: list[str]) -> Iterator[tuple[Path, list[str]]]:
+    """Files with their tests."""
+    own = {
+        f"drifts/{file.stem.removeprefix('test_')}": [f"drifts/{file.stem}"]
+        for file in ROOT.glob("tests/drifts/test_*.py")
+    }
+    for name, tests in sorted((own | SHARED).items()):
+        module = ROOT / "gmdwgf" / f"{name}.py"
+        if module.is_file() and (not names or module.stem in names):
+            yield module, [f"tests/{test}.py" for test in tests]
 
 
 def main() -> int:
     """Report every mutant that survives; the exit code says whether there was one."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", help="drift files, without .py (default: all)")
+    parser.add_argument("names", nargs="*", help="files of mathematics, without .py (default: all)")
     names = parser.parse_args().names
     os.chdir(ROOT)
-    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(tempfile.gettempdir()) / "gmdwgf-mutants-xla"))
+    for name, value in {
+        "JAX_PLATFORMS": "cpu",
+        "JAX_NUM_CPU_DEVICES": "1",
+        "JAX_COMPILATION_CACHE_DIR": str(Path(tempfile.gettempdir()) / "gmdwgf-mutants-xla"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+    }.items():
+        os.environ.setdefault(name, value)
     # Forked children share these imports; no device is touched before the fork.
-    import hydra  # noqa: E401, F401
+    import hydra, optax, ott.solvers.linear.sinkhorn, pytest  # noqa: E401, F401, I001
 
     total = surviving = 0
     for module, tests in jobs(names):
-        n = sites(module.read_text())
+        n, start = sites(module.read_text()), time.monotonic()
+        if not n:
+            continue
+        code, seconds = run(module, module.read_text(), tests, 3600)
+        if code:
+            sys.exit(f"{' '.join(tests)} fail without any change of {module.stem}.py")
+        order, limit = sorted(seconds, key=seconds.__getitem__), 60 + int(5 * sum(seconds.values()))
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            outcomes = list(pool.map(survives, [module] * n, [tests] * n, range(n)))
-        alive = [what for what in outcomes if what]
+            alive = [what for what in pool.map(lambda i: survives(module, order, i, limit), range(n)) if what]
         total, surviving = total + n, surviving + len(alive)
-        print(f"{module.stem}: {n} mutants, {len(alive)} survive", flush=True)
+        print(f"{module.stem}: {n} mutants, {len(alive)} survive ({time.monotonic() - start:.0f} s)", flush=True)
         for what in alive:
             print(f"    {what}", flush=True)
     print(f"{total} mutants, {surviving} survive")

@@ -61,7 +61,8 @@ def entry(name: str) -> str:
         "rotation": tags.rotation,
     }
     told = ", ".join(f"{fact}: {'yes' if holds else 'no'}" for fact, holds in facts.items())
-    lines += ["", f"Tags with these defaults: flow of {tags.flow_of or 'nothing'}; reach {tags.reach}; {told}.", ""]
+    flow, rounding = tags.flow_of or "nothing", f"float32 exact to {tags.single_precision:g} of the speed"
+    lines += ["", f"Tags with these defaults: flow of {flow}; reach {tags.reach}; {told}; {rounding}.", ""]
     return "\n".join(lines)
 
 

@@ -15,10 +15,11 @@ COLOURS = {
     "Algorithm 2": "deng",
     "proxy": "kale",
     "MMD Gaussian": "mmd",
-    "MMD Laplace": "sinkhorn_proxy",
+    "MMD Laplace": "mmd",
     "MMD energy": "energy",
     "sliced Wasserstein": "sliced",
     "Sinkhorn": "sinkhorn",
+    "Sinkhorn, 400 corrections": "sinkhorn",
 }
 """Whose colour a drift has."""
 
@@ -31,8 +32,9 @@ def panel(height: float, **labels):
     return figure, axes
 
 
-def line(axes, x, y, name, label=None, **style):
-    axes.plot(x, y, "o-", markersize=3, color=colour_of(COLOURS[name]), label=label or name, **style)
+def line(axes, x, y, name, **style):
+    drawn = {"linestyle": "-", "marker": "o", "markersize": 3, "color": colour_of(COLOURS[name])} | style
+    axes.plot(x, y, label=name, **drawn)
 
 
 @styled
@@ -49,7 +51,7 @@ def asymmetries() -> Figure:
     axes.scatter(values, range(len(names)), c=colours, s=14)
     axes.axvspan(1e-13, 1e-8, color=TARGET, alpha=0.3, linewidth=0)
     axes.set_yticks(range(len(names)), [f"Sinkhorn, K = {n.split()[1]}" if n in steps else n for n in names])
-    axes.text(2e-13, len(names) - 0.6, "gradient flows", va="top")
+    axes.text(3e-11, len(names) - 1, "gradient flows", ha="center", va="center", fontsize="small")
     return figure
 
 
@@ -80,9 +82,11 @@ def far_modes() -> Figure:
     lengths = np.array(APART) / SIGMA
     axes.plot(lengths, 0.375 * np.array(APART), color=INK, linestyle=":", label="exact transport")
     for name in [*LOCAL, *FAR]:
-        drawn = {"linestyle": "--", "markerfacecolor": "white"} if "corrections" in name else {}
-        line(axes, lengths, np.abs(crossing(name)), name.split(",")[0] if drawn else name, name, **drawn)
-    axes.axhspan(axes.get_ylim()[0], 0.02, color=TARGET, alpha=0.3, linewidth=0)
+        second = name in ("MMD Laplace", "Sinkhorn, 400 corrections")  # of its colour
+        drawn = {"linestyle": "--", "markerfacecolor": "white"} if second else {}
+        line(axes, lengths, np.abs(crossing(name)), name, **drawn)
+    axes.set_ylim(bottom=2e-3)
+    axes.axhspan(2e-3, 0.02, color=TARGET, alpha=0.3, linewidth=0)
     axes.set_xticks(lengths, [f"{length:g}" for length in lengths])
     axes.minorticks_off()
     figure.legend(loc="outside lower center", ncols=2)
@@ -97,8 +101,9 @@ def noise_floors() -> Figure:
     reference = 0.1 * np.sqrt(64 / np.array(SIZES))
     axes.plot(SIZES, reference, color=TARGET, linestyle="--", label="N$^{-1/2}$")
     axes.set_xticks(SIZES, [str(n) for n in SIZES])
+    axes.set_yticks([0.03, 0.1, 0.3], ["0.03", "0.1", "0.3"])
     axes.minorticks_off()
-    axes.legend(ncols=2)
+    figure.legend(loc="outside lower center", ncols=2)
     return figure
 
 

@@ -32,7 +32,8 @@ def table(rows: list[tuple[Claim, float]], seconds: float) -> str:
     """The table, the readings and the reasons below it, and what it was made with."""
     lines = [made_with(seconds), "", "| claim | statement | tolerance | measured | verdict |", "|--:|---|--:|--:|---|"]
     for claim, measured in rows:
-        words = f"{claim.number} | {claim.sentence} | {claim.wanted.text} | {measured:.2g} | {verdict(claim, measured)}"
+        sentence = claim.sentence.replace("|", "\\|")
+        words = f"{claim.number} | {sentence} | {claim.wanted.text} | {measured:.3g} | {verdict(claim, measured)}"
         lines.append(f"| {words} |")
     readings = {claim.reading: claim.number for claim, _ in rows if claim.reading}
     lines += ["", "How it was read:", "", *(f"- Claim {number}. {reading}" for reading, number in readings.items())]

@@ -37,6 +37,8 @@ class Tags(NamedTuple):
     """Moving both clouds together changes nothing."""
     rotation: bool = True
     """Rotating both clouds rotates the velocities."""
+    single_precision: float = 3e-5
+    """Largest error of a velocity in float32, relative to its length or to the median length if that is more."""
 
 
 class AbstractDrift(Configurable):

@@ -23,6 +23,10 @@ class BlobDrift(StatelessDrift):
     on identical clouds and the particles come to rest too spread out. Local: the mass of far modes stays as it is.
     Units: `bandwidth` h in data units; v in 1 / data units (not multiplied by h^2).
     Self term: the particle itself is kept.
+    Choose: an exact flow of an entropy with one kernel, to set beside `kl` and `kl_wgf`.
+    Fails: comes to rest too wide, by the order of h, also at p = q; a bandwidth above the spacing of modes blurs
+    them.
+    Cost: two passes over the pairs, O(n (n + m) d), streamed.
     Source: Carrillo, Craig and Patacchini 2019 (arXiv:1709.09195), with both densities smoothed (ours).
     """
 

@@ -24,6 +24,11 @@ class DengDrift(StatelessDrift):
     the field is then not zero on identical clouds. Away from the particles (`at`) there are no self-pairs and the
     column sums stay those over the particles.
     Guidance negatives are candidates with their weight as copies, and no queries: they are in no column sum.
+    Choose: the paper's recipe. Columns lift targets that nobody serves, so temperatures below the distance to the
+    data work too.
+    Fails: far modes keep their masses; it slows down where s+ or s- is small; a temperature above the spacing of
+    modes blurs them.
+    Cost: two passes over the pairs a temperature, O(n (n + m) d), streamed.
     Source: Deng et al. 2026 (arXiv:2602.04770) Algorithm 2. Weights count as fractional copies of a point (ours).
     """
 

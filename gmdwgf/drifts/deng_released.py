@@ -56,6 +56,9 @@ class DengReleasedDrift(StatelessDrift):
     Self term: the batch with itself; `self_mask` adds 100 to the scaled distance, which leaves the floor.
     Weights multiply finished affinities and the terms of S, as in the release; they are no copies of a point.
     Groups (classes) share S and mean V^2, and may have extra negatives (for guidance); `velocity` is one group without them.
+    Choose: features of many dimensions, or to compare with the release to the last digit.
+    Fails: points of few dimensions with the default floor (above); neither loss nor |v| tells that the run converges.
+    Cost: two passes over the pairs of a group for each temperature, and one for S; streamed.
     Source: Deng et al. 2026 (arXiv:2602.04770), their released code, written anew from its formula.
     """
 

@@ -40,6 +40,10 @@ class DrMMDDrift(AbstractDrift):
     (the mean of the kernels); v in 1 / data units. Local for Gaussian, Laplace and Matern, as the kernel is.
     Keeps one m x m matrix, K, because a linear system in it is solved once a step (twice if adaptive); nothing else is n x m.
     Self term: the particle itself is kept (its gradient is 0).
+    Choose: a flow between MMD and chi^2 with one exact solve: quicker than `mmd` where a smooth kernel flattens out.
+    Fails: particles further out than the kernel reaches feel nothing and stay there: use a heavy tail (imq) or
+    several bandwidths.
+    Cost: one Cholesky factor, O(m^3), two if adaptive; an m x m matrix; one pass over the pairs.
     Source: Chen et al. 2025 (JMLR 26, arXiv:2409.14980).
     """
 

@@ -40,6 +40,10 @@ class FDivergenceDrift(StatelessDrift):
     constant wherever r is clipped. Local: the mass of far modes cannot be corrected.
     Units: `bandwidth` h in data units; v in 1 / data units (not multiplied by h^2; `kl` here is the drift `kl` / h^2).
     Self term: the particle itself is kept, exactly zero on identical clouds.
+    Choose: to trade precision for coverage: the chi2 weight follows q, the reverse_kl weight follows p, js stays
+    between.
+    Fails: as `kl`; and an unbounded ratio lets few particles take the whole step (see `ratio_clip`).
+    Cost: one pass over the pairs, O(n (n + m) d), streamed.
     Source: Cao et al. (arXiv:2603.10592), which mixes the weights 1/r and r, multiplies by h^2 and clips with c = 1e6.
     """
 

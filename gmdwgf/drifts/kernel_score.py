@@ -17,6 +17,10 @@ class KernelScoreDrift(StatelessDrift):
     With the Gaussian kernel it is the `kl` drift divided by h^2. Local: the mass of far modes cannot be corrected.
     Units: `bandwidth` h in data units; v in 1 / data units (the velocity of a KL, not multiplied by h^2).
     Self term: the particle itself is kept.
+    Choose: a field without curl for heavier tails than a Gaussian's: Laplace pulls from further away at the same h.
+    Fails: as `kl`; with Laplace, |v| does not fall below 1/h between two points that almost meet, so it rattles at
+    the end.
+    Cost: one pass over the pairs, O(n (n + m) d), streamed.
     Source: arXiv:2605.10727; convergence of the conservative field: arXiv:2605.22795. The Matern and the inverse
     multiquadric (imq) kernels are ours.
     """

@@ -18,6 +18,10 @@ class KLDrift(StatelessDrift):
     Units: `bandwidth` h in data units, the standard deviation of the kernel; v in data units.
     Self term: `keep` includes the particle itself (exactly zero on identical clouds), `leave_one_out` leaves it out,
     `two_batch` uses the other half of the batch.
+    Choose: the plainest drift, to compare others with; data of one length scale, near the first samples.
+    Fails: h below the distance to the data sends all samples to one mode, h above the spacing of modes blurs them;
+    far modes keep their masses; a lump of particles that meets no pull stays one (unstable, so noise opens it).
+    Cost: one pass over the pairs, O(n (n + m) d), streamed.
     Source: Deng et al. 2026 (arXiv:2602.04770) Eq. 8-11; Gretton et al. 2026 (arXiv:2605.05118).
     """
 

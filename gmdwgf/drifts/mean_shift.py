@@ -53,6 +53,9 @@ class MeanShiftDrift(StatelessDrift):
     Units: `bandwidth` h in data units; v in data units.
     Self term: `keep` includes the particle itself (exactly zero on identical clouds), `leave_one_out` leaves it out,
     `two_batch` uses the other half of the batch.
+    Choose: the field of Deng et al. without their normalisers, or a kernel of your own choice in it.
+    Fails: as `kl`; with curl (all but Gaussian) nothing need decrease along the way.
+    Cost: one pass over the pairs, O(n (n + m) d), streamed.
     Source: Deng et al. 2026 (arXiv:2602.04770) Eq. 8-12; that only the Gaussian is conservative: arXiv:2604.06333; the
     Laplace field: arXiv:2605.22795. The Matern and the inverse multiquadric (imq) kernels are ours.
     """

@@ -21,6 +21,9 @@ class SharpDrift(StatelessDrift):
     smooth energy kernel, of long reach. That companion is not positive, so imq cannot be normalised (FieldError).
     Units: `bandwidth` h in data units; v in 1 / data units if normalised (a difference of scores), data units if not.
     Self term: the particle itself is kept (it pulls with 0 and counts in q#).
+    Choose: a conservative field beside Deng's: same mean shifts, but a gradient, so a scalar loss exists.
+    Fails: as `kl`; un-normalised, v fades like the kernel and lone particles stand still.
+    Cost: one pass over the pairs, O(n (n + m) d), streamed.
     Source: Franz et al. (arXiv:2604.06333). The Matern and the inverse multiquadric (imq) kernels are ours.
     """
 

@@ -48,7 +48,13 @@ class SinkhornDrift(StatelessDrift):
     2018, arXiv:1803.05573). It is the flow of A1 OT(q1, p1) + A2 OT(q2, p2) - OT(q1, q2) / 2, with the masses A1 + A2 = 1
     of the halves, and on average over batches zero at q = p. A lone particle or target, and the field away from the
     particles (`at`), know only the whole clouds.
+    Single precision: weights of the plan are exact to about 6e-8 L^2 / epsilon, L the largest distance of two points
+    (costs of that size are rounded): a few in a thousand with an outlier at L = 200 and the tests' epsilon of 0.1 to 0.5.
     Memory: the solvers `newton` and `ott` keep n x m arrays; `streamed` keeps none and takes some five times as long.
+    Choose: masses of modes are wrong, or samples start far off: it carries mass over any distance. The default.
+    Fails: a low `max_iters` makes it blind to far modes (watch `converged`); the largest sampling noise of all at
+    small n.
+    Cost: O(n m) a solver step, some 10 to 1000 of them, more for small epsilon.
     Source: Feydy et al. 2019 (arXiv:1810.08278); relaxed: Séjourné et al. 2019 (arXiv:1910.12958); as a drift He et al.
     (arXiv:2603.12366), arXiv:2605.05118.
     """
@@ -150,4 +156,11 @@ class SinkhornDrift(StatelessDrift):
     def tags(self) -> Tags:
         same = self.self_term == "same_batch"
         flow = "Sinkhorn divergence S_epsilon(q, p)" if same else "S_epsilon(q, p) estimated by two batches"
-        return Tags(zero_at_equality=same, curl_free=True, flow_of=flow, reach="long", permutation=same)
+        return Tags(
+            zero_at_equality=same,
+            curl_free=True,
+            flow_of=flow,
+            reach="long",
+            permutation=same,
+            single_precision=5e-3,
+        )

@@ -25,6 +25,10 @@ class SinkhornProxyDrift(StatelessDrift):
     move between far modes.
     Units: `bandwidth` h in data units, a standard deviation; v in data units. `speed` is the mean of s+ s-.
     Self term: the batch with itself, diagonal kept.
+    Choose: most of what `sinkhorn` does nearby for the price of two or three passes.
+    Fails: far modes keep their masses; it slows down where s+ or s- is small; h above the spacing of modes blurs
+    them.
+    Cost: 2 `ruiz_iters` + 1 passes over the pairs of each block, O(n (n + m) d) each, streamed.
     Source: Gretton et al. 2026 (arXiv:2605.05118); scaling: Knight, Ruiz, Ucar 2014. Means in place of sums are ours:
     roots of products of softmaxes, which are sums, give v the further factor sqrt(m / n).
     """

@@ -24,6 +24,9 @@ class SlicedWassersteinDrift(StatelessDrift):
     of their rows. Fresh directions are drawn from the key every step (their error is O(n_projections^-1/2)); rotating the
     clouds rotates v in law only.
     Self term: none; the plan takes the whole batch.
+    Choose: long range without a bandwidth, for large batches in few dimensions.
+    Fails: noise of the directions and of the batch, like `sinkhorn`'s; in many dimensions each direction sees little.
+    Cost: O(n_projections (n + m) (d + log(n + m))); no pairs.
     Source: Bonneel et al. 2015; as a flow Bonnotte 2013, Liutkus et al. 2019 (arXiv:1806.08141).
     """
 

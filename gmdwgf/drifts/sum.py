@@ -24,6 +24,10 @@ class SumDrift(AbstractDrift):
     Units: `weights` carry the ratio of the parts' units, so that a drift in 1 / data units can be added to one in data
     units; a negative weight repels. The parts' `info` is kept under their numbers, `0/v_rms`, `1/v_rms`, ...
     Self term: each part's own.
+    Choose: a drift of long reach that moves mass between modes, and a local one that shapes them.
+    Fails: in the larger unit: without `weights` to match, one part drowns the other; at rest the parts may pull against
+    each other rather than vanish.
+    Cost: that of its parts.
     """
 
     drifts: tuple[AbstractDrift, ...] = eqx.field(converter=_as_tuple)

@@ -24,6 +24,10 @@ class WFlowDrift(StatelessDrift):
     Self term: the two halves of the batch are each other's q', no mask, and each is carried to one half of the targets:
     plans between samples of one size, whose errors cancel at p = q. A lone particle or target, and the field away from
     the particles (`at`), know only the whole clouds.
+    Choose: small batches of high dimension, where the bias of a batch against itself counts; to compare with W-Flow.
+    Fails: half the batch, so more noise; blind to modes more than about sqrt(n_iters epsilon) apart; with
+    `rms_normalise` |v| tells nothing.
+    Cost: 2 `n_iters` + 3 passes over the pairs of halves, streamed.
     Source: arXiv:2605.11755. The halves and the RMS about the mean are ours.
     """
 

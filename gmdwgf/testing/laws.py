@@ -5,7 +5,9 @@ All clouds are skewed and of unequal size: a symmetric pair would hide a flipped
 """
 
 import contextlib
+import operator
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -15,6 +17,8 @@ from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from gmdwgf import pairwise
 from gmdwgf.drifts.base import AbstractDrift, DriftOutput
+from gmdwgf.drifts.sum import SumDrift
+from gmdwgf.hyperparameters import units
 from gmdwgf.testing.structure import asymmetry, spatial_curl
 from gmdwgf.typing import Particles, Targets
 
@@ -187,6 +191,28 @@ def many_devices_equal_one(drift: AbstractDrift) -> None:
     _close(there, here, EXACT, f"{len(devices)} devices against one")
 
 
+def single_precision(drift: AbstractDrift) -> None:
+    """Float32 answers what float64 does on the same numbers, to the bound in the tags.
+
+    At data scales 0.01, 1 and 100, where every field in `data units` is scaled along and every one in `length^2` by the
+    square; 100 away from the origin; with duplicates; with a particle and a target some 100 spreads away from the rest.
+    """
+    x, y = (cloud.astype(jnp.float32) for cloud in skewed_clouds())
+    cases = {
+        f"data scale {scale:g}": (_lengths_scaled(drift, scale), scale * x, scale * y) for scale in (0.01, 1, 100)
+    } | {
+        "an offset of 100": (drift, x + 100, y + 100),
+        "duplicated points": (drift, x[jnp.arange(13) // 2], y[jnp.arange(17) // 3]),
+        "far outliers": (drift, x.at[0].set(100), y.at[0].set(-100)),
+    }
+    bound = drift.tags().single_precision
+    for name, (member, cloud, targets) in cases.items():
+        exact = velocity(member, cloud.astype(float), targets.astype(float))
+        error, speed = (jnp.linalg.norm(v, axis=1) for v in (velocity(member, cloud, targets) - exact, exact))
+        worst = float(jnp.max(jnp.where(error > 0, error / jnp.maximum(speed, jnp.median(speed)), 0)))
+        _require(worst <= bound, f"single precision off by {worst:.1e} of the speed with {name}, tagged {bound:g}")
+
+
 def degenerate_clouds(drift: AbstractDrift) -> None:
     """Single points, coincident clouds and duplicates give finite numbers."""
     x, y = skewed_clouds()
@@ -199,16 +225,15 @@ def degenerate_clouds(drift: AbstractDrift) -> None:
         "a far outlier": (x.at[0].set(1e4), y.at[0].set(-1e4)),
     }
     for name, (cloud, targets) in cases.items():
-        v = velocity(drift, cloud.astype(jnp.float32), targets.astype(jnp.float32))
-        _require(bool(jnp.isfinite(v).all()), f"not finite with {name}")
+        _all_finite(outputs(drift, cloud.astype(jnp.float32), targets.astype(jnp.float32)), name)
 
 
 def extreme_scales(drift: AbstractDrift) -> None:
     """All lengths set to 1e-4 or to 1e4 give finite numbers, in single precision."""
     x, y = (cloud.astype(jnp.float32) for cloud in skewed_clouds())
     for scale in (1e-4, 1e4):
-        v = velocity(_scaled(drift, scale), x, y)
-        _require(bool(jnp.isfinite(v).all()), f"not finite with every hyperparameter multiplied by {scale:g}")
+        _all_finite(outputs(_scaled(drift, scale), x, y), f"every hyperparameter multiplied by {scale:g}")
+        _all_finite(outputs(_lengths_scaled(drift, scale), x, y), f"every length multiplied by {scale:g}")
 
 
 LAWS: dict[str, Callable[[AbstractDrift], None]] = {
@@ -227,6 +252,7 @@ LAWS: dict[str, Callable[[AbstractDrift], None]] = {
         vmap_over_fields,
         streamed_equals_dense,
         many_devices_equal_one,
+        single_precision,
         degenerate_clouds,
         extreme_scales,
     )
@@ -257,9 +283,29 @@ def _close(got, expected, tolerance: float, what: str) -> None:
     _require(error <= tolerance * max(scale, 1e-3), f"{what}: off by {error:.2e} where |v| is {scale:.2e}")
 
 
+def _all_finite(output: DriftOutput, case: str) -> None:
+    _require(bool(jnp.isfinite(output.v).all()), f"velocities are not finite with {case}")
+    for name, value in output.info.items():
+        _require(bool(jnp.isfinite(value)), f"info[{name!r}] is {value} with {case}")
+
+
 def _scaled(drift: AbstractDrift, factor: float) -> AbstractDrift:
     """The drift with every real hyperparameter multiplied, structure untouched."""
     return jax.tree.map(lambda leaf: leaf * factor if eqx.is_inexact_array(leaf) else leaf, drift)
+
+
+def _lengths_scaled(module: eqx.Module, factor: float) -> Any:
+    """The drift with every length multiplied, by what the units of its fields say; its parts too, if it is made of drifts."""
+    for name, unit in units(module).items():
+        power = 1 if unit.startswith("data units") else 2 if "length^2" in unit else 0
+        if power:
+            scaled = getattr(module, name) * factor**power
+            module = eqx.tree_at(operator.attrgetter(name), module, scaled)
+    if isinstance(module, SumDrift):
+        module = eqx.tree_at(
+            lambda whole: whole.drifts, module, tuple(_lengths_scaled(part, factor) for part in module.drifts)
+        )
+    return module
 
 
 @contextlib.contextmanager
