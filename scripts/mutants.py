@@ -11,6 +11,7 @@ exempted with the comment `# no mutants: <reason>`.
 import argparse
 import ast
 import copy
+import functools
 import json
 import os
 import resource
@@ -118,7 +119,7 @@ def sites(source: str) -> int:
     return len(finder.found)
 
 
-def survives(module: Path, tests: list[str], index: int, cpu_seconds: int) -> str | None:
+def survives(module: Path, tests: list[str], cpu_seconds: int, index: int) -> str | None:
     """Run the tests against one mutant in a process of its own; what was changed if they all pass."""
     source = module.read_text()
     tree, what = mutated(ast.parse(source), index, source.splitlines())
@@ -222,7 +223,7 @@ def main() -> int:
             sys.exit(f"{' '.join(tests)} fail without any change of {module.stem}.py")
         order, limit = sorted(seconds, key=seconds.__getitem__), 60 + int(5 * sum(seconds.values()))
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            alive = [what for what in pool.map(lambda i: survives(module, order, i, limit), range(n)) if what]
+            alive = [what for what in pool.map(functools.partial(survives, module, order, limit), range(n)) if what]
         total, surviving = total + n, surviving + len(alive)
         print(f"{module.stem}: {n} mutants, {len(alive)} survive ({time.monotonic() - start:.0f} s)", flush=True)
         for what in alive:

@@ -108,7 +108,8 @@ def newton(gram: Gram, b: Float[Array, " m"], lam: Scalar, max_iters: int) -> Du
         direction, decrement = newton_direction(gram, b, lam, dual.u)
         longest = jnp.minimum(1, LONGEST / jnp.max(jnp.abs(direction)))
         value_at = lambda t: dual_value(gram, b, lam, dual.u + t * direction)
-        too_long = lambda t: ~(value_at(t) <= dual.value - 1e-4 * t * decrement + 4 * eps * dual.value) & (t > SHORTEST)
+        rounding = 4 * eps * (dual.value + gram.xx / lam)  # D is a difference of terms of the size of |mu_q|^2 / lam
+        too_long = lambda t: ~(value_at(t) <= dual.value - 1e-4 * t * decrement + rounding) & (t > SHORTEST)
         t = jax.lax.while_loop(too_long, lambda t: t / 2, longest)
         stuck = ~(t > SHORTEST)  # a direction that is not finite counts too
         u = jnp.where(stuck, dual.u, dual.u + t * direction)
