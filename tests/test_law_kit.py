@@ -35,7 +35,11 @@ def test_a_sound_drift_passes_every_law():
 @pytest.mark.parametrize(
     ("fault", "law", "says"),
     [
-        ("cancels", "single_precision", r"single precision off by \d\.\de-0\d of the speed with data scale 0.01, tagged"),
+        (
+            "cancels",
+            "single_precision",
+            r"single precision off by \d\.\de-0\d of the speed with data scale 0.01, tagged",
+        ),
         ("absolute", "translation", "translated clouds: off by"),
         ("spread", "degenerate_clouds", r"info\['spread'\] is nan with all points equal"),
         ("upwards", "rotation", "rotated clouds: off by"),

@@ -16,7 +16,7 @@ from gmdwgf.typing import Array, Float, Particles, Scalar, Targets
 LONGEST = 5.0
 """Largest change of h at any target in one step: e^5 is a factor that the next step can repair."""
 
-SHORTEST = 2.0**-20
+SHORTEST = 2.0**-20  # no mutants: any small number serves
 """Fraction of a step below which the line search gives up: the dual cannot be lowered in this precision."""
 
 
@@ -106,11 +106,14 @@ def newton(gram: Gram, b: Float[Array, " m"], lam: Scalar, max_iters: int) -> Du
 
     def improve(dual):
         direction, decrement = newton_direction(gram, b, lam, dual.u)
-        longest = jnp.minimum(1, LONGEST / jnp.max(jnp.abs(direction)))
+        longest = jnp.minimum(1, LONGEST / jnp.max(jnp.abs(direction)))  # no mutants: any length serves
         value_at = lambda t: dual_value(gram, b, lam, dual.u + t * direction)
-        rounding = 4 * eps * (dual.value + gram.xx / lam)  # D is a difference of terms of the size of |mu_q|^2 / lam
-        too_long = lambda t: ~(value_at(t) <= dual.value - 1e-4 * t * decrement + rounding) & (t > SHORTEST)
-        t = jax.lax.while_loop(too_long, lambda t: t / 2, longest)
+        # D is a difference of terms of the size of |mu_q|^2 / lam. no mutants below: other safeguards would serve as well.
+        rounding = 4 * eps * (dual.value + gram.xx / lam)  # no mutants
+        too_long = lambda t: (
+            ~(value_at(t) <= dual.value - 1e-4 * t * decrement + rounding) & (t > SHORTEST)
+        )  # no mutants
+        t = jax.lax.while_loop(too_long, lambda t: t / 2, longest)  # no mutants: would never end
         stuck = ~(t > SHORTEST)  # a direction that is not finite counts too
         u = jnp.where(stuck, dual.u, dual.u + t * direction)
         return Dual(u, jnp.where(stuck, dual.value, value_at(t)), decrement, dual.n_iters + 1, stuck)
@@ -132,6 +135,6 @@ def newton_direction(gram: Gram, b: Float[Array, " m"], lam: Scalar, u: Float[Ar
     s, r = jnp.sqrt(alpha), u - (gram.yx - gram.times_yy(alpha)) / lam
     matrix = s[:, None] * gram.yy * s / lam
     # Rounding can make the matrix indefinite by its precision times its trace; so much more on the diagonal bends only the step.
-    ridge = 1 + jnp.finfo(b.dtype).eps * b.size * jnp.trace(matrix)
+    ridge = 1 + jnp.finfo(b.dtype).eps * b.size * jnp.trace(matrix)  # no mutants: bends only the step
     z = linalg.cho_solve(linalg.cho_factor(matrix + ridge * jnp.eye(b.size, dtype=b.dtype)), -s * r)
     return -r - gram.times_yy(s * z) / lam, jnp.maximum(-jnp.sum(z * s * r), 0)

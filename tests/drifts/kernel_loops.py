@@ -65,6 +65,12 @@ def score(point, cloud, k, slope):
     return gradient / mass
 
 
+def effective_targets(points, y, k):
+    """Mean over `points` of 1 / sum_j w_j^2, w_j the share of target j in the kernel's mass there."""
+    masses = np.array([[k(np.linalg.norm(p - c)) for c in y] for p in points])
+    return np.mean(masses.sum(1) ** 2 / (masses**2).sum(1))
+
+
 def score_difference(points, x, y, h):
     """Gaussian Parzen scores, p minus q, at each of `points`."""
     k, slope, _ = profiles(h)["gaussian"]

@@ -21,7 +21,9 @@ def test_velocity_equals_the_double_loop(kernel, clouds, x64):
     x, y = clouds
     k, slope, _ = kernel_loops.profiles(H)[kernel]
     expected = [kernel_loops.score(p, y, k, slope) - kernel_loops.score(p, x, k, slope) for p in x]
-    np.testing.assert_allclose(answer(load(kernel), x, y).v, expected, atol=1e-10)
+    got = answer(load(kernel), x, y)
+    np.testing.assert_allclose(got.v, expected, atol=1e-10)
+    np.testing.assert_allclose(got.info["effective_targets"], kernel_loops.effective_targets(x, y, k), rtol=1e-10)
 
 
 def test_the_laplace_score_is_a_mean_of_unit_vectors_over_the_bandwidth(x64):

@@ -65,11 +65,19 @@ def test_two_gaussians_give_the_affine_field_of_the_closed_form(x64):
 
 def test_velocity_equals_the_double_loop_over_pairs_of_perturbations(clouds, x64):
     x, y = clouds
-    draws = np.asarray(jax.random.normal(KEY, (3, 2), float))
+    draws = np.asarray(jax.random.normal(KEY, (3, 2), jnp.float32), float)
     expected = sum(
         kernel_loops.score_difference(x + sign * H * xi, x, y, H) for xi in draws for sign in (1.0, -1.0)
     ) / (2 * len(draws))
     np.testing.assert_allclose(answer(load(3), x, y).v, expected, atol=1e-10)
+
+
+def test_each_node_lies_where_its_perturbation_says(clouds, x64):
+    x, y = clouds
+    xi, weights = np.array([[1.0, -0.5], [0.3, 2.0]]), np.array([0.2, 0.8])  # no pairs, which would hide a sign
+    nodes = zip(weights, xi, strict=True)
+    expected = sum(w * kernel_loops.score_difference(x + H * node, x, y, H) for w, node in nodes)
+    np.testing.assert_allclose(average(x, y, xi, weights), expected, atol=1e-10)
 
 
 def test_the_draws_are_unbiased(clouds, x64):

@@ -33,6 +33,13 @@ def test_velocity_equals_the_double_loop(kernel, self_term, clouds, x64):
     np.testing.assert_allclose(velocity(*clouds, kernel=kernel, self_term=self_term), expected, atol=1e-10)
 
 
+def test_effective_targets_are_the_inverse_sum_of_squared_shares(clouds, x64):
+    x, y = clouds
+    k = kernel_loops.profiles(H)["laplace"].k
+    effective = answer(gmdwgf.load_drift("mean_shift", bandwidth=H), x, y).info["effective_targets"]
+    np.testing.assert_allclose(effective, kernel_loops.effective_targets(x, y, k), rtol=1e-10)
+
+
 def test_leaving_oneself_out_leaves_a_lone_particle_with_the_attraction(clouds, x64):
     x, y = clouds
     shift, mass = kernel_loops.total_shift(x[0], y, kernel_loops.profiles(H)["laplace"].k)

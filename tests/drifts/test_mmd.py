@@ -92,7 +92,7 @@ def test_u_estimator_divides_the_repulsion_by_n_minus_one(clouds, x64):
 def test_noise_evaluates_the_field_at_perturbed_points(clouds, x64):
     x, y = map(jnp.asarray, clouds)
     noisy = gmdwgf.load_drift("mmd", kernel="gaussian", noise=0.3).velocity(x, y, KEY).v
-    at = x + 0.3 * jax.random.normal(KEY, x.shape, x.dtype)
+    at = x + 0.3 * jax.random.normal(KEY, x.shape, jnp.float32).astype(x.dtype)
     np.testing.assert_allclose(
         noisy, gmdwgf.load_drift("mmd", kernel="gaussian").velocity(x, y, KEY, at=at).v, atol=1e-12
     )
@@ -102,7 +102,7 @@ def test_u_estimator_with_noise_leaves_the_particle_itself_out(clouds, x64):
     x, y = map(jnp.asarray, clouds)
     fields = {"kernel": "gaussian", "bandwidth": 0.7, "noise": 0.3}
     got = gmdwgf.load_drift("mmd", estimator="u", **fields).velocity(x, y, KEY).v
-    at = x + 0.3 * jax.random.normal(KEY, x.shape, x.dtype)
+    at = x + 0.3 * jax.random.normal(KEY, x.shape, jnp.float32).astype(x.dtype)
     slope = lambda point, cloud: np.mean(
         [np.exp(-np.sum((c - point) ** 2) / (2 * 0.7**2)) * (c - point) / 0.7**2 for c in np.asarray(cloud)], axis=0
     )
