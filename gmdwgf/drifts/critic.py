@@ -51,8 +51,7 @@ class CriticDrift(AbstractDrift):
     one network.
     Fails: a critic that lags, or that learns the batch by heart, sends particles to and fro; the W1 field keeps its
     speed at equilibrium.
-    Cost: `n_inner` + 1 passes of the network and its slope over n + m points; no pairs. About ten times a kernel's
-    pass at n = 512.
+    Cost: `n_inner` + 1 passes of the network and its slope over n + m points; no pairs.
     Source: Nowozin et al. 2016 (arXiv:1606.00709); w1: Arjovsky et al. 2017, Gulrajani et al. 2017 (arXiv:1704.00028);
     c = 0: Thanh-Tung et al. 2019 (arXiv:1902.03984). The frame and the numbers in the YAML are ours.
     """

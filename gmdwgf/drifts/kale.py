@@ -51,10 +51,9 @@ class KALEDrift(StatelessDrift):
     1 / data units.
     Keeps one m x m matrix and a factor of it, because a linear system in it is solved in every Newton step.
     Self term: the particle itself is kept (its gradient is 0). Every step starts from h = 0, as the targets are new every time.
-    Choose: a KL-like flow that is exact and finite for clouds without common support, m up to a thousand or so.
+    Choose: a KL-like flow that is exact and finite for clouds without common support.
     Fails: as `drmmd`; a small `regularisation` needs more Newton steps than `max_iters` (`converged` says so).
-    Cost: a Cholesky factor, O(m^3), in each of some 5 to 15 Newton steps; an m x m matrix. The dearest of the kernel
-    drifts.
+    Cost: a Cholesky factor, O(m^3), in each Newton step (`n_iters` says how many); an m x m matrix. For small m.
     Source: Glaser, Arbel and Gretton 2021 (arXiv:2106.08929). The safeguards are ours.
     """
 

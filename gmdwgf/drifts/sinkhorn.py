@@ -49,12 +49,12 @@ class SinkhornDrift(StatelessDrift):
     of the halves, and on average over batches zero at q = p. A lone particle or target, and the field away from the
     particles (`at`), know only the whole clouds.
     Single precision: weights of the plan are exact to about 6e-8 L^2 / epsilon, L the largest distance of two points
-    (costs of that size are rounded): a few in a thousand with an outlier at L = 200 and the tests' epsilon of 0.1 to 0.5.
-    Memory: the solvers `newton` and `ott` keep n x m arrays; `streamed` keeps none and takes some five times as long.
+    (costs of that size are rounded), which shows when a few points lie far out.
+    Memory: the solvers `newton` and `ott` keep n x m arrays; `streamed` keeps none and takes longer.
     Choose: masses of modes are wrong, or samples start far off: it carries mass over any distance. The default.
     Fails: a low `max_iters` makes it blind to far modes (watch `converged`); the largest sampling noise of all at
     small n.
-    Cost: O(n m) a solver step, some 10 to 1000 of them, more for small epsilon.
+    Cost: O(n m) a solver step, more of them for small epsilon (`n_iters` says how many).
     Source: Feydy et al. 2019 (arXiv:1810.08278); relaxed: Séjourné et al. 2019 (arXiv:1910.12958); as a drift He et al.
     (arXiv:2603.12366), arXiv:2605.05118.
     """
