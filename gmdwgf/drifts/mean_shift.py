@@ -28,14 +28,13 @@ def shift_difference(
 
     def shift(row):
         index, point = row
-        to_targets = pairwise.softmax_weights(log_b + log_kernel(pairwise.squared_distances(point, y), bandwidth))
+        to_targets = pairwise.softmax(log_b + log_kernel(pairwise.squared_distances(point, y), bandwidth))
         logits = log_a + log_kernel(pairwise.squared_distances(point, x), bandwidth)
         if at is None:
             logits = jnp.where(pairwise.others(self_term, index, n), logits, -jnp.inf)
-        to_particles = pairwise.softmax_weights(logits)
-        alone = 1 - jnp.sum(to_particles)  # 1 when the mask leaves nobody: then only the attraction acts
-        v = to_targets @ y - to_particles @ x - alone * point
-        return v, 1 / jnp.sum(to_targets**2)
+        to_particles = pairwise.softmax(logits)
+        alone = 1 - to_particles.mass  # 1 when the mask leaves nobody: then only the attraction acts
+        return to_targets.mean(y) - to_particles.mean(x) - alone * point, to_targets.effective
 
     v, effective = pairwise.over_points(shift, (jnp.arange(queries.shape[0]), queries), n + y.shape[0])
     return DriftOutput(v, {"v_rms": rms(v), "effective_targets": jnp.mean(effective)})

@@ -31,9 +31,9 @@ def estimate(
     """Density and score at `point` `[d]` of the `cloud` `[m d]` with masses exp(`log_masses`) `[m]`."""
     r2 = pairwise.squared_distances(point, cloud)
     logits = log_masses + kernel.log_value(r2, bandwidth)
-    weights = pairwise.softmax_weights(logits)
-    score = pairwise.weighted_differences(weights * kernel.slope(r2, bandwidth), point, cloud)
-    return Estimate(pairwise.log_sum_exp(logits), score, 1 / jnp.sum(weights**2))
+    near = pairwise.softmax(logits)
+    score = pairwise.weighted_differences(near.exponentials * kernel.slope(r2, bandwidth), point, cloud) / near.total
+    return Estimate(near.log_sum, score, near.effective)
 
 
 def score_difference(

@@ -51,7 +51,8 @@ class SinkhornProxyDrift(StatelessDrift):
 
         def barycentre(point, f, cloud, g, log_mass):
             logits = log_mass + (g - pairwise.squared_distances(point, cloud) / 2) / epsilon
-            return pairwise.softmax_weights(logits) @ cloud, jnp.exp(f / epsilon + pairwise.log_sum_exp(logits))
+            near = pairwise.softmax(logits)
+            return near.mean(cloud), jnp.exp(f / epsilon + near.log_sum)
 
         def pull(row):
             point, f_y, f_x = row

@@ -5,7 +5,9 @@ All clouds are skewed and of unequal size: a symmetric pair would hide a flipped
 """
 
 import contextlib
+import inspect
 import operator
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,7 +18,7 @@ import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
 from gmdwgf import pairwise
-from gmdwgf.drifts.base import AbstractDrift, DriftOutput
+from gmdwgf.drifts.base import AbstractDrift, DriftOutput, StatelessDrift
 from gmdwgf.drifts.sum import SumDrift
 from gmdwgf.hyperparameters import units
 from gmdwgf.testing.structure import asymmetry, spatial_curl
@@ -178,6 +180,22 @@ def streamed_equals_dense(drift: AbstractDrift) -> None:
         _close(jax.jit(lambda: _ask(drift, x, y).v)(), dense, EXACT, "streamed against dense")
 
 
+def keeps_no_pairs(drift: AbstractDrift) -> None:
+    """A stateless drift is compiled into less memory than one n x m array takes, unless its docstring says that it keeps one."""
+    keeps = re.search(r"[Kk]eeps (one )?[nm] x [nm]", inspect.getdoc(type(drift)) or "")
+    if keeps or not isinstance(drift, StatelessDrift):
+        return
+    x, y = skewed_clouds(n=1024, m=1024)
+    with _tiles_of(1 << 12):
+        needed = jax.jit(_ask).lower(drift, x, y).compile().memory_analysis()
+    pairs = x.shape[0] * y.shape[0] * x.dtype.itemsize
+    if needed is not None:  # a platform may not tell
+        bytes_needed = needed.temp_size_in_bytes
+        _require(
+            bytes_needed < pairs / 2, f"{bytes_needed} bytes for 1024 x 1024 pairs, which are {pairs} bytes themselves"
+        )
+
+
 def many_devices_equal_one(drift: AbstractDrift) -> None:
     """Spread over a mesh of all devices the answer is that of one device; nothing is asked where there is only one."""
     devices = jax.devices()
@@ -251,6 +269,7 @@ LAWS: dict[str, Callable[[AbstractDrift], None]] = {
         one_trace,
         vmap_over_fields,
         streamed_equals_dense,
+        keeps_no_pairs,
         many_devices_equal_one,
         single_precision,
         degenerate_clouds,

@@ -1,0 +1,59 @@
+"""Start-up: the command line without a run, and what a first, a second and a changed run compile.
+
+python scripts/benchmarks/startup.py
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from common import ROOT, median_times, table, write_table
+
+RUN = ["dataset=two_moons", "drift=kl", "training.n_steps=200", "training.eval_every=100", "generator.width=64"]
+"""A short run; every run here differs from it in real numbers and the seed only."""
+
+CHANGED = ["drift.bandwidth=0.37", "optimizer.learning_rate=3e-4", "training.eta=0.9", "dataset.noise=0.11"]
+
+
+def gmdwgf(*words: str, cache: str | None = None) -> float:
+    """Seconds of one call of the command."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT)} | ({"XDG_CACHE_HOME": cache} if cache else {})
+    began = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "gmdwgf.train", *words], env=environment, check=True, capture_output=True)
+    return time.perf_counter() - began
+
+
+def run(folder: Path, cache: str, *words: str) -> list[str]:
+    """One run in a process of its own: what the manifest of its end says of compilation."""
+    seconds = gmdwgf(*RUN, *words, f"paths.root={folder}", cache=cache)
+    (done,) = folder.glob("*/DONE.json")
+    told = json.loads(done.read_text())["compile"]
+    compiled = told["programs"] - told["from_cache"]
+    return [f"{told['programs']}", f"{compiled}", f"{told['seconds']:.2f} s", f"{seconds:.1f} s"]
+
+
+def main() -> None:
+    """Measure and keep the tables."""
+    words = {"`--help`": ["--help"], "`--cfg job`": ["--cfg", "job"]}
+    times = median_times({name: lambda w=w: gmdwgf(*w) for name, w in words.items()}, repeats=5)
+    lines = table(["command", "time (median and middle half)"], [[name, spent] for name, spent in times.items()])
+    rows = []
+    with tempfile.TemporaryDirectory() as scratch:
+        asked = {
+            "first run": [],
+            "the same again": [],
+            "other real numbers": CHANGED,
+            "another seed": ["seed=1"],
+        }
+        for number, (name, change) in enumerate(asked.items()):
+            rows.append([name, *run(Path(scratch) / str(number), f"{scratch}/cache", *change)])
+    lines += ["", *table(["run", "programs", "of them compiled", "time compiling or reading", "whole process"], rows)]
+    write_table("start-up", lines)
+
+
+if __name__ == "__main__":
+    main()
