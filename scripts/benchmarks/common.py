@@ -52,14 +52,18 @@ class Times(NamedTuple):
         return f"{_seconds(self.median)} ({_seconds(low)} to {_seconds(high)})"
 
 
-def median_times(functions: dict[str, Callable[[], Any]], repeats: int, warm_up: int = 1) -> dict[str, Times]:
+def median_times(
+    functions: dict[str, Callable[[], Any]], repeats: int, warm_up: int = 1, rest: float = 0.0
+) -> dict[str, Times]:
     """Time all functions in turn, `repeats` rounds, so that whatever else the machine does meets all of them alike.
 
-    Every call is waited for until its result is there. The first `warm_up` rounds (compilation) are not counted.
+    Every call is waited for until its result is there. The first `warm_up` rounds (compilation) are not counted. `rest` are
+    seconds before every call, for the threads of another library that wait busily for a while to fall asleep.
     """
     seconds = {name: [] for name in functions}
     for turn in range(-warm_up, repeats):
         for name, function in functions.items():
+            time.sleep(rest)
             began = time.perf_counter()
             jax.block_until_ready(function())
             if turn >= 0:
@@ -110,7 +114,6 @@ def _processor() -> str:
 
 
 def _seconds(seconds: float) -> str:
-    for unit, scale in (("s", 1.0), ("ms", 1e3), ("us", 1e6)):
-        if seconds * scale >= 1:
-            break
+    units = (("s", 1.0), ("ms", 1e3), ("us", 1e6))
+    unit, scale = next((one for one in units if seconds * one[1] >= 1), units[-1])
     return f"{seconds * scale:.3g} {unit}"

@@ -1,0 +1,136 @@
+"""One evaluation of the drifts: time and memory, against one dense block, the floor of the machine and eager PyTorch.
+
+python scripts/benchmarks/drifts.py              # all tables of docs/benchmarks.md about drifts
+python scripts/benchmarks/drifts.py --tiles      # print where dense blocks stop to pay, and the best size of tiles
+"""
+
+import argparse
+import contextlib
+from collections.abc import Callable, Iterator
+
+import eager
+import floor
+import jax
+from common import median_times, table, write_table
+
+import gmdwgf
+from gmdwgf import pairwise
+from gmdwgf.configuration import options
+from gmdwgf.drifts import StatelessDrift
+
+MB = 1e6
+
+
+@contextlib.contextmanager
+def tiles(dense_pairs: int, tile_pairs: int) -> Iterator[None]:
+    """Other limits for what is compiled meanwhile."""
+    before = pairwise.DENSE_PAIRS, pairwise.TILE_PAIRS
+    pairwise.DENSE_PAIRS, pairwise.TILE_PAIRS = dense_pairs, tile_pairs
+    try:
+        yield
+    finally:
+        pairwise.DENSE_PAIRS, pairwise.TILE_PAIRS = before
+
+
+def clouds(n: int, d: int) -> tuple:
+    """A normal cloud and a skewed one."""
+    key_x, key_y = jax.random.split(jax.random.key(0))
+    return jax.random.normal(key_x, (n, d)), jax.random.gamma(key_y, 2.0, (n, d)) / 2
+
+
+def question(drift: StatelessDrift, x, y, dense: bool = False) -> tuple[Callable, float]:
+    """A compiled evaluation to be timed, and the megabytes that it needs beside its inputs and outputs."""
+    limits = (1 << 62, 1 << 62) if dense else (pairwise.DENSE_PAIRS, pairwise.TILE_PAIRS)
+    with tiles(*limits):
+        ask = jax.jit(lambda drift, x, y: drift.velocity(x, y, jax.random.key(0)).v).lower(drift, x, y).compile()
+    return lambda: ask(drift, x, y), ask.memory_analysis().temp_size_in_bytes / MB
+
+
+def kl_against_the_floor() -> list[str]:
+    """`kl` at the sizes of the goals."""
+    rows = []
+    for n, d in ((8192, 2), (4096, 1024)):
+        rates = floor.measure(n, d)
+        x, y = clouds(n, d)
+        drift = gmdwgf.load_drift("kl", bandwidth=0.3 * (d / 2) ** 0.5)
+        (tiled, megabytes), (dense, dense_megabytes) = question(drift, x, y), question(drift, x, y, dense=True)
+        times = median_times({"tiles": tiled, "dense": dense}, repeats=9 if d == 2 else 3)
+        # The floor is met at the machine's best, as its rates are: least time against least time.
+        ratio = times["tiles"].seconds.min() / rates.kl(n, n)
+        memory = f"{megabytes:.3g} MB, dense {dense_megabytes:.3g} MB"
+        over_floor = f"{ratio:.2f}x of {rates.kl(n, n):.3g} s"
+        rows.append([n, d, times["tiles"], over_floor, times["dense"].over(times["tiles"]), memory])
+    return table(["n = m", "d", "time", "least time over the floor", "dense over tiles", "memory"], rows)
+
+
+def memory_of_kl() -> list[str]:
+    """How the memory of `kl` grows (compiled, not run)."""
+    rows = []
+    for n in (2048, 8192, 32768, 131072):
+        x, y = clouds(n, 2)
+        drift = gmdwgf.load_drift("kl")
+        rows.append([n, f"{question(drift, x, y)[1]:.3g} MB", f"{n * n * 4 / MB:.3g} MB"])
+    return table(["n = m (d = 2)", "memory of `kl`", "one n x m array"], rows)
+
+
+def every_drift(n: int = 4096, d: int = 2) -> list[str]:
+    """All stateless drifts that work in tiles, each against itself as one dense block."""
+    x, y = clouds(n, d)
+    rows = []
+    for name in options("drift"):
+        drift = gmdwgf.load_drift(name)
+        if not isinstance(drift, StatelessDrift) or name in ("sinkhorn", "kale"):  # solvers have tables of their own
+            continue
+        (tiled, megabytes), (dense, dense_megabytes) = question(drift, x, y), question(drift, x, y, dense=True)
+        times = median_times({"tiles": tiled, "dense": dense}, repeats=3)
+        ratio = times["dense"].over(times["tiles"])
+        rows.append([f"`{name}`", times["tiles"], ratio, f"{megabytes:.3g} MB", f"{dense_megabytes:.3g} MB"])
+    return table([f"drift, n = m = {n}, d = {d}", "time", "dense over tiles", "memory", "dense"], rows)
+
+
+def against_torch(n: int = 4096, d: int = 2) -> list[str]:
+    """`kl` and `deng` against the same formulas in eager PyTorch."""
+    x, y = clouds(n, d)
+    rows = []
+    for name, field in (("kl", "bandwidth"), ("deng", "temperature")):
+        theirs = eager.velocity(name, x, y, 0.3)
+        if theirs is None:
+            return ["PyTorch is not installed (`pip install gmdwgf[benchmark]`): not measured."]
+        ours, _ = question(gmdwgf.load_drift(name, **{field: 0.3}), x, y)
+        off = abs(ours() - theirs()).max() / abs(theirs()).max()
+        times = median_times({"ours": ours, "PyTorch": theirs}, repeats=7, rest=0.05)
+        ratio = times["PyTorch"].over(times["ours"])
+        rows.append([f"`{name}`", times["ours"], times["PyTorch"], ratio, f"{off:.0e}"])
+    return table([f"n = m = {n}, d = {d}", "time", "PyTorch", "PyTorch over ours", "largest difference"], rows)
+
+
+def sizes_of_tiles() -> list[str]:
+    """Times of `kl` and `deng` for several sizes of tiles and as one block."""
+    rows = []
+    for n in (512, 1024, 2048, 4096):
+        for name in ("kl", "deng"):
+            x, y = clouds(n, 2)
+            drift, functions = gmdwgf.load_drift(name), {}
+            for power in (17, 18, 19, 20, 21):
+                with tiles(0, 1 << power):
+                    functions[f"2^{power}"] = question(drift, x, y)[0]
+            functions["dense"] = question(drift, x, y, dense=True)[0]
+            times = median_times(functions, repeats=9)
+            rows.append([name, n, *(f"{spent.median * 1e3:.3g} ms" for spent in times.values())])
+    return table(["drift", "n = m", "2^17 pairs a tile", "2^18", "2^19", "2^20", "2^21", "dense"], rows)
+
+
+def main() -> None:
+    """Measure and keep the tables, or print those of the tile sizes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--tiles", action="store_true")
+    if parser.parse_args().tiles:
+        print("\n".join(sizes_of_tiles()))
+        return
+    write_table("kl", [*kl_against_the_floor(), "", *memory_of_kl()])
+    write_table("torch", against_torch())
+    write_table("drifts", every_drift())
+
+
+if __name__ == "__main__":
+    main()
