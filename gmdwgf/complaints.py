@@ -19,20 +19,22 @@ BAD_INPUT, CRASH = 2, 1
 
 def complain(error: Exception, arguments: list[str], run_folder: Path | None) -> int:
     """Say on standard error what was wrong with the command and return the exit code: 2 for input, 1 for a crash."""
-    from gmdwgf.sweeps.folder import RunIsLive
+    from gmdwgf.sweeps.folder import RunIsLive, reason
 
     begun = run_folder is not None and (run_folder / "FAILED.json").is_file()
     if isinstance(error, ConfigError):
         line = f"{error}{_default(error.key, arguments)}"
     elif isinstance(error, RunIsLive):
         line = str(error)
+    elif launcher := _missing_launcher(error, arguments):
+        line = launcher
     elif isinstance(error, HydraException | OmegaConfBaseException):
         line = _of_hydra(error, arguments)
     elif isinstance(error, OSError) and error.filename and not begun:
         line = f"{error.filename}: {error.strerror}; choose another folder with paths.root=FOLDER"
     else:
         kept = f"traceback in {run_folder}/FAILED.json" if begun else "HYDRA_FULL_ERROR=1 shows the traceback"
-        print(f"gmdwgf: {type(error).__name__}: {_one_line(str(error))} ({kept})", file=sys.stderr)  # noqa: T201
+        print(f"gmdwgf: {_one_line(reason(error))} ({kept})", file=sys.stderr)  # noqa: T201
         return CRASH
     print(f"gmdwgf: {line}", file=sys.stderr)  # noqa: T201
     return BAD_INPUT
@@ -52,6 +54,16 @@ def _of_hydra(error: Exception, arguments: list[str]) -> str:
     if found := re.search(r"Could not append to config\. An item is already at '([^']+)'", text):
         return f"+{found.group(1)}: is there already; write it without the +"
     return f"{_one_line(text)}; see python -m gmdwgf.train --help"
+
+
+def _missing_launcher(error: Exception, arguments: list[str]) -> str | None:
+    """What to say where a launcher or sweeper was asked for that is not installed."""
+    for group, extra in (("launcher", "launchers"), ("sweeper", "search")):
+        name = _value(f"hydra/{group}", arguments)
+        if f"hydra/{group}/{name}'" in str(error) or (name != "?" and "Unknown plugin class" in str(error)):
+            there = ", ".join(["basic", *options(f"hydra/{group}")])
+            return f"hydra/{group}={name}: not here; there are {there}, and more with pip install 'gmdwgf[{extra}]'"
+    return None
 
 
 def _one_line(text: str) -> str:

@@ -10,7 +10,7 @@ import sys
 import hydra
 from omegaconf import DictConfig
 
-from gmdwgf.complaints import complain
+from gmdwgf.complaints import CRASH, complain
 from gmdwgf.configuration import config_dir
 
 
@@ -20,21 +20,45 @@ def accept_plus(arguments: list[str]) -> list[str]:
     return [re.sub(rf"^\+{{1,2}}(?=({groups})=)", "", argument) for argument in arguments]
 
 
+def accept_sweep(arguments: list[str]) -> list[str]:
+    """`--dry` means `sweep.dry=true`, in this process whatever the launcher; a sweep gets a name that says which one it is."""
+    if "--dry" in arguments:
+        arguments = ["sweep.dry=true" if argument == "--dry" else argument for argument in arguments]
+    if "sweep.dry=true" in arguments:
+        arguments = [
+            argument for argument in arguments if not argument.startswith(("hydra/launcher=", "hydra.launcher."))
+        ]
+    named = any(argument.startswith("sweep.name=") for argument in arguments)
+    if named or not {"-m", "--multirun"} & set(arguments):
+        return arguments
+    from gmdwgf.sweeps.ledger import sweep_name
+
+    return [*arguments, f"sweep.name={sweep_name(arguments)}"]
+
+
 @hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="train")
 def main(cfg: DictConfig) -> float:
     """One job, alone or of a sweep; returns its MMD^2 (NaN for a job that could not run)."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from gmdwgf.sweeps import job as jobs
+    from gmdwgf.sweeps import job as jobs, workers
+    from gmdwgf.sweeps.ledger import Ledger
     from gmdwgf.sweeps.voice import Voice
 
     hydra_config = HydraConfig.get()
     in_sweep = hydra_config.mode == RunMode.MULTIRUN
-    voice = Voice(hydra_config.job.num if in_sweep else None, list(hydra_config.overrides.task))
+    workers.take_share(hydra_config.launcher)
+    overrides = list(hydra_config.overrides.task)
+    ledger = Ledger(cfg) if in_sweep and cfg.sweep.name is not None else None
+    if ledger is not None and cfg.sweep.fail_fast and ledger.any_failed():
+        return Voice(hydra_config.job.num, jobs.told(overrides), ledger).left_out()
+    voice = Voice(hydra_config.job.num if in_sweep else None, jobs.told(overrides), ledger)
     job = None
     try:
-        job = jobs.describe(cfg, dict(hydra_config.runtime.choices))
+        job = jobs.describe(cfg, dict(hydra_config.runtime.choices), overrides)
+        if cfg.sweep.dry:
+            return jobs.rehearse(job, voice)
         job, state = jobs.meet(job)
         voice.console.quiet = not job.writes
         if state in ("done", "diverged"):
@@ -59,7 +83,7 @@ _set_by_us = False
 def cli() -> None:
     """Entry point: every message to the user is one line; a traceback is kept in the run folder."""
     global _set_by_us
-    sys.argv[1:] = accept_plus(sys.argv[1:])
+    sys.argv[1:] = accept_sweep(accept_plus(sys.argv[1:]))
     if not wants_tracebacks():
         _set_by_us, os.environ["HYDRA_FULL_ERROR"] = True, "1"  # Hydra then raises its errors instead of printing them
     try:
@@ -68,7 +92,16 @@ def cli() -> None:
         if wants_tracebacks():
             raise
         sys.exit(complain(error, sys.argv[1:], None))
+    except KeyboardInterrupt:
+        print("gmdwgf: stopped; the same command goes on from the last checkpoints", file=sys.stderr)  # noqa: T201
+        sys.exit(130)
+    from gmdwgf.sweeps.ledger import Teller
+
+    if Teller.n_failed:
+        sys.exit(CRASH)
 
 
 if __name__ == "__main__":
-    cli()
+    from gmdwgf.train import cli as by_name  # a launcher's workers import `main` by the name of its module
+
+    by_name()

@@ -1,12 +1,12 @@
 """The folder of one run: its files, its lock and its state."""
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
 import platform
 import subprocess
-import sys
 import time
 import traceback
 from collections.abc import Iterator
@@ -68,6 +68,17 @@ class RunFolder:
         """Record how the run ended: `done`, `diverged` or `failed`."""
         write_atomically(self.path / ENDINGS[state], json.dumps(facts, indent=2))
 
+    def fail(self, error: BaseException) -> None:
+        """Record a failure, unless the disk has no room even for that: the run then counts as unfinished."""
+        with contextlib.suppress(OSError):
+            self.end("failed", failure(error))
+
+    def refuse(self, config_yaml: str, error: Exception) -> None:
+        """Leave a run of a sweep that cannot be run where its results would be, with its config and the reason."""
+        with contextlib.suppress(OSError), self.lock():
+            write_atomically(self.path / "config.yaml", config_yaml)
+            self.fail(error)
+
     def note(self, line: str) -> None:
         """Add a line to the run's log."""
         with (self.path / "train.log").open("a") as file:
@@ -76,7 +87,18 @@ class RunFolder:
 
 def failure(error: BaseException) -> dict[str, Any]:
     """What to keep of an exception."""
-    return {"error": f"{type(error).__name__}: {error}", "traceback": "".join(traceback.format_exception(error))}
+    return {"error": reason(error), "traceback": "".join(traceback.format_exception(error))}
+
+
+def reason(error: BaseException) -> str:
+    """An exception in a line; a full disk, which libraries report in many ways, as what it is."""
+    text = " ".join(str(error).split())
+    if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or any(words in text for words in _DISK_FULL):
+        return "the disk is full; make room, then the same command goes on"
+    return f"{type(error).__name__}: {text}"
+
+
+_DISK_FULL = tuple(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT))
 
 
 def manifest(run: str, command: list[str]) -> dict[str, Any]:
@@ -128,12 +150,10 @@ def _code_version() -> dict[str, Any]:
 def write_atomically(path: Path, text: str) -> None:
     """Write a file so that a reader sees the old one or the new one, never half of it."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text)
-    with temporary.open("rb") as file:
-        os.fsync(file.fileno())
-    temporary.replace(path)
-
-
-def command_line() -> list[str]:
-    """The command that was typed."""
-    return [Path(sys.argv[0]).name, *sys.argv[1:]]
+    try:
+        temporary.write_text(text)
+        with temporary.open("rb") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

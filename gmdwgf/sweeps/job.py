@@ -4,7 +4,6 @@ import atexit
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,16 +25,26 @@ class Job(NamedTuple):
     choices: dict[str, str]
     """Which config was chosen of every group."""
     folder: folders.RunFolder
+    command: list[str]
+    """What to type to get this run, by itself."""
+    sweep: str | None = None
+    """The name of the sweep it belongs to."""
     writes: bool = True
     """Whether this process keeps what the run leaves; of several processes only one does."""
 
 
-def describe(cfg: DictConfig, choices: dict[str, str]) -> Job:
+def describe(cfg: DictConfig, choices: dict[str, str], overrides: Iterable[str] = ()) -> Job:
     """Identity and folder of the run a config asks for; touches no device."""
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     name = run_name(config, choices)
     folder = folders.RunFolder(Path(config["paths"]["root"]).expanduser().absolute() / name)
-    return Job(config, OmegaConf.to_yaml(cfg, resolve=True), run_id(config), name, choices, folder)
+    yaml, command = OmegaConf.to_yaml(cfg, resolve=True), ["python", "-m", "gmdwgf.train", *told(overrides)]
+    return Job(config, yaml, run_id(config), name, choices, folder, command, config["sweep"]["name"])
+
+
+def told(overrides: Iterable[str]) -> list[str]:
+    """The overrides that say which run it is, without those on how the sweep goes on."""
+    return [override for override in overrides if not override.startswith("sweep.")]
 
 
 def meet(job: Job) -> tuple[Job, str]:
@@ -73,20 +82,55 @@ def carry_out(job: Job, say: Callable[[str], None], detail: Callable[[str], None
 
     Raises ConfigError for a config that cannot run (before anything compiles) and RunIsLive when another process has it.
     """
-    seed = _seed(job.config["seed"])
-    pieces = _build(job.config, _PIECES)
-    pieces["mesh"] = _mesh(pieces)
-    pieces["n_parameters"] = _n_parameters(pieces)
+    pieces = prepare(job)
+    mesh = _mesh(pieces)
     check_writable(job.folder.path)
+    from gmdwgf.sweeps.session import Session
+    from gmdwgf.training import devices
+    from gmdwgf.training.loop import train
+
+    session = None
     with job.folder.lock():
-        rules = {"rules": pieces["drift"].rules}
-        job.folder.begin(job.yaml, folders.manifest(job.id, folders.command_line()) | rules)
         try:
-            return _train(job, pieces, seed, say, detail)
+            session = Session(job, pieces, say, detail)
+            with devices.active(mesh):
+                outcome = train(session.run)
+            return session.finish(outcome)
         except Exception as error:
-            job.folder.end("failed", folders.failure(error))
+            job.folder.fail(error)
             _leave_the_others(error)
             raise
+        finally:
+            if session is not None:
+                session.close()
+
+
+def check(job: Job) -> None:
+    """Build all that a job needs and go through one step of it with shapes alone; raises what is wrong, writes nothing."""
+    from gmdwgf.training.step import check_step
+
+    pieces = prepare(job)
+    _mesh(pieces)
+    check_step(pieces["problem"])
+
+
+def rehearse(job: Job, voice: Any) -> float:
+    """Say what would come of the job; run nothing."""
+    state = job.folder.status()
+    try:
+        if state not in ("done", "diverged"):
+            check(job)
+        return voice.would(job, state)
+    except Exception as error:
+        if voice.number is None:
+            raise
+        return voice.wrong(error)
+
+
+def prepare(job: Job) -> dict[str, Any]:
+    """Everything a job is made of, by config group; ConfigError for what cannot be used."""
+    seed_of(job.config)
+    return _build(job.config, _PIECES)
 
 
 def _leave_the_others(error: Exception) -> None:
@@ -105,19 +149,21 @@ _OPTIONAL = ("condition", "features")
 
 def problem_of(config: dict[str, Any]) -> Any:
     """The problem (target, drift, generator, optimiser and their numbers) of a resolved config."""
-    return _problem(_build(config, [name for name in _PIECES if name not in ("metrics", "tracking", "devices")]))
+    return _build(config, [name for name in _PIECES if name not in ("metrics", "tracking", "devices")])["problem"]
 
 
 def _build(config: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """The object of every piece; of the drift also its schedules and what its rules came to."""
+    """The object of every piece, of the drift also its schedules and what its rules came to; and the problem they make."""
     from gmdwgf.sweeps.fields import build_drift
 
     pieces = {name: build(config[name], name) for name in names if name != "drift"}
     pieces |= {name: build(config[name], name) for name in _OPTIONAL if config.get(name)}
-    return pieces | {"drift": build_drift(config["drift"], pieces["dataset"])}
+    pieces["drift"] = build_drift(config["drift"], pieces["dataset"])
+    return pieces | {"problem": _problem(pieces)}
 
 
 def _problem(pieces: dict[str, Any]) -> Any:
+    """The problem made of the pieces of a job; ConfigError where they do not fit together."""
     from gmdwgf.generators.base import n_parameters
     from gmdwgf.hyperparameters import FieldError
     from gmdwgf.training.plan import make_problem
@@ -136,62 +182,12 @@ def _problem(pieces: dict[str, Any]) -> Any:
     return problem
 
 
-def _seed(value: Any) -> int:
+def seed_of(config: dict[str, Any]) -> int:
+    """The seed; ConfigError where it cannot be one."""
+    value = config["seed"]
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**32:
         raise ConfigError("seed", value, "must be a whole number from 0 to 2^32 - 1")
     return value
-
-
-def _train(job: Job, pieces: dict[str, Any], seed: int, say: Callable, detail: Callable) -> dict[str, Any]:
-    import jax
-
-    from gmdwgf.plots.run import draw_run
-    from gmdwgf.tracking import RunInfo, make_tracker
-    from gmdwgf.training import devices
-    from gmdwgf.training.checkpoints import as_plain, as_state
-    from gmdwgf.training.compilation import CompileClock, keep_compiled_programs
-    from gmdwgf.training.loop import Run, train
-
-    keep_compiled_programs()
-    clock = CompileClock()
-    plan, problem = pieces["training"], _problem(pieces)
-
-    def note(line: str) -> None:
-        job.folder.note(line)
-        say(line)
-
-    size = f"{type(pieces['generator']).__name__}: {pieces['n_parameters']:,} parameters"
-    for line in [*pieces["drift"].introduction(), size]:
-        job.folder.note(line)
-        detail(line)
-    info = RunInfo(job.id, job.name, job.folder.path, job.config, plan.n_steps)
-    tracker = make_tracker(pieces["tracking"] if job.writes else None, info, note)
-    began = time.perf_counter()
-    summary: dict[str, Any] = {"status": "failed"}
-    try:
-        run = Run(problem, plan, pieces["metrics"], jax.random.key(seed), job.folder, tracker, note)
-        with devices.active(pieces["mesh"]):
-            outcome = train(run)
-        summary = {"id": job.id, **outcome.summary, "wall_seconds": time.perf_counter() - began}
-        if outcome.status != "interrupted" and job.writes:
-            outcome = outcome._replace(state=as_state(as_plain(outcome.state), outcome.state))  # on one device
-            for figure in draw_run(run, outcome, job.choices.get("drift", ""), job.name):
-                tracker.figure(figure.stem, figure)
-            job.folder.end(outcome.status, summary | {"floor": outcome.reference.floor, "compile": clock.stop()})
-    finally:
-        tracker.finish(summary)
-    return summary
-
-
-def _n_parameters(pieces: dict[str, Any]) -> int:
-    """How many numbers are trained; ConfigError where the generator cannot make points of the dataset."""
-    from gmdwgf.generators.base import n_parameters
-    from gmdwgf.hyperparameters import FieldError
-
-    try:
-        return n_parameters(pieces["generator"], pieces["training"].batch_size, pieces["dataset"].dim)
-    except FieldError as error:
-        raise ConfigError(f"generator.{error.name}", error.value, error.fix) from error
 
 
 def _mesh(pieces: dict[str, Any]) -> Any:

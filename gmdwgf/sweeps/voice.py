@@ -1,6 +1,7 @@
 """What a person reads of a job in the terminal: its lines while it runs, and a short table at its end."""
 
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -8,21 +9,27 @@ from rich.console import Console
 from rich.table import Table
 
 from gmdwgf.configuration import ConfigError
-from gmdwgf.sweeps.folder import RunIsLive, failure
+from gmdwgf.sweeps.folder import RunIsLive, reason
 from gmdwgf.sweeps.job import Job
+from gmdwgf.sweeps.ledger import Ledger
 
 
 class Voice:
-    """Speaks for one job; in a sweep every line begins with the job's number and what is special about it."""
+    """Speaks for one job; in a sweep every line begins with the job's number and what is special about it.
 
-    def __init__(self, number: int | None, overrides: list[str]):
+    What a job came to is also written into the sweep's ledger.
+    """
+
+    def __init__(self, number: int | None, overrides: list[str], ledger: Ledger | None = None):
         self.console = Console(highlight=False, soft_wrap=True)
-        self.number, self.overrides = number, overrides
+        self.number, self.overrides, self.ledger = number, overrides, ledger
+        self.began = time.perf_counter()
+        if ledger is not None and number is not None:
+            ledger.begin(number)
 
     def say(self, line: str) -> None:
         """One line about the job."""
-        prefix = "" if self.number is None else f"[{self.number}] {' '.join(self.overrides)}: "
-        self.console.print(prefix + line, markup=False)
+        self.console.print(self._line(line), markup=False)
 
     def detail(self, line: str) -> None:
         """A line that only a job on its own says: in a sweep it is in the job's log."""
@@ -32,34 +39,67 @@ class Voice:
     def skipped(self, job: Job) -> float:
         """The job was finished before."""
         ending = job.folder.ending()
-        self.say(f"already {ending.get('status')} (MMD^2 {_number(ending.get('mmd2'))}), nothing to do: {_short(job)}")
+        what = f"already {ending.get('status')} (MMD^2 {_number(ending.get('mmd2'))})"
+        self._end("skipped", f"{what}, nothing to do: {_short(job)}")
         return _metric(ending)
+
+    def left_out(self) -> float:
+        """Another job failed, and the sweep was to stop then."""
+        self._end("left out", "left out, because another job failed (sweep.fail_fast=true)")
+        return math.nan
+
+    def would(self, job: Job, state: str) -> float:
+        """What would come of the job: nothing was run."""
+        if state in ("done", "diverged"):
+            self._end("would be skipped", f"would be skipped (is {state}): {_short(job)}")
+        else:
+            how = {"new": "run", "failed": "be tried again"}.get(state, "go on")
+            self._end("would run", f"would {how}: {_short(job)}")
+        return math.nan
 
     def finished(self, job: Job, summary: dict[str, Any]) -> float:
         """The job ran: a table when it stands alone, a line in a sweep."""
         status = summary["status"]
         if status == "interrupted":
-            self.say(
-                f"stopped at step {summary['step']}, checkpoint saved; the same command goes on from there: {_short(job)}"
-            )
+            what = f"stopped at step {summary['step']}, checkpoint saved; the same command goes on from there"
+            self.say(f"{what}: {_short(job)}")
             raise SystemExit(130)
         if status == "diverged":
             what = f"{summary['diverged_term']} = {summary['diverged_value']} at step {summary['diverged_step']}"
-            self.say(f"diverged ({what}); kept the last good state: {_short(job)}")
+            self._end(status, f"diverged ({what}); kept the last good state: {_short(job)}")
         elif self.number is not None:
-            self.say(f"done (MMD^2 {_number(summary['mmd2'])}, {summary['seconds']:.0f} s): {_short(job)}")
+            self._end(status, f"done (MMD^2 {_number(summary['mmd2'])}, {self._seconds()}): {_short(job)}")
         if self.number is None:
             self._table(job, summary)
         return _metric(summary)
 
     def failed(self, job: Job | None, error: Exception) -> float:
-        """A job of a sweep that cannot be run, or that crashed; the others go on."""
+        """A job of a sweep that cannot be run, or that crashed; the others go on, and its folder keeps the reason."""
+        if isinstance(error, ConfigError) and job is not None:
+            job.folder.refuse(job.yaml, error)
+        kept = f"; traceback in {_short(job)}/FAILED.json" if job and job.folder.status() == "failed" else ""
         if isinstance(error, ConfigError | RunIsLive):
-            self.say(f"refused: {error}")
+            self._end("failed", f"refused: {error}")
         else:
-            kept = f"; traceback in {_short(job)}/FAILED.json" if job else ""
-            self.say(f"failed ({failure(error)['error'].splitlines()[0]}){kept}")
+            self._end("failed", f"failed after {self._seconds()} ({reason(error)[:300]}){kept}")
         return math.nan
+
+    def wrong(self, error: Exception) -> float:
+        """A job that would not run."""
+        known = isinstance(error, ConfigError | RunIsLive)
+        self._end("failed", f"is wrong: {error if known else reason(error)[:300]}")
+        return math.nan
+
+    def _seconds(self) -> str:
+        return f"{time.perf_counter() - self.began:.0f} s"
+
+    def _line(self, line: str) -> str:
+        return line if self.number is None else f"[{self.number}] {' '.join(self.overrides)}: {line}"
+
+    def _end(self, state: str, line: str) -> None:
+        self.say(line)
+        if self.ledger is not None and self.number is not None:
+            self.ledger.end(self.number, state, self._line(line))
 
     def _table(self, job: Job, summary: dict[str, Any]) -> None:
         from gmdwgf.metrics.table import METRICS

@@ -1,5 +1,6 @@
 """How far a run is: a live bar on a terminal, now and then a plain line elsewhere."""
 
+import statistics
 import time
 from collections.abc import Callable
 from typing import Any
@@ -89,3 +90,45 @@ def _duration(seconds: float | int) -> str:
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{seconds:02}s" if minutes else f"{seconds}s"
+
+
+class SharedProgress:
+    """One progress display for runs that are trained side by side: the step of the slowest, and the middle MMD^2."""
+
+    def __init__(self, name: str, line_every: float | int):
+        self.name, self.sink = name, ProgressSink(line_every)
+        self.runs: dict[int, tuple[int, Values]] = {}
+        """Step and latest values of the runs under way."""
+
+    def share(self) -> Sink:
+        """The sink of one more run."""
+        return _Share(self)
+
+    def _told(self, run: int, step: int, values: Values, method: str) -> None:
+        self.runs[run] = step, self.runs[run][1] | values
+        slowest = min(step for step, _ in self.runs.values())
+        together = [values for _, values in self.runs.values()]
+        names = set.intersection(*(set(values) for values in together))
+        middle = {name: statistics.median(values[name] for values in together) for name in names & {"mmd2", "v_rms"}}
+        getattr(self.sink, method)(slowest, middle)
+
+
+class _Share(Sink):
+    def __init__(self, shared: SharedProgress):
+        self._shared = shared
+
+    def start(self, run: RunInfo) -> None:
+        if not self._shared.runs:
+            self._shared.sink.start(run._replace(name=self._shared.name))
+        self._shared.runs[id(self)] = run.start_step, {}
+
+    def progress(self, step: int, values: Values) -> None:
+        self._shared._told(id(self), step, values, "progress")
+
+    def log(self, step: int, values: Values) -> None:
+        self._shared._told(id(self), step, values, "log")
+
+    def finish(self, summary: dict[str, Any]) -> None:
+        self._shared.runs.pop(id(self), None)
+        if not self._shared.runs:
+            self._shared.sink.finish(summary)

@@ -20,11 +20,16 @@ class TrackingConfig:
     wandb: WandbConfig
 
 
-def make_tracker(config: TrackingConfig | None, run: RunInfo, say: Callable[[str], None]) -> "Tracker":
-    """The sinks `config` asks for, for one run, without mirrors when None; `say` takes one line for a person."""
+def make_tracker(
+    config: TrackingConfig | None, run: RunInfo, say: Callable[[str], None], progress: Sink | None = None
+) -> "Tracker":
+    """The sinks `config` asks for, for one run, without mirrors when None; `say` takes one line for a person.
+
+    Another sink for the `progress` can be given, e.g. one that is shared by several runs.
+    """
     mirrors: list[Sink] = [] if config is None else [WandbSink(config.wandb, say)]
     if config is not None and config.progress:
-        mirrors.insert(0, ProgressSink(config.line_every))
+        mirrors.insert(0, progress or ProgressSink(config.line_every))
     return Tracker(run, JsonlSink(), mirrors, say)
 
 

@@ -1,7 +1,6 @@
 """Compiled programs: kept on disk between processes, counted and timed within a run."""
 
 import os
-import time
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ class CompileClock:
 
     def __init__(self):
         self.n, self.seconds, self.cached = 0, 0.0, 0
-        self.began = time.perf_counter()
+        self.counting = True
         jax.monitoring.register_event_duration_secs_listener(self._duration)
         jax.monitoring.register_event_listener(self._event)
 
@@ -35,7 +34,9 @@ class CompileClock:
         self.cached += event.endswith("compilation_cache/cache_hits")
 
     def stop(self) -> dict[str, float]:
-        """Stop counting and return the numbers."""
-        jax.monitoring.unregister_event_duration_listener(self._duration)
-        jax.monitoring.unregister_event_listener(self._event)
+        """Stop counting, if that has not been done, and return the numbers."""
+        if self.counting:
+            jax.monitoring.unregister_event_duration_listener(self._duration)
+            jax.monitoring.unregister_event_listener(self._event)
+            self.counting = False
         return {"programs": self.n, "seconds": round(self.seconds, 3), "from_cache": self.cached}

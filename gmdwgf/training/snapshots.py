@@ -27,5 +27,8 @@ class Snapshots:
         self.taken[step] = x
         steps = sorted(self.taken)
         temporary = self.path.with_name(f".{self.path.name}.tmp.npz")
-        np.savez(temporary, y=self.y, steps=np.asarray(steps), x=np.stack([self.taken[s] for s in steps]))
-        temporary.replace(self.path)
+        try:
+            np.savez(temporary, y=self.y, steps=np.asarray(steps), x=np.stack([self.taken[s] for s in steps]))
+            temporary.replace(self.path)
+        finally:
+            temporary.unlink(missing_ok=True)

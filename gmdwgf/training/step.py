@@ -9,8 +9,8 @@ import optax
 from gmdwgf.training import averages, devices
 from gmdwgf.training.batch import draw_batch
 from gmdwgf.training.plan import Problem
-from gmdwgf.training.state import Health, TrainState, purpose
-from gmdwgf.typing import Array, Particles, Scalar
+from gmdwgf.training.state import Health, TrainState, initial_state, purpose
+from gmdwgf.typing import Array, Key, Particles, Scalar
 
 
 def regression_loss(x: Particles, v: Particles, eta: Scalar) -> Scalar:
@@ -68,8 +68,7 @@ def _unless_diverged(moved: TrainState, before: TrainState) -> TrainState:
     return TrainState(kept.step, kept.key, kept.params, kept.ema_params, kept.opt_state, kept.drift_state, moved.health)
 
 
-@functools.partial(jax.jit, static_argnames="chunk_size", donate_argnames="state")
-def train_chunk(problem: Problem, state: TrainState, stop: Array, *, chunk_size: int):
+def chunk(problem: Problem, state: TrainState, stop: Array, *, chunk_size: int):
     """Up to `chunk_size` steps, none beyond step `stop` and none after divergence.
 
     One compiled program serves every stop, so results do not depend on how a run is cut into chunks. Returns the state,
@@ -84,3 +83,17 @@ def train_chunk(problem: Problem, state: TrainState, stop: Array, *, chunk_size:
     zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(train_step, problem, state)[1])
     (state, logs), _ = jax.lax.scan(body, (state, zeros), length=chunk_size)
     return devices.whole((state, logs))
+
+
+train_chunk = jax.jit(chunk, static_argnames="chunk_size", donate_argnames="state")
+"""`chunk` as one compiled program; the state it is given is used up."""
+
+
+@jax.jit
+def _first_step(problem: Problem, key: Key):
+    return train_step(problem, initial_state(problem, key))
+
+
+def check_step(problem: Problem) -> None:
+    """Go through one step with shapes alone: raises what the step would raise, computes nothing."""
+    jax.eval_shape(_first_step, problem, jax.random.key(0))

@@ -1,0 +1,63 @@
+"""The share of the machine that one of several workers may take, settled before JAX starts in it.
+
+joblib's workers are processes side by side. Left alone, each would start as many threads as there are cores, and reserve most of
+every GPU. Here each takes the first free place of `n_jobs`: its part of the cores (which caps the threads of XLA and of the BLAS),
+and one GPU, or a part of the memory of one.
+"""
+
+import fcntl
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import IO, Any
+
+_place: IO | None = None
+"""Holds this process's place until it ends."""
+
+
+def take_share(launcher: Any) -> None:
+    """Take a place, once, if this process is a worker of joblib."""
+    global _place
+    if _place is not None or "joblib" not in str(launcher.get("_target_")) or "jax" in sys.modules:
+        return
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
+    n_workers = launcher.n_jobs if launcher.n_jobs > 0 else max(1, len(cores) + 1 + launcher.n_jobs)
+    place, _place = free_place(Path(tempfile.gettempdir()) / f"gmdwgf-workers-{os.getppid()}", n_workers)
+    mine, environment = share(place, n_workers, cores, gpus())
+    os.environ.update(environment)
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, mine)
+
+
+def share(place: int, n_workers: int, cores: list[int], devices: list[str]) -> tuple[list[int], dict[str, str]]:
+    """Cores and environment of the worker at a place."""
+    each = max(1, len(cores) // n_workers)
+    mine = [cores[(place * each + i) % len(cores)] for i in range(each)]
+    environment = {name: str(each) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
+    if devices:
+        n_beside = -(-n_workers // len(devices))
+        environment["CUDA_VISIBLE_DEVICES"] = devices[place % len(devices)]
+        environment["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{0.9 / n_beside:.3f}"
+    return mine, environment
+
+
+def free_place(folder: Path, n_workers: int) -> tuple[int, IO]:
+    """The first place that no living process holds (0 where all are), and the open file that holds it."""
+    folder.mkdir(exist_ok=True)
+    for place in range(n_workers):
+        file = (folder / str(place)).open("a")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return place, file
+        except OSError:
+            file.close()
+    return 0, (folder / "0").open("a")
+
+
+def gpus() -> list[str]:
+    """The GPUs this process may use, by what CUDA calls them; asks no driver."""
+    told = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if told is not None:
+        return [name for name in told.split(",") if name.strip() not in ("", "-1")]
+    return [str(number) for number in range(len(list(Path("/proc/driver/nvidia/gpus").glob("*"))))]

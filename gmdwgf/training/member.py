@@ -1,0 +1,175 @@
+"""One run as the loop sees it: what it was restored from, when it is looked at, and what is kept of it."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gmdwgf.metrics.suite import MetricSuite, Reference
+from gmdwgf.sweeps.folder import RunFolder
+from gmdwgf.tracking import Tracker, jsonl
+from gmdwgf.training import averages, devices, hosts
+from gmdwgf.training.checkpoints import Checkpoints, as_plain, as_state, digest
+from gmdwgf.training.plan import Problem, TrainingPlan
+from gmdwgf.training.snapshots import Snapshots
+from gmdwgf.training.state import TERMS, TrainState, initial_state, purpose
+from gmdwgf.typing import Key, Particles
+
+
+class Run(NamedTuple):
+    """What the loop is given: the problem, when to look at it, where to write and whom to tell."""
+
+    problem: Problem
+    plan: TrainingPlan
+    suite: MetricSuite
+    key: Key
+    folder: RunFolder
+    tracker: Tracker
+    say: Callable[[str], None]
+
+
+class Outcome(NamedTuple):
+    """How a run ended (`done`, `diverged` or `interrupted`), its last record, and the pieces a plot is made of."""
+
+    status: str
+    summary: dict[str, float | int | str]
+    state: TrainState
+    reference: Reference
+
+
+class Moved(NamedTuple):
+    """Where a run is after a chunk: its step, whether it diverged, the logs of its last step, and the seconds it took."""
+
+    step: int
+    diverged: bool
+    logs: dict[str, float]
+    seconds: float
+
+
+class Member:
+    """One run of those that are trained together (or the only one): everything about it that is not its state."""
+
+    def __init__(self, run: Run):
+        self.run, self.reference = run, fixed_reference(run.suite, run.problem)
+        self.checkpoints = Checkpoints(run.folder.checkpoints, run.say)
+        self.snapshots = Snapshots(run.folder.samples, np.asarray(self.reference.y[: run.plan.n_snapshot]))
+
+    def start(self) -> TrainState:
+        """The state to go on from: the newest checkpoint's, or a fresh one."""
+        run = self.run
+        state, notes, self.resumed = _restored(run, self.checkpoints)
+        self.step, self.diverged = int(state.step), bool(state.health.diverged)
+        kept = self.step if self.resumed else -1
+        jsonl.truncate(run.folder.metrics, kept)
+        self.snapshots.load(up_to=kept)
+        run.tracker.start(self.step, self.reference.floor)
+        self.seconds, self.best = notes.get("seconds", 0.0), notes.get("best", {"mmd2": float("inf"), "step": 0})
+        self.record: dict[str, Any] = notes.get("record", {})
+        if notes and not run.folder.metrics.is_file():  # lost, but the checkpoint still knows the last record
+            self._log()
+        return state
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing left to train."""
+        return self.diverged or self.step >= self.run.plan.n_steps
+
+    def next_stop(self) -> int:
+        """The step up to which to train before the host looks again."""
+        plan = self.run.plan
+        ahead = [(self.step // every + 1) * every for every in (plan.eval_every, plan.checkpoint_every)]
+        return min(*ahead, self.step + plan.chunk_size, plan.n_steps)
+
+    def moved(self, to: Moved, state: Callable[[], TrainState], *, stopping: bool) -> None:
+        """Take note of a chunk, and look and save where it is time to; `state` is asked for only then."""
+        plan = self.run.plan
+        self.step, self.diverged, self.seconds = to.step, to.diverged, self.seconds + to.seconds
+        self.run.tracker.progress(self.step, to.logs)
+        if self.ended or self.step % plan.eval_every == 0:
+            self.look(state(), to.logs)
+        if self.ended or self.step % plan.checkpoint_every == 0 or stopping:
+            self.save(state())
+
+    def look(self, state: TrainState, logs: dict[str, float]) -> None:
+        """Score samples of the averaged generator, and log the record."""
+        run, n_samples = self.run, self.run.suite.n_samples
+        n, scores, clouds = max(n_samples, run.plan.n_snapshot), {}, []
+        for suffix, params in averages.by_suffix(run.problem.ema_decay, state.ema_params).items():
+            clouds.append(np.asarray(evaluation_samples(run.problem, params, run.key, n)))
+            values = run.suite.evaluate(clouds[-1][:n_samples], self.reference)
+            scores |= {name + suffix: value for name, value in values.items()}
+        x, self.record = clouds[0], {"step": self.step, "seconds": self.seconds, **scores, **logs}
+        if scores["mmd2"] < self.best["mmd2"]:
+            self.best = {"mmd2": scores["mmd2"], "step": self.step}
+        self.snapshots.add(self.step, x[: run.plan.n_snapshot])
+        self._log()
+
+    def save(self, state: TrainState) -> None:
+        """Write a checkpoint."""
+        if hosts.writes():
+            notes = {"seconds": self.seconds, "best": self.best, "record": self.record}
+            self.checkpoints.save(state, self.record["mmd2"], notes)
+
+    def outcome(self, state: TrainState) -> Outcome:
+        """How the run ended, or that it was interrupted."""
+        self.checkpoints.close()
+        status = "diverged" if self.diverged else "done" if self.ended else "interrupted"
+        summary = {"status": status, "best_mmd2": self.best["mmd2"], "best_step": self.best["step"], **self.record}
+        return Outcome(status, summary | _divergence(state), state, self.reference)
+
+    def _log(self) -> None:
+        values = {name: value for name, value in self.record.items() if name != "step"}
+        self.run.tracker.log(self.record["step"], values)
+
+
+@functools.partial(jax.jit, static_argnames="n")
+def evaluation_samples(problem: Problem, params, key: Key, n: int) -> Particles:
+    """Samples from fixed noise, the same at every evaluation."""
+    key = purpose(key, jnp.zeros((), int), "evaluation")
+    return devices.whole(devices.spread(problem.generator.sample(params, key, n, problem.evaluation(n))))
+
+
+_references: dict[str, Reference] = {}
+"""What the runs of this process are compared with: a sweep draws it once a target, not once a run."""
+
+
+def fixed_reference(suite: MetricSuite, problem: Problem) -> Reference:
+    """Held-out draws and floors: the same for every seed and drift, so that runs are compared on equal terms.
+
+    The floor is that of clouds as large as those that will be scored, which for free particles may be smaller.
+    """
+    n = jax.eval_shape(lambda: _samples_at_start(problem, suite.n_samples)).shape[0]
+    asked = (suite, problem.target)
+    name = f"{n} {jax.tree.structure(asked)} {digest(as_plain(asked))} {jax.sharding.get_mesh()}"
+    if name not in _references:
+        key = purpose(jax.random.key(0), jnp.zeros((), int), "reference")
+        _references[name] = suite.prepare(problem.target, key, n=n)
+    return _references[name]
+
+
+def _samples_at_start(problem: Problem, n: int) -> Particles:
+    key = jax.random.key(0)
+    params = problem.generator.init(key, problem.batch_size, problem.target.dim, problem.n_classes)
+    return problem.generator.sample(params, key, n, problem.evaluation(n))
+
+
+def _restored(run: Run, checkpoints: Checkpoints) -> tuple[TrainState, dict, bool]:
+    """State to start from, what was noted beside it, and whether it comes from a checkpoint, which process 0 reads for all."""
+    fresh = jax.jit(initial_state)(run.problem, run.key)
+    found = checkpoints.latest(fresh) if hosts.writes() else None
+    if not hosts.told(found is not None):
+        return fresh, {}, False
+    plain, notes = found or (as_plain(fresh), {})
+    state = as_state(hosts.told(plain), fresh)
+    run.say(f"resuming at step {int(state.step)} of {run.plan.n_steps}")
+    return state, notes, True
+
+
+def _divergence(state: TrainState) -> dict[str, float | int | str]:
+    if not bool(state.health.diverged):
+        return {}
+    term, value = TERMS[int(state.health.term)], float(state.health.value)
+    return {"diverged_step": int(state.health.step), "diverged_term": term, "diverged_value": repr(value)}

@@ -1,0 +1,60 @@
+"""How the states of runs are moved: one after another here, as one compiled program in `together.py`."""
+
+import time
+from typing import Protocol
+
+import jax
+import jax.numpy as jnp
+
+from gmdwgf.training.member import Moved
+from gmdwgf.training.plan import Problem
+from gmdwgf.training.state import TrainState
+from gmdwgf.training.step import train_chunk
+
+
+class Stepper(Protocol):
+    """Holds the states of runs, by row."""
+
+    def peek(self) -> list[dict[str, float]]:
+        """Logs of the step that each run is about to take, which it does not take."""
+        ...
+
+    def advance(self, stops: dict[int, int]) -> dict[int, Moved]:
+        """Train the rows of `stops` for a chunk, none beyond its stop; the others rest."""
+        ...
+
+    def state(self, row: int) -> TrainState:
+        """The state of a run, until the next `advance`."""
+        ...
+
+
+class OneByOne:
+    """The program of a single run, for each run in turn: a run has the same bits alone and in company."""
+
+    def __init__(self, problems: list[Problem], states: list[TrainState], chunk_size: int):
+        self.problems, self.states, self.chunk_size = problems, states, chunk_size
+        self.first: float | None = None
+        """Seconds that the first call took, with its compilation."""
+
+    def peek(self) -> list[dict[str, float]]:
+        """By the same compiled program, on copies."""
+        copies = [jax.tree.map(jnp.copy, state) for state in self.states]
+        return [self._chunk(row, copy, copy.step + 1)[1].logs for row, copy in enumerate(copies)]
+
+    def advance(self, stops: dict[int, int]) -> dict[int, Moved]:
+        moves = {}
+        for row, stop in stops.items():
+            state = self.states[row]
+            self.states[row], moves[row] = self._chunk(row, state, jnp.asarray(stop, state.step.dtype))
+        return moves
+
+    def state(self, row: int) -> TrainState:
+        return self.states[row]
+
+    def _chunk(self, row: int, state: TrainState, stop) -> tuple[TrainState, Moved]:
+        began = time.perf_counter()
+        state, last = train_chunk(self.problems[row], state, stop, chunk_size=self.chunk_size)
+        step, diverged = int(state.step), bool(state.health.diverged)
+        seconds = time.perf_counter() - began
+        self.first = seconds if self.first is None else self.first
+        return state, Moved(step, diverged, {name: float(value) for name, value in last.items()}, seconds)

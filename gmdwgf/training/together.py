@@ -1,0 +1,167 @@
+"""Runs that differ in traced numbers only, moved by one compiled program with a leading axis of runs."""
+
+import functools
+import math
+import os
+import time
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+
+from gmdwgf.training.checkpoints import as_plain, as_state
+from gmdwgf.training.member import Moved
+from gmdwgf.training.plan import Problem
+from gmdwgf.training.state import TrainState
+from gmdwgf.training.step import chunk
+
+RUNS = "runs"
+"""The mesh axis over which the runs are shared out."""
+
+
+def signature(tree: Any) -> tuple:
+    """Structure, shapes and types of a pytree: runs of equal signatures can be one program."""
+    leaves, structure = jax.tree.flatten(tree)
+    return structure, tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
+
+
+class Together:
+    """A stepper for all runs at once; those that rest or have diverged keep their state.
+
+    The devices share the runs. An accelerator, or a single device, batches its runs by `vmap`; of several CPU devices each takes
+    its runs one after another, because there a batch is slower. Where `memory` (bytes) does not hold all runs, they are moved in
+    parts by turns. Numbers agree with those of runs by themselves to rounding.
+    """
+
+    def __init__(
+        self,
+        problems: list[Problem],
+        states: list[TrainState],
+        chunk_size: int,
+        *,
+        n_devices: int | None = None,
+        memory: float | None = None,
+    ):
+        devices = jax.devices()[:n_devices][: len(problems)]
+        self.mesh = jax.make_mesh((len(devices),), (RUNS,), axis_types=(AxisType.Auto,), devices=devices)
+        self.like, self.chunk_size = states[0], chunk_size
+        self.shared, self.varying = _shared(problems), [_varying(problem, problems) for problem in problems]
+        self.shared = jax.device_put(self.shared, NamedSharding(self.mesh, PartitionSpec()))
+        plain = [as_plain(state) for state in states]
+        self.width = math.ceil(len(problems) / len(devices)) * len(devices)
+        while not self._fits(plain, _free_memory(devices) if memory is None else memory):
+            self.width = max(self.width // 2 // len(devices), 1) * len(devices)
+        self.states = [self._stacked_states(plain, part) for part in self.parts]
+        self._fetched: dict[int, Any] = {}
+
+    def _fits(self, plain: list, memory: float) -> bool:
+        """Compile the program for parts of `width` runs; whether its memory is there, or cannot be less."""
+        n, width = len(plain), self.width
+        starts = range(0, n, width)
+        self.parts = [[row if row < n else start for row in range(start, start + width)] for start in starts]
+        program = jax.jit(functools.partial(_moved, self.mesh, self.chunk_size), donate_argnums=2)
+        self.compiled = program.lower(*self._arguments(0, self._stacked_states(plain, self.parts[0]), {})).compile()
+        need: Any = self.compiled.memory_analysis()
+        needed = need.temp_size_in_bytes + need.argument_size_in_bytes + need.output_size_in_bytes
+        return needed * _sharing_memory(self.mesh) <= memory or width == self.mesh.size
+
+    def peek(self) -> list[dict[str, float]]:
+        """By the same compiled program, on copies."""
+        logs: dict[int, dict[str, float]] = {}
+        for number, state in enumerate(self.states):
+            copy = jax.tree.map(jnp.copy, state)
+            stops = dict(zip(self.parts[number], np.asarray(copy.step + 1).tolist(), strict=True))
+            logs |= {row: moved.logs for row, moved in self._advance(number, copy, stops)[1].items()}
+        return [logs[row] for row in sorted(logs)]
+
+    def advance(self, stops: dict[int, int]) -> dict[int, Moved]:
+        began = time.perf_counter()
+        moves: dict[int, Moved] = {}
+        for number, part in enumerate(self.parts):
+            if wanted := {row: stop for row, stop in stops.items() if row in part}:
+                self.states[number], moved = self._advance(number, self.states[number], wanted)
+                moves |= {row: moved[row] for row in wanted}
+        self._fetched = {}
+        share = (time.perf_counter() - began) / len(stops)
+        return {row: move._replace(seconds=share) for row, move in moves.items()}
+
+    def state(self, row: int) -> TrainState:
+        number = row // self.width
+        if number not in self._fetched:
+            self._fetched[number] = as_plain(self.states[number])
+        place = self.parts[number].index(row)
+        return as_state(jax.tree.map(lambda leaf: leaf[place], self._fetched[number]), self.like)
+
+    def _advance(self, number: int, state: TrainState, stops: dict[int, int]) -> tuple[TrainState, dict[int, Moved]]:
+        state, last = self.compiled(*self._arguments(number, state, stops))
+        steps, diverged, last = jax.device_get((state.step, state.health.diverged, last))
+        moves = {}
+        for place, row in list(enumerate(self.parts[number]))[::-1]:  # of a filled-up part, the first place counts
+            logs = {name: float(values[place]) for name, values in last.items()}
+            moves[row] = Moved(int(steps[place]), bool(diverged[place]), logs, 0.0)
+        return state, moves
+
+    def _arguments(self, number: int, state: TrainState, stops: dict[int, int]) -> tuple:
+        """What the program takes: runs without a stop rest, and so do those that only fill up a part."""
+        part = self.parts[number]
+        first = [row not in part[:place] for place, row in enumerate(part)]
+        stop = np.asarray([stops.get(row, 0) if new else 0 for row, new in zip(part, first, strict=True)], int)
+        varying, stop = self._spread((_stack([self.varying[row] for row in part]), stop.astype(state.step.dtype)))
+        return self.shared, varying, state, stop
+
+    def _stacked_states(self, plain: list, part: list[int]) -> TrainState:
+        return self._spread(as_state(_stack([plain[row] for row in part]), self.like))
+
+    def _spread(self, tree: Any) -> Any:
+        return jax.device_put(tree, NamedSharding(self.mesh, PartitionSpec(RUNS)))
+
+
+def _moved(mesh: Mesh, chunk_size: int, shared: Problem, varying: Problem, states: TrainState, stops: jax.Array):
+    """`chunk` for every run."""
+
+    def one(shared, own, state, stop):
+        return chunk(eqx.combine(shared, own), state, stop, chunk_size=chunk_size)
+
+    def some(shared, *runs):
+        if _sharing_memory(mesh) > 1:
+            return jax.lax.map(lambda run: one(shared, *run), runs)
+        return jax.vmap(lambda *run: one(shared, *run))(*runs)
+
+    along, everywhere = PartitionSpec(RUNS), PartitionSpec()
+    spread = jax.shard_map(
+        some, mesh=mesh, in_specs=(everywhere, along, along, along), out_specs=along, check_vma=False
+    )
+    return spread(shared, varying, states, stops)
+
+
+def _sharing_memory(mesh: Mesh) -> int:
+    """How many devices of the mesh have one memory: those of a CPU."""
+    return mesh.size if mesh.devices.flat[0].platform == "cpu" else 1
+
+
+def _free_memory(devices: list) -> float:
+    """Bytes that a program may take on one device; half of the machine's memory on CPU devices (ours)."""
+    if stats := devices[0].memory_stats():
+        return 0.9 * (stats["bytes_limit"] - stats["bytes_in_use"])
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2
+
+
+def _shared(problems: list[Problem]) -> Problem:
+    """The leaves that are the same for all runs, None in place of the others: nothing is kept once a run without need."""
+    return jax.tree.map(lambda *leaves: leaves[0] if _same(leaves) else None, *problems)
+
+
+def _varying(problem: Problem, problems: list[Problem]) -> Problem:
+    """The other leaves, of one run."""
+    return jax.tree.map(lambda own, *leaves: None if _same(leaves) else np.asarray(own), problem, *problems)
+
+
+def _same(leaves: tuple) -> bool:
+    return all(leaf is leaves[0] or np.array_equal(leaf, leaves[0]) for leaf in leaves)
+
+
+def _stack(trees: list) -> Any:
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)

@@ -1,0 +1,92 @@
+"""Many runs as one program, against the same runs one by one."""
+
+import jax
+import numpy as np
+import pytest
+
+from gmdwgf.training.checkpoints import as_plain
+from gmdwgf.training.choice import Measured
+from gmdwgf.training.state import initial_state
+from gmdwgf.training.steppers import OneByOne
+from gmdwgf.training.together import Together, signature
+from tests.training.common import same_bits, small_problem
+
+CHUNK = 10
+DIVERGES = 3
+
+
+@pytest.fixture(scope="module")
+def problems():
+    """Five runs that differ in traced numbers; one of them leaves its ball at once."""
+    changes = [
+        {"drift": {"bandwidth": width}, "optimizer": {"learning_rate": 1e-3 * (1 + width)}}
+        for width in (0.2, 0.3, 0.5, 0.7, 1.0)
+    ]
+    changes[DIVERGES]["training"] = {"divergence_radius": 0.05}
+    return [small_problem(changes=change) for change in changes]
+
+
+def fresh(problems):
+    return [jax.jit(initial_state)(problem, jax.random.key(seed)) for seed, problem in enumerate(problems)]
+
+
+@pytest.fixture(scope="module")
+def one_by_one(problems):
+    """States and last logs after 20 steps, and the first logs."""
+    stepper = OneByOne(problems, fresh(problems), CHUNK)
+    first = stepper.peek()
+    for stop in (10, 20):
+        moves = stepper.advance(dict.fromkeys(range(5), stop))
+    return stepper, moves, first
+
+
+@pytest.mark.parametrize(
+    ("n_devices", "memory"), [(1, None), (2, None), (2, 1.0)], ids=["batched", "shared out", "in parts"]
+)
+def test_runs_as_one_program_are_those_one_by_one_to_rounding(n_devices, memory, problems, one_by_one):
+    alone, alone_moves, alone_first = one_by_one
+    stepper = Together(problems, fresh(problems), CHUNK, n_devices=n_devices, memory=memory)
+    assert len(stepper.parts) == (3 if memory else 1)
+    first = stepper.peek()
+    for stop in (10, 20):
+        moves = stepper.advance(dict.fromkeys(range(5), stop))
+    for row in range(5):
+        assert moves[row][:2] == alone_moves[row][:2]
+        assert first[row] == pytest.approx(alone_first[row], rel=1e-4, abs=1e-6)
+        assert moves[row].logs == pytest.approx(alone_moves[row].logs, rel=1e-4, abs=1e-6)
+        close = lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-5)
+        jax.tree.map(close, as_plain(stepper.state(row)), as_plain(alone.state(row)))
+    assert [move.diverged for move in moves.values()] == [row == DIVERGES for row in range(5)]
+
+
+def test_a_run_without_a_stop_rests(problems):
+    stepper = Together(problems, fresh(problems), CHUNK, n_devices=2)
+    before = as_plain(stepper.state(1))
+    moves = stepper.advance({0: 7, 2: 3, 4: 7})
+    assert {row: move.step for row, move in moves.items()} == {0: 7, 2: 3, 4: 7}
+    assert same_bits(as_plain(stepper.state(1)), before)
+
+
+def test_the_faster_way_is_kept_and_said(problems):
+    class Slow(OneByOne):
+        def advance(self, stops):
+            moves = super().advance(stops)
+            return {row: move._replace(seconds=move.seconds * self.factor) for row, move in moves.items()}
+
+    for factor, expected in ((100.0, "one after another: as one program 0.0 times"), (0.01, "as one program")):
+        said = []
+        slow = type("Slow", (Slow,), {"factor": factor})
+        stepper = Measured(problems, fresh(problems), CHUNK, together=slow, say=said.append)
+        stepper.one_by_one.first = 0.0  # nothing to compile: any work is worth it
+        for stop in (10, 20, 30):
+            stepper.advance(dict.fromkeys(range(5), stop))
+        assert len(said) == 1
+        assert said[0].startswith(expected)
+        assert isinstance(stepper.stepper, Slow) == (factor < 1)
+        assert [int(stepper.state(row).step) for row in (0, 1, 2, 4)] == [30] * 4
+
+
+def test_runs_with_other_numbers_have_one_signature_and_other_shapes_another(problems):
+    assert signature(problems[0]) == signature(problems[4])
+    assert signature(problems[0]) != signature(small_problem(changes={"training": {"batch_size": 25}}))
+    assert signature(problems[0]) != signature(small_problem(drift="mmd"))
