@@ -64,3 +64,23 @@ def gmdwgf(*arguments: str, cwd: Path, **kwargs) -> subprocess.CompletedProcess:
         timeout=300,
         **kwargs,
     )
+
+
+@pytest.fixture
+def cli(tmp_path, monkeypatch, capsys):
+    """Run the command in this process, in an empty folder; returns (exit code, standard output, standard error)."""
+    from gmdwgf import train
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["gmdwgf", *arguments])
+        code = 0
+        try:
+            train.cli()
+        except SystemExit as stop:
+            code = stop.code or 0
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run

@@ -1,33 +1,14 @@
 """The command line as a user meets it: its spellings, its one-line complaints, its sweeps."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
+from omegaconf import OmegaConf
 
-from gmdwgf import train
 from tests.conftest import gmdwgf
 
 TINY = ["debug=tiny", "tracking.wandb.mode=disabled"]
-
-
-@pytest.fixture
-def cli(tmp_path, monkeypatch, capsys):
-    """Run the command in this process, in an empty folder; returns (exit code, standard output, standard error)."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["gmdwgf", *arguments])
-        code = 0
-        try:
-            train.cli()
-        except SystemExit as stop:
-            code = stop.code or 0
-        captured = capsys.readouterr()
-        return code, captured.out, captured.err
-
-    return run
 
 
 BAD_INPUT = {
@@ -116,9 +97,13 @@ def test_a_sweep_runs_each_cell_once_and_typed_again_does_nothing(cli, tmp_path)
 
 def test_a_bad_cell_does_not_stop_the_others(cli, tmp_path):
     code, out, _ = cli("-m", "+drift=kl", "drift.bandwidth=-1,0.3", *TINY)
-    assert code == 0
+    assert code == 1
     assert "refused: drift.bandwidth=-1" in out
+    assert "2 jobs: 1 done, 0 skipped, 0 diverged, 1 failed" in out
     assert len(list((tmp_path / "runs").glob("*/DONE.json"))) == 1
+    (failed,) = (tmp_path / "runs").glob("*/FAILED.json")
+    assert "greater than 0" in json.loads(failed.read_text())["error"]
+    assert OmegaConf.load(failed.parent / "config.yaml").drift.bandwidth == -1
 
 
 def test_a_diverged_run_is_a_result(cli, tmp_path):

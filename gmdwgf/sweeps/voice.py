@@ -87,7 +87,7 @@ class Voice:
     def wrong(self, error: Exception) -> float:
         """A job that would not run."""
         known = isinstance(error, ConfigError | RunIsLive)
-        self._end("failed", f"is wrong: {error if known else reason(error)[:300]}")
+        self._end("failed", f"would fail: {error if known else reason(error)[:300]}")
         return math.nan
 
     def _seconds(self) -> str:

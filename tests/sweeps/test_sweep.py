@@ -1,0 +1,200 @@
+"""Sweeps as a user meets them: typed, killed, typed again, with cells that go wrong."""
+
+import contextlib
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.conftest import gmdwgf, user_environment
+from tests.sweeps.common import SMALL, differences, endings, final_mmd2, states, steps_of
+
+FOUR = ["-m", "+drift=kl", "drift.bandwidth=0.3,0.5", "seed=0,1", *SMALL]
+
+
+@pytest.fixture(scope="module")
+def four(tmp_path_factory):
+    """The runs of four cells, by the basic launcher in one process."""
+    cwd = tmp_path_factory.mktemp("four")
+    done = gmdwgf(*FOUR, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    assert "4 jobs: 4 done, 0 skipped, 0 diverged, 0 failed" in done.stdout
+    return cwd / "runs"
+
+
+def test_fail_fast_leaves_out_what_has_not_begun(cli, tmp_path):
+    code, out, _ = cli("-m", "+drift=kl", "drift.bandwidth=-1,0.3,0.5", "sweep.fail_fast=true", *SMALL)
+    assert code == 1
+    assert "3 jobs: 0 done, 0 skipped, 0 diverged, 1 failed, 2 left out" in out
+    assert list(states(tmp_path / "runs").values()) == ["failed"]
+
+
+def test_dry_says_what_would_come_of_every_cell_and_runs_nothing(four, cli, tmp_path):
+    (tmp_path / "runs").symlink_to(four)
+    before = steps_of(four)
+    code, out, _ = cli("-m", "+drift=kl", "drift.bandwidth=0.3,-1,0.7", "seed=0", "--dry", *SMALL)
+    assert code == 1
+    assert "drift.bandwidth=-1" in out
+    assert "3 jobs: 1 would run, 1 would be skipped, 1 would fail; nothing was run" in out
+    assert steps_of(four) == before
+    assert len(endings(four)) == 4
+
+
+def test_dry_finds_what_only_a_step_would(cli, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    lines = [
+        "from gmdwgf.drifts.kl import KLDrift",
+        "class Wrong(KLDrift):",
+        "    def velocity(self, x, y, key, **more):",
+    ]
+    lines += ["        output = super().velocity(x, y, key, **more)", "        return output._replace(v=output.v[:5])"]
+    (tmp_path / "wrong_drift.py").write_text("\n".join(lines))
+    code, out, _ = cli("-m", "+drift=kl", "drift._target_=wrong_drift.Wrong", "--dry", *SMALL)
+    assert code == 1
+    assert "would fail: TypeError" in out
+    assert not list(tmp_path.glob("runs/*/manifest.json"))
+
+
+@pytest.mark.parametrize("how", ["measure", pytest.param("one_by_one", marks=pytest.mark.slow)])
+def test_jobs_side_by_side_one_by_one_have_the_bits_of_jobs_by_themselves(how, four, cli, tmp_path):
+    code, out, err = cli(*FOUR, "hydra/launcher=vectorized", f"hydra.launcher.how={how}")
+    assert code == 0, err
+    assert "4 jobs: 4 done" in out
+    assert ("one after another: the work left" in out) == (how == "measure")
+    assert differences(tmp_path / "runs", four) == []
+
+
+def test_jobs_as_one_program_agree_with_jobs_by_themselves(four, cli, tmp_path):
+    code, out, err = cli(*FOUR, "hydra/launcher=vectorized", "hydra.launcher.how=together")
+    assert code == 0, err
+    together, alone = final_mmd2(tmp_path / "runs"), final_mmd2(four)
+    assert together.keys() == alone.keys()
+    for name, mmd2 in alone.items():
+        assert together[name] == pytest.approx(mmd2, rel=1e-4)
+    assert steps_of(tmp_path / "runs") == steps_of(four)
+    for ending in endings(tmp_path / "runs").values():
+        assert len(list((ending.parent / "figures").iterdir())) == 4
+        assert len(list((ending.parent / "checkpoints").iterdir())) >= 2
+    assert "4 jobs: 0 done, 4 skipped" in cli(*FOUR, "hydra/launcher=vectorized")[1]
+
+
+def test_cells_that_diverge_or_are_refused_leave_their_group_alone(cli, tmp_path):
+    cells = ["drift.bandwidth=0.3,-1", "training.divergence_radius=0.05,100"]
+    code, out, err = cli("-m", "+drift=kl", *cells, "hydra/launcher=vectorized", "hydra.launcher.how=together", *SMALL)
+    assert code == 1, err
+    assert "4 jobs: 1 done, 0 skipped, 1 diverged, 2 failed" in out
+    assert sorted(states(tmp_path / "runs").values()) == ["diverged", "done", "failed", "failed"]
+
+
+@pytest.mark.parametrize("setting", ["how=apart", "max_runs=0", "n_devices=two", "memory_gb=-1", "what=1"])
+def test_a_bad_setting_of_the_launcher_is_one_line(setting, cli):
+    code, _, err = cli(*FOUR, "hydra/launcher=vectorized", f"hydra.launcher.{setting}")
+    assert code == 2
+    assert f"hydra.launcher.{setting.split('=')[0]}" in err
+    assert len(err.strip().splitlines()) == 1, err
+
+
+def test_a_launcher_that_is_not_there_is_one_line_with_what_to_install(cli):
+    code, _, err = cli(*FOUR, "hydra/launcher=no_such_launcher")
+    assert code == 2
+    assert "vectorized" in err
+    assert "pip install 'gmdwgf[launchers]'" in err
+
+
+def start(cwd, *more):
+    return subprocess.Popen(
+        [sys.executable, "-m", "gmdwgf.train", *FOUR, *more],
+        cwd=cwd,
+        env=user_environment(cwd),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_until(there, process):
+    deadline = time.time() + 300
+    while not there():
+        assert process.poll() is None, process.communicate()
+        assert time.time() < deadline
+        time.sleep(0.01)
+
+
+def test_a_sweep_killed_and_typed_again_is_the_sweep_never_killed_and_runs_nothing_twice(four, tmp_path):
+    process = start(tmp_path)
+    wait_until(lambda: len(endings(tmp_path / "runs")) == 2, process)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    finished = {path: path.stat().st_mtime_ns for path in endings(tmp_path / "runs").values()}
+    assert 2 <= len(finished) < 4
+    done = gmdwgf(*FOUR, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"4 jobs: {4 - len(finished)} done, {len(finished)} skipped" in done.stdout
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
+    assert differences(tmp_path / "runs", four) == []
+
+
+@pytest.mark.slow
+def test_a_group_killed_in_the_middle_goes_on_from_its_checkpoints(four, tmp_path):
+    how = ["hydra/launcher=vectorized", "hydra.launcher.how=together"]
+    process = start(tmp_path, *how)
+    wait_until(lambda: len(list(tmp_path.glob("runs/*/checkpoints/4"))) == 4, process)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert not endings(tmp_path / "runs")
+    done = gmdwgf(*FOUR, *how, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("resuming at step") >= 3
+    assert steps_of(tmp_path / "runs") == steps_of(four)
+    for name, mmd2 in final_mmd2(four).items():
+        assert final_mmd2(tmp_path / "runs")[name] == pytest.approx(mmd2, rel=1e-4)
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of two megabytes, and what fills it up."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], capture_output=True, text=True)
+    if mounted.returncode:
+        pytest.skip(f"only root can mount a small disk: {mounted.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", place], check=True)
+
+
+@pytest.mark.parametrize("launcher", ["basic", pytest.param("vectorized", marks=pytest.mark.slow)])
+def test_a_full_disk_fails_the_job_in_one_line_and_room_lets_it_go_on(launcher, cli, small_disk):
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(1_900_000))  # room for the beginning of a run, not for a checkpoint or a figure
+    command = ["-m", "+drift=kl", *SMALL, f"paths.root={small_disk}/runs", f"hydra/launcher={launcher}"]
+    code, out, err = cli(*command)
+    assert code == 1
+    assert "the disk is full; make room, then the same command goes on" in out
+    assert "Traceback" not in out + err
+    assert "1 jobs: 0 done, 0 skipped, 0 diverged, 1 failed" in out
+    filler.unlink()
+    code, out, err = cli(*command)
+    assert code == 0, out + err
+    assert list(states(small_disk / "runs").values()) == ["done"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+def test_the_same_sweep_by_workers_has_the_same_bits(launcher, four, tmp_path):
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    cells = [*FOUR[:2], "drift.bandwidth=-1,0.3,0.5", *FOUR[3:]]
+    more = ["hydra.launcher.n_jobs=2"] if launcher == "joblib" else ["hydra.launcher.timeout_min=10"]
+    done = gmdwgf(*cells, f"hydra/launcher={launcher}", *more, cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert "6 jobs: 4 done, 0 skipped, 0 diverged, 2 failed" in done.stdout
+    assert done.stdout.count(": done (MMD^2") == 4
+    for name, ending in endings(tmp_path / "runs").items():
+        if ending.name == "FAILED.json":
+            assert "greater than 0" in json.loads(ending.read_text())["error"]
+            continue
+        assert final_mmd2(tmp_path / "runs")[name] == pytest.approx(final_mmd2(four)[name], rel=1e-6)
+    with contextlib.suppress(FileNotFoundError):
+        assert "Traceback" not in (tmp_path / "train.log").read_text()

@@ -1,0 +1,32 @@
+"""How workers side by side share a machine."""
+
+import subprocess
+import sys
+
+from gmdwgf.sweeps.workers import free_place, share
+
+
+def test_workers_share_the_cores_and_no_core_is_given_twice():
+    parts = [share(place, 3, list(range(6)), [])[0] for place in range(3)]
+    assert sorted(sum(parts, [])) == list(range(6))
+    assert share(0, 2, [4, 5, 6, 7], [])[1]["OMP_NUM_THREADS"] == "2"
+
+
+def test_more_workers_than_cores_have_one_each():
+    assert [share(place, 5, [0, 1], [])[0] for place in range(5)] == [[0], [1], [0], [1], [0]]
+
+
+def test_every_worker_has_a_gpu_and_its_part_of_the_memory():
+    seen = [share(place, 4, [0], ["3", "5"])[1] for place in range(4)]
+    assert [environment["CUDA_VISIBLE_DEVICES"] for environment in seen] == ["3", "5", "3", "5"]
+    assert {environment["XLA_PYTHON_CLIENT_MEM_FRACTION"] for environment in seen} == {"0.450"}
+
+
+def test_a_place_is_free_again_when_its_process_has_ended(tmp_path):
+    place, held = free_place(tmp_path, 2)
+    code = "import sys; from pathlib import Path; from gmdwgf.sweeps.workers import free_place\n"
+    code += f"print(free_place(Path({str(tmp_path)!r}), 2)[0])"
+    for _ in range(2):  # the second time too: the first process has ended
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert (place, done.stdout.strip()) == (0, "1")
+    held.close()
