@@ -38,7 +38,7 @@ def accept_sweep(arguments: list[str]) -> list[str]:
 
 @hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="train")
 def main(cfg: DictConfig) -> float:
-    """One job, alone or of a sweep; returns its MMD^2 (NaN for a job that could not run)."""
+    """One job, alone or of a sweep; returns its MMD^2, infinite unless it was trained to its end."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 

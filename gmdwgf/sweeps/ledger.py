@@ -83,6 +83,9 @@ class Teller(Callback):
     n_failed = 0
     """Of the sweep that ended last."""
 
+    def __reduce__(self):
+        return Teller, ()  # workers are sent one, and have nothing to tell
+
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Open the ledger; repeat the lines of jobs whose own output goes to files."""
         Teller.n_failed = 0

@@ -20,7 +20,7 @@ from gmdwgf.configuration import ConfigError, build
 from gmdwgf.sweeps import job as jobs
 from gmdwgf.sweeps.folder import RunIsLive
 from gmdwgf.sweeps.ledger import Ledger
-from gmdwgf.sweeps.voice import Voice
+from gmdwgf.sweeps.voice import WORST, Voice
 
 WAYS = ("measure", "one_by_one", "together")
 
@@ -89,7 +89,7 @@ def _met(loader: ConfigLoader, config: DictConfig, number: int, overrides: list[
             return voice.skipped(job), None
         pieces = jobs.prepare(job)
         jobs.check_writable(job.folder.path)
-        return float("nan"), Cell(job, voice, pieces, pieces["problem"])
+        return WORST, Cell(job, voice, pieces, pieces["problem"])
     except Exception as error:
         return voice.failed(job, error), None
 

@@ -13,6 +13,9 @@ from gmdwgf.sweeps.folder import RunIsLive, reason
 from gmdwgf.sweeps.job import Job
 from gmdwgf.sweeps.ledger import Ledger
 
+WORST = math.inf
+"""The metric of a job that diverged, failed or was not run: a search turns away from it."""
+
 
 class Voice:
     """Speaks for one job; in a sweep every line begins with the job's number and what is special about it.
@@ -46,7 +49,7 @@ class Voice:
     def left_out(self) -> float:
         """Another job failed, and the sweep was to stop then."""
         self._end("left out", "left out, because another job failed (sweep.fail_fast=true)")
-        return math.nan
+        return WORST
 
     def would(self, job: Job, state: str) -> float:
         """What would come of the job: nothing was run."""
@@ -55,7 +58,7 @@ class Voice:
         else:
             how = {"new": "run", "failed": "be tried again"}.get(state, "go on")
             self._end("would run", f"would {how}: {_short(job)}")
-        return math.nan
+        return WORST
 
     def finished(self, job: Job, summary: dict[str, Any]) -> float:
         """The job ran: a table when it stands alone, a line in a sweep."""
@@ -82,13 +85,13 @@ class Voice:
             self._end("failed", f"refused: {error}")
         else:
             self._end("failed", f"failed after {self._seconds()} ({reason(error)[:300]}){kept}")
-        return math.nan
+        return WORST
 
     def wrong(self, error: Exception) -> float:
         """A job that would not run."""
         known = isinstance(error, ConfigError | RunIsLive)
         self._end("failed", f"would fail: {error if known else reason(error)[:300]}")
-        return math.nan
+        return WORST
 
     def _seconds(self) -> str:
         return f"{time.perf_counter() - self.began:.0f} s"
@@ -133,4 +136,4 @@ def _number(value: Any) -> str:
 
 def _metric(summary: dict[str, Any]) -> float:
     value = summary.get("mmd2")
-    return math.nan if value is None or summary.get("status") == "diverged" else float(value)
+    return WORST if value is None or math.isnan(value) or summary.get("status") == "diverged" else float(value)

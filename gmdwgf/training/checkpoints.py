@@ -31,7 +31,7 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path, say: Callable[[str], None], *, writing: bool = True):
-        logging.getLogger("absl").setLevel(logging.ERROR)  # Orbax reports every file it writes
+        logging.getLogger("absl").setLevel(logging.CRITICAL)  # Orbax reports all it writes, and logs what it also raises
         self.folder, self.say, self.writing = folder.absolute(), say, writing
         self.manager = self._open()
 

@@ -62,8 +62,8 @@ class Together:
         n, width = len(plain), self.width
         starts = range(0, n, width)
         self.parts = [[row if row < n else start for row in range(start, start + width)] for start in starts]
-        program = jax.jit(functools.partial(_moved, self.mesh, self.chunk_size), donate_argnums=2)
-        self.compiled = program.lower(*self._arguments(0, self._stacked_states(plain, self.parts[0]), {})).compile()
+        arguments = self._arguments(0, self._stacked_states(plain, self.parts[0]), {})
+        self.compiled = chunk_together.lower(self.mesh, self.chunk_size, *arguments).compile()
         need: Any = self.compiled.memory_analysis()
         needed = need.temp_size_in_bytes + need.argument_size_in_bytes + need.output_size_in_bytes
         return needed * _sharing_memory(self.mesh) <= memory or width == self.mesh.size
@@ -119,8 +119,11 @@ class Together:
         return jax.device_put(tree, NamedSharding(self.mesh, PartitionSpec(RUNS)))
 
 
-def _moved(mesh: Mesh, chunk_size: int, shared: Problem, varying: Problem, states: TrainState, stops: jax.Array):
-    """`chunk` for every run."""
+@functools.partial(jax.jit, static_argnames=("mesh", "chunk_size"), donate_argnames="states")
+def chunk_together(
+    mesh: Mesh, chunk_size: int, shared: Problem, varying: Problem, states: TrainState, stops: jax.Array
+):
+    """`chunk` for every run: its problem is what is shared and what varies."""
 
     def one(shared, own, state, stop):
         return chunk(eqx.combine(shared, own), state, stop, chunk_size=chunk_size)
