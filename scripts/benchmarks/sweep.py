@@ -4,8 +4,8 @@
     python scripts/benchmarks/sweep.py --processes 12      # a process for every fourth job only, its time scaled up to all
     python scripts/benchmarks/sweep.py --killed 2          # the basic launcher, killed with -9 twice at random and typed again
 
-Each way starts with an empty cache of compiled programs. Counted are compilations of the training chunk, those read from the
-cache included.
+The two launchers start with an empty cache of compiled programs each; the processes find those of the basic launcher, as all
+but the first of a drift would. Counted are compilations of the training chunk, those read from the cache included.
 """
 
 import argparse
@@ -42,18 +42,20 @@ class Cost(NamedTuple):
     memory: float
 
 
-def environment(folder: Path) -> dict[str, str]:
-    """That of a user who has compiled nothing yet."""
-    return os.environ | {"JAX_COMPILATION_CACHE_DIR": str(folder / "xla"), "JAX_LOG_COMPILES": "1"}
+def environment(cache: Path) -> dict[str, str]:
+    """That of a user whose compiled programs are kept in a folder of their own."""
+    return os.environ | {"JAX_COMPILATION_CACHE_DIR": str(cache / "xla"), "JAX_LOG_COMPILES": "1"}
 
 
-def run(folder: Path, *arguments: str) -> Cost:
+def run(folder: Path, *arguments: str, cache: Path | None = None) -> Cost:
     """One command to its end; its output is kept beside its runs."""
     folder.mkdir(exist_ok=True)
     with (folder / "out.log").open("a+") as log:
         before, began = log.tell(), time.perf_counter()
         command = [sys.executable, "-m", "gmdwgf.train", *arguments]
-        process = subprocess.Popen(command, cwd=folder, env=environment(folder), stdout=log, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(
+            command, cwd=folder, env=environment(cache or folder), stdout=log, stderr=subprocess.STDOUT
+        )
         _, status, used = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began
         log.seek(before)
@@ -69,7 +71,7 @@ def one_process_a_job(folder: Path, n: int) -> Cost:
         [f"{key}={value}" for key, value in zip(AXES, cell, strict=True)] for cell in itertools.product(*AXES.values())
     ]
     chosen = [cells[i * len(cells) // n] for i in range(n)]
-    costs = [run(folder, *cell, *SIZES, *QUIET) for cell in chosen]
+    costs = [run(folder, *cell, *SIZES, *QUIET, cache=folder.parent / "basic") for cell in chosen]
     scale = len(cells) / n
     compiles = round(scale * sum(cost.compiles for cost in costs))
     return Cost(scale * sum(cost.seconds for cost in costs), compiles, max(cost.memory for cost in costs))
