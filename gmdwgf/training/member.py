@@ -117,7 +117,8 @@ class Member:
         """How the run ended, or that it was interrupted."""
         self.checkpoints.close()
         status = "diverged" if self.diverged else "done" if self.ended else "interrupted"
-        summary = {"status": status, "best_mmd2": self.best["mmd2"], "best_step": self.best["step"], **self.record}
+        best = {"best_mmd2": self.best["mmd2"], "best_step": self.best["step"]}
+        summary = {"status": status, **best, **self.record, "step": self.step}
         return Outcome(status, summary | _divergence(state), state, self.reference)
 
     def _log(self) -> None:
