@@ -52,7 +52,7 @@ def _curve(axes: Axes, steps: np.ndarray, values: np.ndarray, floor: tuple[float
         return
     mean, sd = floor or (np.nan, np.nan)
     band = (mean - 2 * sd, mean + 2 * sd) if np.isfinite([mean, sd]).all() else ()
-    _scale(axes, values[good], band)
+    scale(axes, values[good], band)
     if band:
         axes.axhspan(*np.clip(band, *axes.get_ylim()), color=TARGET, alpha=0.5, linewidth=0, label="data vs data")
     axes.plot(steps[good], values[good], color=colour, marker="o" if good.sum() < 20 else "", markersize=2.5)
@@ -60,7 +60,7 @@ def _curve(axes: Axes, steps: np.ndarray, values: np.ndarray, floor: tuple[float
         axes.axvline(steps[~good][0], color="black", linestyle=":", linewidth=0.8, label="diverged")
 
 
-def _scale(axes: Axes, values: np.ndarray, band: tuple[float, ...]) -> None:
+def scale(axes: Axes, values: np.ndarray, band: tuple[float, ...]) -> None:
     """Limits, scale and ticks: linear, logarithmic, or logarithmic beyond `small` and linear around 0."""
     edges = np.array([*values, *band])
     lowest, highest = edges.min(), edges.max()

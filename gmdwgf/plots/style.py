@@ -3,9 +3,9 @@
 import functools
 import os
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 import numpy as np
@@ -24,8 +24,15 @@ INK = "#222222"
 _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#44AA99")
 
 _COLOURS: dict[str, str] = dict(
-    zip(("sinkhorn", "kl", "mmd", "deng", "sliced", "laplace", "kale", "energy"), _PALETTE, strict=True)
+    zip(
+        ("sinkhorn", "kl", "mmd", "deng", "sinkhorn_proxy", "sliced_wasserstein", "critic", "mean_shift"),
+        _PALETTE,
+        strict=True,
+    )
 )
+
+# Lines of one colour are told apart by their dashes (lengths in line widths; empty: solid) and markers.
+_DASHES, _MARKERS = ((), (5.0, 2.0), (1.5, 1.5), (6.0, 2.0, 1.5, 2.0)), ("o", "s", "^", "D")
 
 _RC: Any = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
@@ -56,6 +63,31 @@ _RC: Any = {
 def colour_of(drift: str) -> str:
     """The colour of a drift, the same in every figure; a name without one of its own gets one by its letters."""
     return _COLOURS.get(drift, _PALETTE[zlib.crc32(drift.encode()) % len(_PALETTE)])
+
+
+class DriftStyle(NamedTuple):
+    """How a drift is drawn where several drifts share a figure."""
+
+    colour: str
+    on_dark: str
+    """The same hue, lighter, for a dark page."""
+    dash: tuple[float, ...]
+    marker: str
+
+
+def drift_styles(names: Iterable[str]) -> dict[str, DriftStyle]:
+    """The colour of every drift, and dashes and markers that tell drifts of one colour apart."""
+    styles: dict[str, DriftStyle] = {}
+    for name in names:
+        colour = colour_of(name)
+        nth = sum(style.colour == colour for style in styles.values()) % len(_DASHES)
+        styles[name] = DriftStyle(colour, _lighter(colour), _DASHES[nth], _MARKERS[nth])
+    return styles
+
+
+def _lighter(colour: str, share: float = 0.35) -> str:
+    numbers = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(n + share * (255 - n)):02X}" for n in numbers)
 
 
 def styled(draw: Callable) -> Callable:

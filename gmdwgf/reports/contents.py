@@ -1,0 +1,194 @@
+"""Everything the page shows, as plain data: the page itself computes nothing that is not here."""
+
+import ast
+import json
+import math
+import os
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from gmdwgf.metrics.table import METRICS
+from gmdwgf.plots.style import drift_styles
+from gmdwgf.reports import samples
+from gmdwgf.reports.figures import floor_of
+from gmdwgf.reports.findings import NEAR, VERDICTS, Score, best, score, sentence
+from gmdwgf.sweeps.commands import Commands
+from gmdwgf.sweeps.records import RunRecord
+from gmdwgf.sweeps.settings import caption, cells, settings_of, short, show, varied
+from gmdwgf.sweeps.status import counts
+
+_DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+MAX_RECORDS = 60
+"""Points of a curve on the page."""
+
+_SPEED = ("rms |v|", "data units", "neither", "root mean square of the velocity: how far the drift still wants to go")
+
+
+def contents(runs: Sequence[RunRecord], root: Path, page: Path, note: str = "") -> dict[str, Any]:
+    """What the page of the runs in `root` shows; links are relative to the folder of `page`."""
+    keys = varied(runs)
+    scores = [score(cell) for cell in cells(runs, keys)]
+    drifts = sorted({run.drift for run in runs})
+    common = _common(runs)
+    targets = _Targets()
+    commands = Commands()
+    metrics = {name: metric for name, metric in METRICS.items() if name != "n_modes"} | {"v_rms": _SPEED}
+    entries = [
+        _run(run, keys, common, page) | {"command": commands(run)} | targets.of(run, len(runs))
+        for s in scores
+        for run in s.cell.runs
+    ]
+    measured = {name for entry in entries for name in entry["curve"]}
+    return {
+        "title": root.resolve().name,
+        "note": note,
+        "summary": counts(runs),
+        "near": NEAR,
+        "verdicts": VERDICTS,
+        "metrics": {name: list(metric) for name, metric in metrics.items() if name in measured},
+        "drifts": _drifts(runs, drifts, scores),
+        "datasets": {name: {"floor": _floors(runs, name)} for name in sorted({run.dataset for run in runs})},
+        "keys": {key: short(key, keys) for key in keys},
+        "cells": [_cell(s, scores) for s in scores],
+        "runs": entries,
+        "targets": targets.packed,
+        "common": {key: _yaml(value) for key, value in common.items()},
+    }
+
+
+def _common(runs: Sequence[RunRecord]) -> dict[str, Any]:
+    """Config keys on which all runs agree."""
+    configs = [run.flat for run in runs if run.flat]
+    first = configs[0] if configs else {}
+    return {key: value for key, value in first.items() if all(other.get(key, ...) == value for other in configs)}
+
+
+def _run(run: RunRecord, keys: Sequence[str], common: dict[str, Any], page: Path) -> dict[str, Any]:
+    last, code = run.last, run.manifest.get("code", {})
+    return {
+        "id": run.id,
+        "name": run.name,
+        "dataset": run.dataset,
+        "drift": run.drift,
+        "seed": run.seed,
+        "state": run.state,
+        "why": run.why,
+        "step": last.get("step"),
+        "n_steps": run.n_steps,
+        "seconds": last.get("seconds"),
+        "end": run.ending.get("diverged_step"),
+        "settings": {key: show(value) for key, value in settings_of(run, keys)},
+        "values": {name: last[name] for name in (*METRICS, "v_rms") if name in last},
+        "floor": list(run.floor()),
+        "curve": _curve(run),
+        "own": {key: _yaml(value) for key, value in run.flat.items() if common.get(key, ...) != value},
+        "typed": " ".join(run.manifest.get("command", [])),
+        "started": run.manifest.get("started"),
+        "versions": {"gmdwgf": run.manifest.get("gmdwgf"), "commit": code.get("commit"), "changed": code.get("changed")}
+        | {name: run.manifest.get("packages", {}).get(name) for name in ("jax", "numpy")}
+        | {"python": run.manifest.get("python")},
+        "folder": _link(run.path, page),
+    }
+
+
+def _link(path: Path, page: Path) -> str:
+    return Path(os.path.relpath(path.resolve(), page.resolve().parent)).as_posix()
+
+
+def _yaml(value: Any) -> str:
+    """A value of a config as it stands in config.yaml, on one line."""
+    return yaml.dump(value, Dumper=_DUMPER, default_flow_style=True, width=2**30).removesuffix("...\n").strip()
+
+
+def _curve(run: RunRecord) -> dict[str, list]:
+    records = run.metrics
+    if not records:
+        return {}
+    chosen = [records[i] for i in samples.spread_out(np.array([r["step"] for r in records]), MAX_RECORDS)]
+    names = [name for name in (*METRICS, "v_rms") if name in records[0] and name != "n_modes"]
+    return {"step": [r["step"] for r in chosen]} | {name: [r.get(name) for r in chosen] for name in names}
+
+
+class _Targets:
+    """The held-out points of the runs, each kept once, and the windows of the datasets."""
+
+    def __init__(self) -> None:
+        self.packed: list[str] = []
+        self._places: dict[tuple[str, int], int] = {}
+        self._windows: dict[str, samples.Window] = {}
+
+    def of(self, run: RunRecord, n_runs: int) -> dict[str, Any]:
+        kept = samples.read(run.path / "samples.npz")
+        if kept is None:
+            return {"target": None, "frames": None}
+        window = self._windows.setdefault(run.dataset, samples.window_of(kept["y"]))
+        name = run.dataset, zlib.crc32(np.ascontiguousarray(kept["y"]).tobytes())
+        if name not in self._places:
+            self._places[name] = len(self.packed)
+            self.packed.append(window.pack(kept["y"][: samples.MAX_TARGETS]))
+        return {"target": self._places[name], "frames": samples.frames(kept, window, n_runs)}
+
+
+def _floors(runs: Sequence[RunRecord], dataset: str) -> dict[str, tuple[float, float]]:
+    """Edges of data against data, by metric."""
+    found = {name: floor_of(runs, dataset, name) for name in METRICS}
+    return {name: edges for name, edges in found.items() if edges}
+
+
+def _cell(s: Score, scores: Sequence[Score]) -> dict[str, Any]:
+    rivals = [other for other in scores if other.cell[:2] == s.cell[:2]]
+    return {
+        "dataset": s.cell.dataset,
+        "drift": s.cell.drift,
+        "caption": caption(s.cell.settings),
+        "runs": [run.id for run in s.cell.runs],
+        "verdict": s.verdict,
+        "mean": s.mean,
+        "sd": s.sd,
+        "ratio": s.ratio,
+        "lost": {state: s.count(state) for state in ("diverged", "failed")},
+        "best": s is best(rivals),
+    }
+
+
+def _drifts(runs: Sequence[RunRecord], drifts: Sequence[str], scores: Sequence[Score]) -> dict[str, dict[str, Any]]:
+    made_by = {run.drift: run.flat.get("drift._target_") for run in runs}
+    return {
+        name: style._asdict()
+        | {"what": first_sentence(made_by[name]), "finding": sentence([s for s in scores if s.cell.drift == name])}
+        for name, style in drift_styles(drifts).items()
+    }
+
+
+def first_sentence(target: Any) -> str:
+    """What a drift of this package says it is. Its file is read, not imported: the page needs no JAX."""
+    module, _, name = str(target).rpartition(".")
+    path = Path(__file__).resolve().parents[1].joinpath(*module.split(".")[1:]).with_suffix(".py")
+    if not module.startswith("gmdwgf.") or not path.is_file():
+        return ""
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            paragraph = " ".join((ast.get_docstring(node) or "").split("\n\n")[0].split())
+            return paragraph.split(". ")[0].rstrip(".")
+    return ""
+
+
+def as_json(data: Any) -> str:
+    """JSON that may stand inside a script element; NaN and infinities as null, numbers with five digits."""
+    return json.dumps(_plain(data), separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return None if not math.isfinite(value) else value if value == 0 else float(f"{value:.5g}")
+    return value

@@ -1,0 +1,70 @@
+"""The figures of a sweep from its run folders, as PDF and PNG."""
+
+import math
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from gmdwgf.plots import comparison
+from gmdwgf.plots.style import drift_styles
+from gmdwgf.reports import samples
+from gmdwgf.reports.findings import Score, best, score
+from gmdwgf.sweeps.records import RunRecord
+from gmdwgf.sweeps.settings import Cell, caption, cells, varied
+
+
+def draw_figures(runs: Sequence[RunRecord], folder: Path) -> Iterator[Path]:
+    """Three figures a dataset: `curves_`, `settings_` and `samples_`; yields the files as they are written."""
+    styles = drift_styles(sorted({run.drift for run in runs}))
+    scores = [score(cell) for cell in cells(runs, varied(runs))]
+    for dataset in sorted({run.dataset for run in runs}):
+        here = {drift: [s for s in scores if s.cell[:2] == (dataset, drift)] for drift in styles}
+        here = {drift: found for drift, found in here.items() if found}
+        floor = floor_of(runs, dataset)
+        bests = {drift: seed_curve(best(found).cell) for drift, found in here.items()}
+        figure = comparison.curves_by_drift({drift: curve for drift, curve in bests.items() if curve}, floor, styles)
+        yield from comparison.write_both(figure, folder / f"curves_{dataset}")
+        finals = {drift: [_final(s) for s in found] for drift, found in here.items()}
+        yield from comparison.write_both(
+            comparison.finals_by_setting(finals, floor, styles), folder / f"settings_{dataset}"
+        )
+        y = next((kept["y"] for run in runs if run.dataset == dataset and (kept := _kept(run))), None)
+        if y is not None:
+            grid = {drift: [_panel(s) for s in found] for drift, found in here.items()}
+            yield from comparison.write_both(comparison.sample_grid(grid, y), folder / f"samples_{dataset}")
+
+
+def floor_of(runs: Sequence[RunRecord], dataset: str, metric: str = "mmd2") -> tuple[float, float] | None:
+    """Lowest and highest edge, mean -+ 2 sd, of data against data over the runs of a dataset."""
+    pairs = [run.floor(metric) for run in runs if run.dataset == dataset]
+    edges = [(mean - 2 * sd, mean + 2 * sd) for mean, sd in pairs if math.isfinite(mean + sd)]
+    return (min(low for low, _ in edges), max(high for _, high in edges)) if edges else None
+
+
+def seed_curve(cell: Cell, metric: str = "mmd2") -> comparison.Curve:
+    """The values of the seeds by step; a run that diverged has none from there on."""
+    by_step: dict[int, list[float]] = {}
+    for run in cell.runs:
+        for record in run.metrics:
+            value = record.get(metric, math.nan)
+            if math.isfinite(value) and record["step"] < run.ending.get("diverged_step", math.inf):
+                by_step.setdefault(record["step"], []).append(value)
+    return sorted(by_step.items())
+
+
+def _final(s: Score) -> tuple[str, list[float], int]:
+    values = [run.last["mmd2"] for run in s.cell.runs if run.state == "done"]
+    return caption(s.cell.settings), values, s.count("diverged") + s.count("failed")
+
+
+def _panel(s: Score) -> tuple[str, np.ndarray | None, str]:
+    run = s.cell.runs[0]
+    if run.state in ("diverged", "failed"):
+        return caption(s.cell.settings), None, run.state
+    kept = _kept(run)
+    return caption(s.cell.settings), None if kept is None else kept["x"][-1], "no samples"
+
+
+def _kept(run: RunRecord) -> dict[str, np.ndarray] | None:
+    return samples.read(run.path / "samples.npz")

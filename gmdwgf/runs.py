@@ -1,0 +1,113 @@
+"""`python -m gmdwgf.runs status|collect|rm|sync DIR`: what became of the runs in a folder; starts no JAX."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from gmdwgf.configuration import ConfigError
+from gmdwgf.sweeps.records import RunRecord, read_runs
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's words."""
+    top = argparse.ArgumentParser(prog="python -m gmdwgf.runs", description=__doc__, allow_abbrev=False)
+    commands = top.add_subparsers(dest="command", required=True)
+
+    def add(name: str, what: str, which: str | None = None) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=what, description=what, allow_abbrev=False)
+        command.add_argument("dir", type=Path, metavar="DIR", help="a folder of runs, at any depth, or one run")
+        if which:
+            text = "states (done diverged failed unfinished live), ids or folder names"
+            command.add_argument("which", nargs=which, metavar="WHICH", help=text)
+        return command
+
+    add("status", "one line a run: what is special about it, its state, how far it is, why it stopped", "*")
+    collect = add("collect", "one table of all runs: CSV, and parquet where asked for", "*")
+    collect.add_argument("--out", type=Path, metavar="FILE.csv", help="default: DIR/collected.csv")
+    collect.add_argument("--seeds", action="store_true", help="reduce seeds to mean, sd and a 95 %% bootstrap interval")
+    collect.add_argument("--all-keys", action="store_true", help="every config key, not only those that differ")
+    collect.add_argument("--parquet", action="store_true", help="also FILE.parquet (pip install 'gmdwgf[tables]')")
+    remove = add("rm", "delete the named runs, after asking; never a live one", "+")
+    remove.add_argument("--yes", action="store_true", help="do not ask")
+    sync = add("sync", "replay metrics.jsonl and figures of the runs into Weights & Biases, one wandb run a run", "*")
+    sync.add_argument("--mode", default="offline", help="offline (kept in the run's folder; default) or online")
+    sync.add_argument("--project", default="gmdwgf")
+    sync.add_argument("--entity", help="team or user")
+    sync.add_argument("--group", help="default: the name of DIR")
+    sync.add_argument("--init-timeout", type=float, default=10.0, metavar="S", help="to wait for the server (10)")
+    sync.add_argument("--finish-timeout", type=float, default=60.0, metavar="S", help="for a run's uploads (60)")
+    return top
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do what the command line says; returns the exit code."""
+    asked = parser().parse_args(arguments)
+    try:
+        runs = read_all(asked.dir)
+        _COMMANDS[asked.command](asked, runs)
+    except (ConfigError, OSError) as error:
+        print(f"gmdwgf: {error}", file=sys.stderr)  # noqa: T201
+        return 2
+    return 0
+
+
+def read_all(folder: Path) -> list[RunRecord]:
+    """The runs in a folder; ConfigError if there is none."""
+    runs = read_runs(folder) if folder.is_dir() else []
+    if not runs:
+        fix = "holds no run; give the paths.root of a sweep" if folder.is_dir() else "is not a folder"
+        raise ConfigError("DIR", folder, fix)
+    return runs
+
+
+def _say(line: str) -> None:
+    print(line)  # noqa: T201
+
+
+def _status(asked: argparse.Namespace, runs: list[RunRecord]) -> None:
+    from gmdwgf.sweeps.status import print_status
+
+    print_status(runs, asked.which)
+
+
+def _collect(asked: argparse.Namespace, runs: list[RunRecord]) -> None:
+    from gmdwgf.sweeps import collect
+    from gmdwgf.sweeps.status import chosen
+
+    runs = chosen(runs, asked.which)
+    rows = collect.seed_rows(runs) if asked.seeds else collect.run_rows(runs, asked.all_keys)
+    path = asked.out or asked.dir / ("collected_seeds.csv" if asked.seeds else "collected.csv")
+    if asked.parquet:
+        collect.write_parquet(rows, path.with_suffix(".parquet"))
+    collect.write_csv(rows, path)
+    _say(f"{len(rows)} rows of {len(runs)} runs: {path}" + (" and .parquet" if asked.parquet else ""))
+
+
+def _rm(asked: argparse.Namespace, runs: list[RunRecord]) -> None:
+    from gmdwgf.sweeps.status import chosen, counts, remove
+
+    doomed = [run for run in chosen(runs, asked.which) if run.state != "live"]
+    if not doomed:
+        _say("nothing to remove")
+        return
+    for run in doomed:
+        _say(f"{run.path}  {run.state}")
+    if not asked.yes and input(f"delete {counts(doomed)}? [y/N] ").strip().lower() not in ("y", "yes"):
+        _say("nothing removed")
+        return
+    _say(f"removed {remove(doomed, _say)} of {len(doomed)}")
+
+
+def _sync(asked: argparse.Namespace, runs: list[RunRecord]) -> None:
+    from gmdwgf.sweeps.status import chosen
+    from gmdwgf.sweeps.sync import replay, sink_config
+
+    waits = asked.init_timeout, asked.finish_timeout
+    config = sink_config(asked.mode, asked.project, asked.entity, asked.group or asked.dir.resolve().name, waits)
+    replay(chosen(runs, asked.which), config, _say)
+
+
+_COMMANDS = {"status": _status, "collect": _collect, "rm": _rm, "sync": _sync}
+
+if __name__ == "__main__":
+    sys.exit(main())

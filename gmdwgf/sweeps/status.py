@@ -1,0 +1,107 @@
+"""What became of the runs in a folder, as a table in the terminal, and the removal of some of them."""
+
+import math
+import os
+import shutil
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gmdwgf.configuration import ConfigError
+from gmdwgf.sweeps import settings as sweeps
+from gmdwgf.sweeps.folder import RunFolder, RunIsLive
+from gmdwgf.sweeps.records import STATES, RunRecord
+
+_COLOURS = {"done": "green", "diverged": "magenta", "failed": "red", "unfinished": "yellow", "live": "cyan"}
+
+
+def chosen(runs: Sequence[RunRecord], words: Sequence[str]) -> list[RunRecord]:
+    """The runs named by `words`: states, ids or folder names; all for no word. Raises ConfigError for an unknown word."""
+    names = {run.id for run in runs} | {run.name for run in runs}
+    for word in words:
+        if word not in STATES and word not in names:
+            raise ConfigError("WHICH", word, f"is no state ({', '.join(STATES)}) and no run in this folder")
+    return [run for run in runs if not words or {run.state, run.id, run.name} & set(words)]
+
+
+def status_table(runs: Sequence[RunRecord], keys: Sequence[str]) -> Table:
+    """One line a run: what is special about it, its state, how far it is and why it stopped."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("run", "dataset", "drift", *(sweeps.short(key, keys) for key in keys), "seed", "state"):
+        table.add_column(heading, no_wrap=heading in ("run", "state"))
+    for heading in ("step", "MMD^2", "floor", "time"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("why", overflow="fold")
+    for cell in sweeps.cells(runs, keys):
+        for run in cell.runs:
+            table.add_row(*_row(run, keys))
+    return table
+
+
+def _row(run: RunRecord, keys: Sequence[str]) -> list[Text | str]:
+    last, (mean, sd) = run.last, run.floor()
+    value, edge = last.get("mmd2", math.nan), mean + 2 * sd
+    shown = Text(number(value), "bold green" if value <= edge else "")
+    values = ["" if (value := sweeps.setting(run, key)) is None else sweeps.show(value) for key in keys]
+    seed = "" if run.seed is None else str(run.seed)
+    state = Text(run.state, _COLOURS[run.state])
+    step = f"{last['step']}/{run.n_steps}" if "step" in last else ""
+    return [run.id, run.dataset, run.drift, *values, seed, state, step, shown, number(edge), _time(run), Text(run.why)]
+
+
+def counts(runs: Sequence[RunRecord]) -> str:
+    """`40 runs: 36 done, 4 diverged`."""
+    found = Counter(run.state for run in runs)
+    return f"{len(runs)} run{'s' * (len(runs) != 1)}: " + ", ".join(f"{found[s]} {s}" for s in STATES if found[s])
+
+
+def print_status(runs: Sequence[RunRecord], words: Sequence[str]) -> None:
+    """The table of the runs named by `words`, and a line that counts them."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = 400  # read by a program or a pager: no line is folded
+    shown = chosen(runs, words)
+    if shown:
+        console.print(status_table(shown, sweeps.varied(runs)))
+        console.print("floor: data against data, mean + 2 sd; an MMD^2 up to it cannot be told from fresh data")
+    console.print(counts(shown))
+
+
+def remove(runs: Sequence[RunRecord], say: Callable[[str], None]) -> int:
+    """Delete run folders and return how many; a run that a process holds stays, whatever its state was when it was read."""
+    removed = 0
+    for run in runs:
+        try:
+            with RunFolder(run.path).lock():
+                _delete(run.path)
+        except RunIsLive:
+            say(f"{run.name} is live and stays")
+            continue
+        except OSError as error:
+            say(f"{run.name} stays ({error.strerror or error})")
+            continue
+        removed += 1
+    return removed
+
+
+def _delete(path: Path) -> None:
+    hidden = path.with_name(f".removed-{os.getpid()}-{path.name}")
+    path.rename(hidden)  # so that nobody meets half a run
+    shutil.rmtree(hidden)
+
+
+def number(value: Any) -> str:
+    """A metric as read by a person; empty for what is not known."""
+    return "" if value is None or math.isnan(value) else f"{value:.2e}"
+
+
+def _time(run: RunRecord) -> str:
+    seconds = run.last.get("seconds")
+    if seconds is None:
+        return ""
+    return f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"

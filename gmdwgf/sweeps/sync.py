@@ -1,0 +1,49 @@
+"""Replay finished runs into Weights & Biases from what lies in their folders: the jsonl is the truth, wandb a mirror."""
+
+import time
+from collections.abc import Callable, Sequence
+
+from gmdwgf.configuration import ConfigError
+from gmdwgf.sweeps.records import RunRecord
+from gmdwgf.tracking import RunInfo, WandbConfig, WandbSink
+
+
+def sink_config(mode: str, project: str, entity: str | None, group: str, waits: tuple[float, float]) -> WandbConfig:
+    """The configuration of the sink; `waits` are the seconds for the server at the start and for uploads at the end."""
+    if mode not in ("offline", "online"):
+        raise ConfigError("--mode", mode, "must be offline or online")
+    for name, seconds in zip(("--init-timeout", "--finish-timeout"), waits, strict=True):
+        if not seconds > 0:
+            raise ConfigError(name, seconds, "must be greater than 0")
+    return WandbConfig(mode, project, entity, group, [], *waits)
+
+
+def replay(runs: Sequence[RunRecord], config: WandbConfig, say: Callable[[str], None]) -> None:
+    """One wandb run a run, under the run's id, with its config, its records, its figures and how it ended.
+
+    Waits for the network no longer than `init_timeout` for the whole replay where no server answers (after that runs are
+    kept offline), and than `finish_timeout` a run for its uploads. Sent again, a run stays one run: wandb drops the
+    steps it has.
+    """
+    began = time.monotonic()
+    for number, run in enumerate(runs, start=1):
+        if run.state == "live":
+            say(f"[{number}/{len(runs)}] {run.name}: live, mirrors itself")
+            continue
+        _replay(run, WandbSink(config, say))
+        say(f"[{number}/{len(runs)}] {run.name}: {len(run.metrics)} records, {run.state}")
+    say(f"{len(runs)} runs in {time.monotonic() - began:.0f} s, group {config.group}")
+
+
+def _replay(run: RunRecord, sink: WandbSink) -> None:
+    floor = {name: tuple(pair) for name, pair in run.ending.get("floor", {}).items()}
+    info = RunInfo(run.id, run.name, run.path, run.config, run.n_steps or 0, floor=floor)
+    summary = {name: value for name, value in run.ending.items() if name not in ("floor", "compile", "traceback")}
+    sink.start(info)
+    try:
+        for record in run.metrics:
+            sink.log(record["step"], {name: value for name, value in record.items() if name != "step"})
+        for figure in sorted((run.path / "figures").glob("*.png")):
+            sink.figure(figure.stem, figure)
+    finally:
+        sink.finish({"status": run.state, **summary, "drift": run.drift, "dataset": run.dataset})
