@@ -1,0 +1,55 @@
+"""A sweep of several grids: `hydra/sweeper=grids`. Hydra looks for plugins in packages called hydra_plugins only."""
+
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+
+
+class GridsSweeper(BasicSweeper):
+    """Hydra's own sweeper makes one product of all axes, but every drift has its own hyperparameter.
+
+    `grids` is a list of such products, `params` are axes that all of them have, and the jobs are those of one grid after
+    the other. On the command line an axis is replaced as ever; where a grid has a single value (`drift: kl`), asking
+    for other values leaves that grid out.
+    """
+
+    def __init__(
+        self,
+        max_batch_size: int | None = None,
+        params: dict[str, str] | None = None,
+        grids: list[dict[str, Any]] | None = None,
+    ) -> None:
+        super().__init__(max_batch_size, params)
+        self.grids = grids or [{}]
+
+    def split_arguments(  # type: ignore[override]  # Hydra's is static and knows one grid
+        self, overrides: list[Override], max_batch_size: int | None
+    ) -> list[list[list[str]]]:
+        """The overrides of every job, in batches."""
+        asked = {override.get_key_element(): override for override in overrides}
+        parser = OverridesParser.create()
+        jobs: list[list[str]] = []
+        for grid in self.grids:
+            axes = {axis.get_key_element(): axis for axis in parser.parse_overrides([f"{k}={v}" for k, v in grid.items()])}
+            if not all(_meets(axis, asked.get(key)) for key, axis in axes.items()):
+                continue
+            single = {key: axis for key, axis in axes.items() if not axis.is_sweep_override()}
+            jobs += BasicSweeper.split_arguments(list((axes | asked | single).values()), None)[0]
+        if not jobs:
+            raise HydraException(f"no grid of this sweep has what was asked for; it has {'; '.join(map(_show, self.grids))}")
+        return list(self.split_overrides_to_chunks(jobs, max_batch_size))
+
+
+def _meets(axis: Override, asked: Override | None) -> bool:
+    """Whether a grid stays: what it has a single value of was not asked for in other values."""
+    if asked is None or axis.is_sweep_override():
+        return True
+    values = list(asked.sweep_string_iterator()) if asked.is_sweep_override() else [asked.get_value_element_as_str()]
+    return axis.get_value_element_as_str() in values
+
+
+def _show(grid: dict[str, Any]) -> str:
+    return " ".join(f"{key}={value}" for key, value in grid.items())
