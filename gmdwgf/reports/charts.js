@@ -101,7 +101,9 @@ function hoverCurves(svg, series, x, scale) {
 // Final values, a dot a seed and a line at their mean; crosses on top are seeds that diverged or failed.
 function strips(dataset) {
   const cells = DATA.cells.filter((cell) => cell.dataset === dataset && !state.hidden.has(cell.drift)), metric = state.metric;
-  const width = 780, height = 330, right = width - 6, low = height - 84, high = 30, floor = DATA.datasets[dataset].floor[metric];
+  const labels = cells.map((cell) => cell.caption.split(", ").map((part) => part.replace(/^.*?=/, "")).join(" "));
+  const room = Math.min(Math.max(...labels.map((label) => label.length), 0), 14) * 4;
+  const width = 780, height = 330, right = width - 6, low = height - 56 - room, high = 30, floor = DATA.datasets[dataset].floor[metric];
   const drifts = [...new Set(cells.map((cell) => cell.drift))], gap = 0.8;
   const unit = (right - LABEL) / (cells.length + gap * drifts.length);
   const finals = (cell) => cell.runs.map((id) => RUNS.get(id)).filter((run) => run.state === "done" && run.values[metric] !== null && run.values[metric] !== undefined);
@@ -113,7 +115,7 @@ function strips(dataset) {
     const dotted = runs.map((run) => `<circle cx="${x}" cy="${scale.y(run.values[metric])}" r="3.2" style="fill:${stroke};fill-opacity:.55"/>`);
     const lost = cell.lost.diverged + cell.lost.failed;
     const cross = lost ? `<text class="strong" x="${x}" y="${high - 14}" text-anchor="middle">×${lost > 1 ? lost : ""}</text>` : "";
-    const label = cell.caption.split(", ").map((part) => part.replace(/^.*?=/, "")).join(" ");
+    const label = labels[i];
     const why = `${cell.drift}, ${cell.caption}\n${metricName()} ${runs.length ? number(mean) : "–"} over ${runs.length} of ${cell.runs.length} seeds${lost ? `, ${lost} lost` : ""}`;
     return `<a href="#run=${cell.runs[0]}" data-tip="${esc(why)}"><rect x="${x - unit / 2}" y="0" width="${unit}" height="${low}" fill="transparent"/>${bar}${dotted.join("")}${cross}
       <text x="${x}" y="${low + 14}" text-anchor="end" transform="rotate(-38 ${x} ${low + 14})">${esc(label.length > 14 ? label.slice(0, 13) + "…" : label)}</text></a>`;
@@ -121,7 +123,8 @@ function strips(dataset) {
   const names = drifts.map((drift, d) => {
     const mine = cells.map((cell, i) => [cell, i]).filter(([cell]) => cell.drift === drift).map(([, i]) => i);
     const middle = LABEL + unit * ((mine[0] + mine[mine.length - 1]) / 2 + gap * (d + 0.5) + 0.5);
-    return `<text class="strong" x="${middle}" y="${low + (d % 2 && drifts.length > 5 ? 78 : 62)}" text-anchor="middle" style="fill:${driftVariable(drift)}">${esc(drift)}</text>`;
+    const keys = cells[mine[0]].caption.includes("=") ? cells[mine[0]].caption.split(", ").map((part) => part.replace(/=.*$/, "")).join(", ") : "";
+    return `<text x="${middle}" y="${low + 32 + room}" text-anchor="middle"><tspan class="strong" style="fill:${driftVariable(drift)}">${esc(drift)}</tspan><tspan x="${middle}" dy="14">${esc(keys)}</tspan></text>`;
   });
   const lanes = cells.some((cell) => cell.lost.diverged + cell.lost.failed) ? `<text x="${LABEL - 6}" y="${high - 14}" text-anchor="end">lost</text>` : "";
   const svg = element(`<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="final ${esc(metricName(metric))} by setting on ${esc(dataset)}">

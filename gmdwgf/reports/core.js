@@ -66,7 +66,7 @@ function cloudOf(run) {
 const targets = DATA.targets.map(() => null);
 const targetOf = (place) => (targets[place] ??= integers(DATA.targets[place]));
 
-const STEPS = [...new Set(DATA.runs.flatMap((run) => (run.frames ? run.frames.steps : [])))].sort((a, b) => a - b);
+const STEPS = [...new Set(DATA.runs.flatMap((run) => (run.frames ? run.frames.steps : []).filter((step) => run.end === null || step < run.end)))].sort((a, b) => a - b);
 state.position = Math.max(STEPS.length - 1, 0);
 function stepAt(position) {
   const i = Math.min(Math.floor(position), STEPS.length - 1), t = position - i;

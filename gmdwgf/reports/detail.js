@@ -29,6 +29,18 @@ function facts(run) {
   return `<dl>${rows.map(([name, value]) => `<dt>${name}</dt><dd>${value}</dd>`).join("")}</dl>`;
 }
 
+function ownCurve(run) {
+  const width = 400, height = 190, right = width - 6, low = height - 30, metric = state.metric, values = run.curve[metric];
+  if (!values) return "";
+  const floor = DATA.datasets[run.dataset].floor[metric], scale = scaleOf(values.filter((v) => v !== null), floor, low, 8);
+  const last = Math.max(1, run.n_steps ?? 0, ...run.curve.step), x = (step) => LABEL + (step / last) * (right - LABEL);
+  const points = values.map((v, i) => [run.curve.step[i], v]).filter(([step, v]) => v !== null && !(run.end !== null && step >= run.end));
+  const line = points.map(([step, v]) => `${x(step).toFixed(1)},${scale.y(v).toFixed(1)}`).join(" ");
+  const steps = roundNumbers(0, last).map(([v, label]) => `<text x="${x(v)}" y="${low + 17}" text-anchor="middle">${label}</text>`);
+  return `<h3>${esc(metricName())} <small>grey: fresh data</small></h3><svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${esc(metricName())} of this run">${frame(width, height, scale, floor, right)}
+    <line class="axis" x1="${LABEL}" x2="${right}" y1="${low}" y2="${low}"/>${steps.join("")}<polyline class="line" points="${line}" style="stroke:${driftVariable(run.drift)}"/></svg>`;
+}
+
 const copyable = (title, text, className = "") => `<h3>${title}<button class="copy">copy</button></h3><pre class="${className}">${esc(text)}</pre>`;
 
 function openDetail(run) {
@@ -37,7 +49,7 @@ function openDetail(run) {
   dialog.innerHTML = `<div class="head"><h2>${driftLabel(run.drift)} on ${esc(run.dataset)} <small>${esc(cellOf.get(run.id).caption)}</small></h2><span>seed ${seeds}</span><button class="close" aria-label="close">✕</button></div>
     <div class="body"><div><div class="frame" data-run="${run.id}"><canvas></canvas><div class="empty"></div></div>
     <div class="group"><input class="again" type="range" min="0" max="${$("#scrub").max}" step="0.01" value="${state.position}" aria-label="step of training" style="flex:1"><output></output></div>
-    <div class="own"></div></div>
+    ${ownCurve(run)}</div>
     <div>${facts(run)}${run.command ? copyable("The command of this run", run.command, "wrap command") : ""}${run.typed ? copyable("What was typed", run.typed, "wrap") : ""}${copyable("config.yaml", configText(run), "config")}</div></div>`;
   const again = $(".again", dialog);
   again.addEventListener("input", () => set("position", Number(again.value)));

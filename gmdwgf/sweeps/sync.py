@@ -25,12 +25,18 @@ def replay(runs: Sequence[RunRecord], config: WandbConfig, say: Callable[[str], 
     kept offline), and than `finish_timeout` a run for its uploads. Sent again, a run stays one run: wandb drops the
     steps it has.
     """
-    began = time.monotonic()
+    began, said = time.monotonic(), set()
+
+    def once(line: str) -> None:
+        if line not in said:
+            said.add(line)
+            say(line)
+
     for number, run in enumerate(runs, start=1):
         if run.state == "live":
             say(f"[{number}/{len(runs)}] {run.name}: live, mirrors itself")
             continue
-        _replay(run, WandbSink(config, say))
+        _replay(run, WandbSink(config, once))
         say(f"[{number}/{len(runs)}] {run.name}: {len(run.metrics)} records, {run.state}")
     say(f"{len(runs)} runs in {time.monotonic() - began:.0f} s, group {config.group}")
 

@@ -1,0 +1,81 @@
+import math
+import subprocess
+import sys
+
+import pytest
+
+from gmdwgf.sweeps.records import RunRecord, flatten, is_live, read_runs
+from tests.sweeps.folders import make_run
+
+
+@pytest.mark.parametrize("state", ["done", "diverged", "failed", "unfinished"])
+def test_a_run_is_read_back_as_it_was_written(tmp_path, state):
+    job = make_run(tmp_path, state, drift="kl", drift__bandwidth=0.2, seed=3)
+    (run,) = read_runs(tmp_path)
+    assert (run.state, run.id, run.dataset, run.drift, run.seed) == (state, job.id, "eight_gaussians", "kl", 3)
+    assert run.flat["drift.bandwidth"] == 0.2
+    assert run.last["step"] == (100 if state == "diverged" else 200)
+    assert run.n_steps == 200
+
+
+def test_why_is_one_line(tmp_path):
+    make_run(tmp_path, "failed", seed=0)
+    make_run(tmp_path, "diverged", seed=1)
+    make_run(tmp_path, "done", seed=2)
+    whys = {run.state: run.why for run in read_runs(tmp_path)}
+    assert whys["failed"] == "OSError: [Errno 28] No space left on device"
+    assert whys["diverged"] == "position = 2e4 at step 100"
+    assert whys["done"] == ""
+
+
+def test_a_run_whose_lock_is_held_is_live_even_if_it_failed_before(tmp_path):
+    job = make_run(tmp_path, "failed")
+    with job.folder.lock():
+        assert RunRecord(job.folder.path).state == "live"
+    assert not is_live(job.folder.path)
+    assert RunRecord(job.folder.path).state == "failed"
+
+
+def test_a_finished_run_is_never_asked_for_its_lock(tmp_path):
+    job = make_run(tmp_path, "done")
+    with job.folder.lock():
+        assert RunRecord(job.folder.path).state == "done"
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "manifest.json", "DONE.json", "metrics.jsonl"])
+@pytest.mark.parametrize("damage", ["empty", "torn", "missing"])
+def test_a_damaged_file_is_said_and_nothing_else_is_lost(tmp_path, name, damage):
+    job = make_run(tmp_path, "done", drift="kl")
+    path = job.folder.path / name
+    text = path.read_text()
+    path.unlink() if damage == "missing" else path.write_text("" if damage == "empty" else "{" + text[: len(text) // 2])
+    (run,) = read_runs(tmp_path)
+    assert (run.id, run.drift) == (job.id, "kl")
+    assert run.last.get("step", 200) == 200
+    complaint = name in run.why or (name == "DONE.json" and damage == "missing")  # then it reads as unfinished
+    assert complaint or name == "metrics.jsonl"
+
+
+def test_runs_are_found_at_any_depth_but_not_in_hidden_folders_or_in_runs(tmp_path):
+    deep = make_run(tmp_path / "a" / "b", seed=0)
+    make_run(tmp_path / ".removed", seed=1)
+    make_run(deep.folder.path / "checkpoints", seed=2)
+    assert [run.id for run in read_runs(tmp_path)] == [deep.id]
+    assert [run.id for run in read_runs(deep.folder.path)] == [deep.id]
+
+
+def test_floors_that_were_not_written_are_nan(tmp_path):
+    make_run(tmp_path, "unfinished")
+    assert all(map(math.isnan, read_runs(tmp_path)[0].floor()))
+
+
+def test_a_list_is_one_value():
+    assert flatten({"a": {"b": [1, {"c": 2}]}, "d": {}}) == {"a.b": [1, {"c": 2}], "d": {}}
+
+
+def test_reading_runs_and_writing_pages_load_neither_jax_nor_wandb():
+    modules = "gmdwgf.runs gmdwgf.report gmdwgf.sweeps.status gmdwgf.sweeps.collect gmdwgf.sweeps.commands "
+    modules += "gmdwgf.sweeps.sync gmdwgf.reports.contents gmdwgf.reports.figures gmdwgf.reports.page"
+    code = f"import sys, importlib; [importlib.import_module(m) for m in {modules.split()}]\n"
+    code += "assert not {'jax', 'wandb'} & set(sys.modules), 'loaded'"
+    subprocess.run([sys.executable, "-c", code], check=True)
