@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-slow lint format clean
+.PHONY: run test test-slow test-browser lint format clean
 
 run: .venv/installed
 	$(BIN)/python -m gmdwgf.train +drift=sinkhorn
@@ -12,6 +12,10 @@ test: .venv/installed-dev
 
 test-slow: .venv/installed-dev
 	$(BIN)/python -m pytest -m slow
+
+# The sweep page in a real browser. Chromium and its driver are not installed for you: without them the tests say so and skip.
+test-browser: .venv/installed-dev
+	$(BIN)/python -m pytest -m browser tests/reports
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

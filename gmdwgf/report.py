@@ -14,7 +14,9 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="python -m gmdwgf.report", description=__doc__, allow_abbrev=False)
     top.add_argument("dir", type=Path, metavar="DIR", help="a folder of runs, at any depth")
     top.add_argument("--out", type=Path, metavar="FILE.html", help="default: DIR/report.html")
-    top.add_argument("--figures", action="store_true", help="also every figure as PDF and PNG, in figures/ beside the page")
+    top.add_argument(
+        "--figures", action="store_true", help="also every figure as PDF and PNG, in figures/ beside the page"
+    )
     top.add_argument("--note", default="", help="a sentence at the top of the page, e.g. which choices are yours")
     return top
 

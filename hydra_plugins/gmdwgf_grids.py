@@ -33,13 +33,17 @@ class GridsSweeper(BasicSweeper):
         parser = OverridesParser.create()
         jobs: list[list[str]] = []
         for grid in self.grids:
-            axes = {axis.get_key_element(): axis for axis in parser.parse_overrides([f"{k}={v}" for k, v in grid.items()])}
+            axes = {
+                axis.get_key_element(): axis for axis in parser.parse_overrides([f"{k}={v}" for k, v in grid.items()])
+            }
             if not all(_meets(axis, asked.get(key)) for key, axis in axes.items()):
                 continue
             single = {key: axis for key, axis in axes.items() if not axis.is_sweep_override()}
             jobs += BasicSweeper.split_arguments(list((axes | asked | single).values()), None)[0]
         if not jobs:
-            raise HydraException(f"no grid of this sweep has what was asked for; it has {'; '.join(map(_show, self.grids))}")
+            raise HydraException(
+                f"no grid of this sweep has what was asked for; it has {'; '.join(map(_show, self.grids))}"
+            )
         return list(self.split_overrides_to_chunks(jobs, max_batch_size))
 
 

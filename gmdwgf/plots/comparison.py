@@ -19,7 +19,9 @@ N_DOTS = 500
 
 
 @styled
-def curves_by_drift(curves: dict[str, Curve], floor: tuple[float, float] | None, styles: dict[str, DriftStyle]) -> Figure:
+def curves_by_drift(
+    curves: dict[str, Curve], floor: tuple[float, float] | None, styles: dict[str, DriftStyle]
+) -> Figure:
     """MMD^2 over training: the mean over the seeds, a band from the lowest to the highest, and the floor `(low, high)`."""
     figure = Figure((COLUMN, 2.6), layout="constrained")
     axes = figure.subplots()
@@ -113,4 +115,3 @@ def write_both(figure: Figure, path: Path) -> list[Path]:
     for written in paths:
         save(figure, written)
     return paths
-

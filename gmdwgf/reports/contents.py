@@ -39,7 +39,7 @@ def contents(runs: Sequence[RunRecord], root: Path, page: Path, note: str = "") 
     targets = _Targets()
     commands = Commands()
     metrics = {name: metric for name, metric in METRICS.items() if name != "n_modes"} | {"v_rms": _SPEED}
-    entries = [
+    entries: list[dict[str, Any]] = [
         _run(run, keys, common, page) | {"command": commands(run)} | targets.of(run, len(runs))
         for s in scores
         for run in s.cell.runs
@@ -47,7 +47,7 @@ def contents(runs: Sequence[RunRecord], root: Path, page: Path, note: str = "") 
     measured = {name for entry in entries for name in entry["curve"]}
     return {
         "title": root.resolve().name,
-        "note": note,
+        "note": note or " ".join(dict.fromkeys(run.flat["sweep.note"] for run in runs if run.flat.get("sweep.note"))),
         "summary": counts(runs),
         "near": NEAR,
         "verdicts": VERDICTS,

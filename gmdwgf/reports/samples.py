@@ -28,7 +28,8 @@ class Window(NamedTuple):
 
     def pack(self, cloud: np.ndarray) -> str:
         """Points `[n d]`, or frames of points `[k n d]`, as base64 of little-endian 16-bit integers `[... 2]`."""
-        shown = self.view(points(cloud.reshape(-1, cloud.shape[-1])))
+        with np.errstate(invalid="ignore"):
+            shown = self.view(points(cloud.reshape(-1, cloud.shape[-1])))
         if shown.shape[1] == 1:  # one-dimensional data: spread out in order, so that dots do not hide each other
             heights = np.tile(np.linspace(-0.9, 0.9, cloud.shape[-2]) * self.half, len(shown) // cloud.shape[-2])
             shown = np.column_stack([shown[:, 0], heights])

@@ -73,7 +73,8 @@ def _differences(base: DictConfig, config: dict[str, Any]) -> list[str]:
         for key, value in first:
             if key not in follows and not key.startswith("~"):
                 OmegaConf.update(changed, key.lstrip("+"), value, merge=False, force_add=True)
-        still = {key for key, _ in _compare(OmegaConf.to_container(changed, resolve=True), config)}
+        resolved: Any = OmegaConf.to_container(changed, resolve=True)
+        still = {key for key, _ in _compare(resolved, config)}
         first = [(key, value) for key, value in first if key not in follows or key in still]
     return [key if key.startswith("~") else f"{key}={_typed(value)}" for key, value in first]
 

@@ -133,4 +133,3 @@ def _same(value: Any) -> str:
         return "{" + ",".join(f"{key}:{_same(value[key])}" for key in sorted(value)) + "}"
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return repr(float(value)) if number else json.dumps(value, default=str)
-

@@ -72,7 +72,9 @@ def test_the_bootstrap_interval_of_many_seeds_is_that_of_the_normal_law():
     values = np.random.default_rng(1).normal(size=400)
     row = summaries([{"a": value} for value in values], ["a"])
     half = 1.96 * values.std(ddof=1) / 20
-    np.testing.assert_allclose([row["a_low"], row["a_high"]], [values.mean() - half, values.mean() + half], atol=0.15 * half)
+    np.testing.assert_allclose(
+        [row["a_low"], row["a_high"]], [values.mean() - half, values.mean() + half], atol=0.15 * half
+    )
 
 
 def test_parquet_holds_the_same_table(sweep):
@@ -88,4 +90,6 @@ def test_parquet_holds_the_same_table(sweep):
 def test_parquet_without_its_library_is_one_line(sweep, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert main(["collect", str(sweep), "--parquet"]) == 2
-    assert capsys.readouterr().err == "gmdwgf: --parquet=collected.parquet: needs pyarrow: pip install 'gmdwgf[tables]'\n"
+    assert (
+        capsys.readouterr().err == "gmdwgf: --parquet=collected.parquet: needs pyarrow: pip install 'gmdwgf[tables]'\n"
+    )

@@ -15,7 +15,19 @@ def test_status_tells_of_every_run_what_became_of_it_and_why(four, tmp_path, cap
     with four["unfinished"].folder.lock():
         assert main(["status", str(tmp_path)]) == 0
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
-    assert lines[0].split() == ["run", "dataset", "drift", "bandwidth", "seed", "state", "step", "MMD^2", "floor", "time", "why"]
+    assert lines[0].split() == [
+        "run",
+        "dataset",
+        "drift",
+        "bandwidth",
+        "seed",
+        "state",
+        "step",
+        "MMD^2",
+        "floor",
+        "time",
+        "why",
+    ]
     rows = {line.split()[0]: line for line in lines[1:5]}
     assert rows[four["done"].id].split()[2:9] == ["kl", "1", "0", "done", "200/200", "1.00e-02", "2.00e-03"]
     assert rows[four["diverged"].id].endswith("position = 2e4 at step 100")

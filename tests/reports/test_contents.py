@@ -1,0 +1,89 @@
+import json
+
+import pytest
+
+from gmdwgf.reports.contents import as_json, contents, first_sentence
+from gmdwgf.reports.page import render
+from gmdwgf.sweeps.records import read_runs
+from tests.sweeps.folders import make_run
+
+
+def data_of(folder, **kwargs):
+    return contents(read_runs(folder), folder, folder / "report.html", **kwargs)
+
+
+def test_common_and_own_keys_together_are_the_config_of_a_run(tmp_path):
+    make_run(tmp_path, drift="kl", drift__bandwidth=0.1234567891, seed=1)
+    make_run(tmp_path, drift="mmd", optimizer="sgd")
+    data = data_of(tmp_path)
+    for run, record in zip(data["runs"], read_runs(tmp_path), strict=True):
+        assert set(data["common"] | run["own"]) == set(record.flat)
+    (kl,) = (run for run in data["runs"] if run["drift"] == "kl")
+    assert kl["own"]["drift.bandwidth"] == "0.1234567891"
+    assert data["common"]["training.n_steps"] == "200"
+
+
+def test_every_run_has_its_command_and_a_link_to_its_folder(tmp_path):
+    job = make_run(tmp_path / "deep", drift="kl", seed=5)
+    (run,) = data_of(tmp_path)["runs"]
+    assert run["folder"] == f"deep/{job.name}"
+    assert "seed=5" in run["command"]
+    assert run["typed"].startswith("train.py -m")
+
+
+def test_curves_and_samples_hold_every_evaluation_of_a_short_run(tmp_path):
+    make_run(tmp_path, mmd2=0.02)
+    (run,) = data_of(tmp_path)["runs"]
+    assert run["curve"]["step"] == run["frames"]["steps"] == [0, 100, 200]
+    assert run["curve"]["mmd2"][1:] == [0.02, 0.02]
+    assert data_of(tmp_path)["datasets"]["eight_gaussians"]["floor"]["mmd2"] == (-0.002, 0.002)
+
+
+def test_runs_without_samples_or_config_still_have_an_entry(tmp_path):
+    job = make_run(tmp_path, "failed", drift="kl")
+    (job.folder.path / "samples.npz").unlink()
+    (job.folder.path / "config.yaml").write_text("")
+    (run,) = data_of(tmp_path)["runs"]
+    assert (run["frames"], run["command"], run["state"]) == (None, None, "failed")
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("gmdwgf.drifts.kl.KLDrift", "Mean shift towards the targets"),
+        ("somebody.else.Drift", ""),
+        ("gmdwgf.nothing.Here", ""),
+        (None, ""),
+    ],
+)
+def test_a_drift_says_what_it_is_without_being_imported(target, words):
+    assert first_sentence(target).startswith(words)
+    assert bool(first_sentence(target)) == bool(words)
+
+
+def test_numbers_that_json_does_not_know_are_null():
+    assert json.loads(as_json({"a": [float("nan"), float("inf"), 1.23456789e-7, 0.0, 3]})) == {
+        "a": [None, None, 1.2346e-7, 0.0, 3]
+    }
+
+
+def test_nothing_in_the_data_can_end_the_script_it_stands_in(tmp_path):
+    make_run(tmp_path)
+    page = render(data_of(tmp_path, note="</script><script>alert(1)</script> __SCRIPT__ & <b>"))
+    assert page.count("</script>") == 2
+    assert "__DATA__" not in page
+    text = page.split('id="data">')[1].split("</script>")[0]
+    assert json.loads(text)["note"] == "</script><script>alert(1)</script> __SCRIPT__ & <b>"
+
+
+def test_the_page_asks_nothing_of_a_network(tmp_path):
+    make_run(tmp_path)
+    page = render(data_of(tmp_path))
+    for words in ("http://", "https://", "src=", "@import", "url(", "fetch("):
+        assert words not in page
+
+
+def test_the_note_of_an_experiment_stands_on_the_page(tmp_path):
+    make_run(tmp_path, **{"+sweep__note": "'The grids are ours.'"})
+    assert data_of(tmp_path)["note"] == "The grids are ours."
+    assert data_of(tmp_path, note="My own words.")["note"] == "My own words."
