@@ -1,6 +1,7 @@
 """`python -m gmdwgf.runs status|collect|rm|sync DIR`: what became of the runs in a folder; starts no JAX."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -45,6 +46,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         runs = read_all(asked.dir)
         _COMMANDS[asked.command](asked, runs)
+        sys.stdout.flush()
+    except BrokenPipeError:  # `status DIR | head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ConfigError, OSError) as error:
         print(f"gmdwgf: {error}", file=sys.stderr)  # noqa: T201
         return 2

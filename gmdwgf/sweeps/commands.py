@@ -3,7 +3,7 @@
 import itertools
 import re
 import shlex
-from typing import Any
+from typing import Any, NamedTuple
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -11,18 +11,26 @@ from omegaconf import DictConfig, OmegaConf
 
 from gmdwgf.configuration import config_dir, options
 from gmdwgf.sweeps.identity import MACHINE_KEYS
-from gmdwgf.sweeps.records import RunRecord
+from gmdwgf.sweeps.records import RunRecord, flatten
 
 _PLAIN = re.compile(r"[A-Za-z_][\w./-]*")
 _PARTS = ("generator", "optimizer")
+_REFERENCE = re.compile(r"\$\{(\.*)([\w.]+)\}")
 _SPECIAL = ("null", "true", "false", "nan", "inf")
+
+
+class _Base(NamedTuple):
+    """A config as the choices alone make it."""
+
+    config: dict[str, Any]
+    references: dict[str, str]
 
 
 class Commands:
     """Commands of many runs; what they have in common is composed once."""
 
     def __init__(self) -> None:
-        self._bases: dict[tuple[str, ...], DictConfig] = {}
+        self._bases: dict[tuple[str, ...], _Base] = {}
         self._choices: dict[tuple[Any, ...], list[str]] = {}
 
     def __call__(self, run: RunRecord) -> str | None:
@@ -41,21 +49,23 @@ class Commands:
         if made_by not in self._choices:
             self._choices[made_by] = self._nearest(run, problem)
         choices = problem + self._choices[made_by]
-        return choices + _differences(self._base(choices), run.config)
+        return choices + _differences(self._base(choices), run)
 
     def _nearest(self, run: RunRecord, problem: list[str]) -> list[str]:
         """The choices of a generator and an optimiser that leave least to be said about a run."""
-        if _made_by(self._base(problem)) == _made_by(run.config):
+        if _made_by(self._base(problem).config) == _made_by(run.config):
             return []
         generators, optimizers = ([[], *([f"{part}={name}"] for name in options(part))] for part in _PARTS)
         pairs = [generator + optimizer for generator, optimizer in itertools.product(generators, optimizers)]
-        return min(pairs, key=lambda pair: len(pair) + len(_differences(self._base(problem + pair), run.config)))
+        return min(pairs, key=lambda pair: len(pair) + len(_differences(self._base(problem + pair), run)))
 
-    def _base(self, choices: list[str]) -> DictConfig:
+    def _base(self, choices: list[str]) -> _Base:
         if tuple(choices) not in self._bases:
             GlobalHydra.instance().clear()
             with initialize_config_dir(str(config_dir()), version_base="1.3"):
-                self._bases[tuple(choices)] = compose("train", overrides=choices)
+                cfg = compose("train", overrides=choices)
+            plain: Any = OmegaConf.to_container(cfg, resolve=True)
+            self._bases[tuple(choices)] = _Base(plain, _references(cfg))
         return self._bases[tuple(choices)]
 
 
@@ -63,20 +73,25 @@ def _made_by(config: Any) -> tuple[Any, ...]:
     return tuple((config.get(part) or {}).get("_target_") for part in _PARTS)
 
 
-def _differences(base: DictConfig, config: dict[str, Any]) -> list[str]:
-    """Overrides that turn `base` into `config`; a number that follows from another one is not named."""
-    plain: Any = OmegaConf.to_container(base, resolve=True)
-    first = _compare(plain, config)
-    follows = [key for key, _ in first if _is_interpolation(base, key)]
-    if follows:
-        changed = OmegaConf.merge(base)
-        for key, value in first:
-            if key not in follows and not key.startswith("~"):
-                OmegaConf.update(changed, key.lstrip("+"), value, merge=False, force_add=True)
-        resolved: Any = OmegaConf.to_container(changed, resolve=True)
-        still = {key for key, _ in _compare(resolved, config)}
-        first = [(key, value) for key, value in first if key not in follows or key in still]
-    return [key if key.startswith("~") else f"{key}={_typed(value)}" for key, value in first]
+def _references(cfg: DictConfig) -> dict[str, str]:
+    """The keys whose default is the value of another key, `${.batch_size}`, with that key."""
+    found = {}
+    for key, value in flatten(OmegaConf.to_container(cfg, resolve=False)).items():
+        if isinstance(value, str) and (match := _REFERENCE.fullmatch(value)):
+            words = key.split(".")
+            within = words[: len(words) - len(match[1])] if match[1] else []
+            found[key] = ".".join([*within, match[2]])
+    return found
+
+
+def _differences(base: _Base, run: RunRecord) -> list[str]:
+    """Overrides that turn `base` into the config of a run; a number that follows from another one is not named."""
+    found = []
+    for key, value in _compare(base.config, run.config):
+        if key in base.references and run.flat.get(base.references[key]) == value:
+            continue
+        found.append(key if key.startswith("~") else f"{key}={_typed(value)}")
+    return found
 
 
 def _compare(base: dict[str, Any], config: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
@@ -93,12 +108,6 @@ def _compare(base: dict[str, Any], config: dict[str, Any], prefix: str = "") -> 
         elif base[name] != value:
             found.append((key, value))
     return found + [(f"~{prefix}{name}", None) for name in base if name not in config and prefix]
-
-
-def _is_interpolation(base: DictConfig, key: str) -> bool:
-    parent, _, name = key.rpartition(".")
-    node = OmegaConf.select(base, parent) if parent else base
-    return isinstance(node, DictConfig) and name in node and OmegaConf.is_interpolation(node, name)
 
 
 def _typed(value: Any) -> str:

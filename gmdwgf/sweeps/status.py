@@ -3,21 +3,21 @@
 import math
 import os
 import shutil
+import sys
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
-
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from gmdwgf.configuration import ConfigError
 from gmdwgf.sweeps import settings as sweeps
 from gmdwgf.sweeps.folder import RunFolder, RunIsLive
 from gmdwgf.sweeps.records import STATES, RunRecord
 
-_COLOURS = {"done": "green", "diverged": "magenta", "failed": "red", "unfinished": "yellow", "live": "cyan"}
+_COLOURS = {"done": 32, "diverged": 35, "failed": 31, "unfinished": 33, "live": 36}
+"""ANSI codes of the states."""
+
+_NUMBERS = ("step", "MMD^2", "floor", "time")
 
 
 def chosen(runs: Sequence[RunRecord], words: Sequence[str]) -> list[RunRecord]:
@@ -29,29 +29,32 @@ def chosen(runs: Sequence[RunRecord], words: Sequence[str]) -> list[RunRecord]:
     return [run for run in runs if not words or {run.state, run.id, run.name} & set(words)]
 
 
-def status_table(runs: Sequence[RunRecord], keys: Sequence[str]) -> Table:
-    """One line a run: what is special about it, its state, how far it is and why it stopped."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("run", "dataset", "drift", *(sweeps.short(key, keys) for key in keys), "seed", "state"):
-        table.add_column(heading, no_wrap=heading in ("run", "state"))
-    for heading in ("step", "MMD^2", "floor", "time"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    table.add_column("why", overflow="fold")
-    for cell in sweeps.cells(runs, keys):
-        for run in cell.runs:
-            table.add_row(*_row(run, keys))
-    return table
+def status_lines(runs: Sequence[RunRecord], keys: Sequence[str], coloured: bool) -> list[str]:
+    """A heading, and one line a run: what is special about it, its state, how far it is and why it stopped."""
+    names = ["run", "dataset", "drift", *(sweeps.short(key, keys) for key in keys), "seed", "state"]
+    table = [[*names, *_NUMBERS, "why"]]
+    table += [_row(run, keys) for cell in sweeps.cells(runs, keys) for run in cell.runs]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    state = names.index("state")
+    lines = []
+    for row in table:
+        cells = [
+            text.rjust(width) if heading in _NUMBERS else text.ljust(width)
+            for heading, text, width in zip(table[0], row, widths, strict=True)
+        ]
+        if coloured and row[state] in _COLOURS:
+            cells[state] = f"\x1b[{_COLOURS[row[state]]}m{cells[state]}\x1b[0m"
+        lines.append("  ".join(cells).rstrip())
+    return lines
 
 
-def _row(run: RunRecord, keys: Sequence[str]) -> list[Text | str]:
+def _row(run: RunRecord, keys: Sequence[str]) -> list[str]:
     last, (mean, sd) = run.last, run.floor()
-    value, edge = last.get("mmd2", math.nan), mean + 2 * sd
-    shown = Text(number(value), "bold green" if value <= edge else "")
     values = ["" if (value := sweeps.setting(run, key)) is None else sweeps.show(value) for key in keys]
     seed = "" if run.seed is None else str(run.seed)
-    state = Text(run.state, _COLOURS[run.state])
     step = f"{last['step']}/{run.n_steps}" if "step" in last else ""
-    return [run.id, run.dataset, run.drift, *values, seed, state, step, shown, number(edge), _time(run), Text(run.why)]
+    numbers = [step, number(last.get("mmd2")), number(mean + 2 * sd), _time(run)]
+    return [run.id, run.dataset, run.drift, *values, seed, run.state, *numbers, run.why]
 
 
 def counts(runs: Sequence[RunRecord]) -> str:
@@ -62,14 +65,11 @@ def counts(runs: Sequence[RunRecord]) -> str:
 
 def print_status(runs: Sequence[RunRecord], words: Sequence[str]) -> None:
     """The table of the runs named by `words`, and a line that counts them."""
-    console = Console(highlight=False)
-    if not console.is_terminal:
-        console.width = 400  # read by a program or a pager: no line is folded
     shown = chosen(runs, words)
+    lines = status_lines(shown, sweeps.varied(runs), sys.stdout.isatty()) if shown else []
     if shown:
-        console.print(status_table(shown, sweeps.varied(runs)))
-        console.print("floor: data against data, mean + 2 sd; an MMD^2 up to it cannot be told from fresh data")
-    console.print(counts(shown))
+        lines.append("floor: data against data, mean + 2 sd; an MMD^2 up to it cannot be told from fresh data")
+    print("\n".join([*lines, counts(shown)]))  # noqa: T201
 
 
 def remove(runs: Sequence[RunRecord], say: Callable[[str], None]) -> int:

@@ -62,6 +62,15 @@ def copy(source: Path, root: Path, value: float, seed: int, rng: np.random.Gener
     folder.end("done", ending | {"id": run, "mmd2": ending["mmd2"] * factor})
 
 
+def make(root: Path, real: Path, n: int) -> None:
+    """`n` run folders in `root`."""
+    train(real)
+    sources = sorted(path.parent for path in real.glob("*/DONE.json"))
+    rng = np.random.default_rng(0)
+    for seed, value, source in itertools.islice(itertools.product(range(n), VALUES, sources), n):
+        copy(source, root, value, seed, rng)
+
+
 def measure(arguments: list[str]) -> tuple[float, float]:
     """Seconds and peak megabytes of a command."""
     began = time.perf_counter()
@@ -75,16 +84,14 @@ def measure(arguments: list[str]) -> tuple[float, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=1000)
-    parser.add_argument("--keep", type=Path, help="where the folders are made and left")
+    parser.add_argument(
+        "--keep", type=Path, help="where the folders are made and left; taken as they are if they are there"
+    )
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         root = asked.keep or Path(temporary) / "runs"
-        train(Path(temporary) / "real")
-        sources = sorted((Path(temporary) / "real").glob("*/DONE.json"))
-        rng = np.random.default_rng(0)
-        cells = itertools.product(range(asked.runs), VALUES, [path.parent for path in sources])
-        for seed, value, source in itertools.islice(cells, asked.runs):
-            copy(source, root, value, seed, rng)
+        if not root.exists():
+            make(root, Path(temporary) / "real", asked.runs)
         assert len(read_runs(root)) == asked.runs
         commands = {
             "status": ["gmdwgf.runs", "status", str(root)],
