@@ -16,6 +16,7 @@ GROUPS = [
         "training",
         "metrics",
         "tracking",
+        "preset",
         "experiment",
         "debug",
     )

@@ -5,6 +5,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 
+from gmdwgf.report import main
+from gmdwgf.reports.contents import contents
+from gmdwgf.sweeps.records import read_runs
+from tests.conftest import gmdwgf
+
 GRIDS = [{"drift": "kl", "drift.bandwidth": "0.1,1"}, {"drift": "deng", "drift.temperature": "0.3"}]
 
 
@@ -70,9 +75,7 @@ def test_every_cell_of_the_paper_toys_composes_and_builds():
             assert job.training.n_steps == 2000  # preset=quick is the default
 
 
-def test_the_command_line_runs_the_grid_that_is_asked_for(tmp_path):
-    from tests.conftest import gmdwgf
-
+def test_the_command_line_runs_the_grid_that_is_asked_for_and_the_report_reads_it(tmp_path):
     done = gmdwgf(
         "experiment=paper_toys",
         "drift=sliced_wasserstein",
@@ -85,4 +88,7 @@ def test_the_command_line_runs_the_grid_that_is_asked_for(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     (ending,) = tmp_path.glob("runs/paper_toys/circles-sliced_wasserstein-*/DONE.json")
-    assert "ours" in (ending.parent / "config.yaml").read_text()
+    assert main([str(tmp_path)]) == 0
+    (run,) = contents(read_runs(tmp_path), tmp_path, tmp_path / "report.html")["runs"]
+    assert (run["state"], run["frames"]["steps"], run["settings"]) == ("done", [0, 10, 20], {})
+    assert "are ours" in (tmp_path / "report.html").read_text()

@@ -53,7 +53,10 @@ def contents(runs: Sequence[RunRecord], root: Path, page: Path, note: str = "") 
         "verdicts": VERDICTS,
         "metrics": {name: list(metric) for name, metric in metrics.items() if name in measured},
         "drifts": _drifts(runs, drifts, scores),
-        "datasets": {name: {"floor": _floors(runs, name)} for name in sorted({run.dataset for run in runs})},
+        "datasets": {
+            name: {"floor": _floors(runs, name), "dim": targets.dims.get(name)}
+            for name in sorted({run.dataset for run in runs})
+        },
         "keys": {key: short(key, keys) for key in keys},
         "cells": [_cell(s, scores) for s in scores],
         "runs": entries,
@@ -122,12 +125,14 @@ class _Targets:
         self.packed: list[str] = []
         self._places: dict[tuple[str, int], int] = {}
         self._windows: dict[str, samples.Window] = {}
+        self.dims: dict[str, int] = {}
 
     def of(self, run: RunRecord, n_runs: int) -> dict[str, Any]:
         kept = samples.read(run.path / "samples.npz")
         if kept is None:
             return {"target": None, "frames": None}
         window = self._windows.setdefault(run.dataset, samples.window_of(kept["y"]))
+        self.dims[run.dataset] = kept["y"].shape[1]
         name = run.dataset, zlib.crc32(np.ascontiguousarray(kept["y"]).tobytes())
         if name not in self._places:
             self._places[name] = len(self.packed)

@@ -72,14 +72,13 @@ def sentence(scores: Sequence[Score]) -> str:
 
 
 def _where(s: Score) -> str:
-    return f"{s.cell.dataset} ({caption(s.cell.settings)}, {times(s.ratio)})"
+    how_far = "" if s.verdict == "floor" else f", {times(s.ratio)}"
+    return f"{s.cell.dataset} ({caption(s.cell.settings)}{how_far})"
 
 
 def times(ratio: float) -> str:
-    """`3.1x floor`; what lies below the edge of the floor is not told apart."""
-    if math.isnan(ratio):
-        return "no floor known"
-    return "within the floor" if ratio <= 1 else f"{ratio:.1f}x floor" if ratio < 10 else f"{ratio:.0f}x floor"
+    """`3.1x floor`."""
+    return "no floor known" if math.isnan(ratio) else f"{ratio:.1f}x floor" if ratio < 10 else f"{ratio:.0f}x floor"
 
 
 def _picky(scores: Sequence[Score], datasets: Sequence[str]) -> list[str]:

@@ -48,8 +48,13 @@ function legend() {
   return `<div class="legend">${items.join("")}<span style="display:flex;gap:6px;align-items:center"><svg viewBox="0 0 26 8"><rect class="floor" width="26" height="8"/></svg>fresh data (floor, mean ± 2 sd)</span><label><input type="checkbox" class="all" checked> all settings</label></div>`;
 }
 
+function plane(dim) {
+  if (dim === 1) return "one-dimensional: the points are spread out upwards so that they do not hide each other";
+  return dim > 2 ? `${dim} dimensions: shown are the first two principal components of the data` : "";
+}
+
 function drawSections() {
-  $("#datasets").innerHTML = DATASETS.map((dataset) => `<section id="${esc(dataset)}" data-set="${esc(dataset)}"><h2>${esc(dataset)}</h2>${legend()}
+  $("#datasets").innerHTML = DATASETS.map((dataset) => `<section id="${esc(dataset)}" data-set="${esc(dataset)}"><h2>${esc(dataset)} <small class="hint">${plane(DATA.datasets[dataset].dim)}</small></h2>${legend()}
     <div class="charts"><div class="card curves"></div><div class="card strips"></div></div>
     ${DRIFTS.filter((drift) => DATA.cells.some((cell) => cell.dataset === dataset && cell.drift === drift)).map((drift) => `<div class="row"><header>${driftLabel(drift)}<small>${esc(DATA.drifts[drift].what)}</small></header>
     <div class="panels" data-set="${esc(dataset)}" data-drift="${esc(drift)}"></div></div>`).join("")}</section>`).join("")

@@ -41,7 +41,7 @@ def test_the_sentence_says_where_a_drift_fails_and_with_what(tmp_path):
         make_run(tmp_path, mmd2=5 * EDGE, drift="kl", drift__bandwidth=0.1, seed=seed, dataset="circles")
         make_run(tmp_path, "diverged", drift="kl", drift__bandwidth=9, seed=seed)
     assert sentence(scores_of(tmp_path)) == (
-        "At its best setting at the floor on eight_gaussians (bandwidth=0.3, within the floor); "
+        "At its best setting at the floor on eight_gaussians (bandwidth=0.3); "
         "far from the data on circles (bandwidth=0.1, 5.0x floor). "
         "Settings that come close: 1 of 3 on eight_gaussians. 2 of 8 runs diverged (all with bandwidth=9)."
     )
