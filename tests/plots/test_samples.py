@@ -37,7 +37,7 @@ def test_a_drift_has_one_colour_in_every_figure():
     one = samples_over_target(x, y, drift="sinkhorn").axes[0].collections[1].get_facecolor()
     strip = sample_strip([(0, x)], y, drift="sinkhorn").axes[0].collections[1].get_facecolor()
     np.testing.assert_array_equal(one, strip)
-    assert len({colour_of(drift) for drift in ("sinkhorn", "kl", "mmd", "deng", "sliced")}) == 5
+    assert len({colour_of(drift) for drift in ("sinkhorn", "kl", "mmd", "deng", "sliced_wasserstein")}) == 5
     assert colour_of("a drift of my own") == colour_of("a drift of my own")
 
 
