@@ -103,7 +103,9 @@ function strips(dataset) {
   const cells = DATA.cells.filter((cell) => cell.dataset === dataset && !state.hidden.has(cell.drift)), metric = state.metric;
   const labels = cells.map((cell) => cell.caption.split(", ").map((part) => part.replace(/^.*?=/, "")).join(" "));
   const room = Math.min(Math.max(...labels.map((label) => label.length), 0), 14) * 4;
-  const width = 780, height = 330, right = width - 6, low = height - 56 - room, high = 30, floor = DATA.datasets[dataset].floor[metric];
+  const nameLines = (drift) => (drift.length > 10 ? drift.split(/(?<=_)/) : [drift]);
+  const wrapped = Math.max(...cells.map((cell) => nameLines(cell.drift).length), 1) - 1;
+  const width = 780, height = 330, right = width - 6, low = height - 56 - room - 13 * wrapped, high = 30, floor = DATA.datasets[dataset].floor[metric];
   const drifts = [...new Set(cells.map((cell) => cell.drift))], gap = 0.8;
   const unit = (right - LABEL) / (cells.length + gap * drifts.length);
   const finals = (cell) => cell.runs.map((id) => RUNS.get(id)).filter((run) => run.state === "done" && run.values[metric] !== null && run.values[metric] !== undefined);
@@ -124,7 +126,8 @@ function strips(dataset) {
     const mine = cells.map((cell, i) => [cell, i]).filter(([cell]) => cell.drift === drift).map(([, i]) => i);
     const middle = LABEL + unit * ((mine[0] + mine[mine.length - 1]) / 2 + gap * (d + 0.5) + 0.5);
     const keys = cells[mine[0]].caption.includes("=") ? cells[mine[0]].caption.split(", ").map((part) => part.replace(/=.*$/, "")).join(", ") : "";
-    return `<text x="${middle}" y="${low + 32 + room}" text-anchor="middle"><tspan class="strong" style="fill:${driftVariable(drift)}">${esc(drift)}</tspan><tspan x="${middle}" dy="14">${esc(keys)}</tspan></text>`;
+    const name = nameLines(drift).map((line, i) => `<tspan class="strong" x="${middle}" dy="${i ? 13 : 0}" style="fill:${driftVariable(drift)}">${esc(line)}</tspan>`);
+    return `<text x="${middle}" y="${low + 32 + room}" text-anchor="middle">${name.join("")}<tspan x="${middle}" dy="14">${esc(keys)}</tspan></text>`;
   });
   const lanes = cells.some((cell) => cell.lost.diverged + cell.lost.failed) ? `<text x="${LABEL - 6}" y="${high - 14}" text-anchor="end">lost</text>` : "";
   const svg = element(`<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="final ${esc(metricName(metric))} by setting on ${esc(dataset)}">
