@@ -7,7 +7,17 @@ os.environ.setdefault("JAX_NUM_CPU_DEVICES", "8")  # for what is spread over a m
 
 import jaxtyping
 
-ARRAY_ROOMS = ("kernels", "pairwise", "transport", "drifts", "generators", "targets", "metrics", "training.step")
+ARRAY_ROOMS = (
+    "kernels",
+    "pairwise",
+    "transport",
+    "drifts",
+    "generators",
+    "features",
+    "targets",
+    "metrics",
+    "training.step",
+)
 jaxtyping.install_import_hook([f"gmdwgf.{room}" for room in ARRAY_ROOMS], "beartype.beartype")
 
 import subprocess

@@ -3,6 +3,8 @@
 import abc
 import pkgutil
 
+import equinox as eqx
+
 from gmdwgf.hyperparameters import Configurable, FieldError
 from gmdwgf.typing import Array, Float, Particles
 
@@ -39,7 +41,7 @@ class Together(AbstractFeatures):
 class Function(AbstractFeatures):
     """A function of your own, by its import path: `[n d]` points to one array of features or a dictionary of them."""
 
-    function: str
+    function: str = eqx.field(static=True)
 
     def __check_init__(self) -> None:
         try:

@@ -34,6 +34,12 @@ def energy(r2: R2) -> R2:
     return -distance(r2)
 
 
+def scoring_kernels(bandwidths: Float[Array, " h"]) -> Profile:
+    """The kernels of the metrics `mmd2` and `energy_distance`."""
+    mixture = gaussian_mixture(bandwidths)
+    return lambda r2: {"mmd2": mixture(r2), "energy_distance": energy(r2)}
+
+
 def mean_over_pairs(profile: Profile, x: Particles, y: Targets) -> Any:
     """mean_{ij} k(x_i, y_j), for every kernel of the profile."""
     x, y = centred(x, y)

@@ -10,13 +10,15 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from gmdwgf.hyperparameters import Configurable, count, reals
-from gmdwgf.metrics.mmd import energy, gaussian_mixture, mean_over_distinct_pairs, mmd2
+from gmdwgf.metrics.mmd import mean_over_distinct_pairs, mmd2, scoring_kernels
 from gmdwgf.metrics.modes import Modes, mode_counts, mode_metrics
+from gmdwgf.metrics.pictures import Judged, judge, picture_metrics
 from gmdwgf.metrics.table import METRICS
 from gmdwgf.metrics.wasserstein import exact_w2, random_directions, sliced_w2, sorted_projections
 from gmdwgf.typing import Key, Particles, Scalar, Targets
 
 _OF_MODES = ("near", "covered", "n_modes", "mass_min", "mass_max")
+_OF_PICTURES = ("digits_fd", "precision", "recall", "feature_mmd2", "feature_energy", "class_tv", "confidence")
 _COUNTS = ("covered", "n_modes")
 
 
@@ -30,6 +32,7 @@ class Target(Protocol):
     def held_out(self, key: Key, n: int) -> Targets: ...
     def modes(self) -> tuple[Array, Array] | None: ...
     def mode_radius(self) -> Scalar | float | None: ...
+    def classifier(self) -> Any: ...
 
 
 class Floor(NamedTuple):
@@ -49,6 +52,8 @@ class Reference(NamedTuple):
     directions: Float[Array, "p d"]
     y_sorted: Float[Array, "p m"]
     modes: Modes | None
+    judged: Judged | None
+    """Their pictures, where points are pictures or latents of them and there is a classifier."""
     floor: dict[str, Floor]
     """Data against data, by metric: a run is done when its curves lie in this band."""
 
@@ -83,7 +88,9 @@ class MetricSuite(Configurable):
             centres, masses = modes
             modes = Modes(centres, masses / jnp.sum(masses), jnp.asarray(target.mode_radius(), y.dtype))
         within_y, y_sorted = _fixed_terms(self.bandwidths, y, directions)
-        reference = Reference(y, within_y, directions, y_sorted, modes, floor={})
+        classifier = target.classifier()
+        judged = None if classifier is None else judge(classifier, y, self.bandwidths)
+        reference = Reference(y, within_y, directions, y_sorted, modes, judged, floor={})
         return reference._replace(floor=self._floor(target, key_floor, n or self.n_samples, reference))
 
     def _floor(self, target: Target, key: Key, n: int, reference: Reference) -> dict[str, Floor]:
@@ -93,21 +100,23 @@ class MetricSuite(Configurable):
         return {name: Floor(float(s.mean()), float(s.std(ddof=1))) for name, s in by_name.items()}
 
     def evaluate(self, x: Particles | np.ndarray, reference: Reference) -> dict[str, float]:
-        """Every metric of the cloud `x` `[n d]`, as Python numbers; mode metrics only where the target knows its modes.
+        """Every metric of the cloud `x` `[n d]`, as Python numbers; of modes and pictures only where the target has them.
 
         n is free. `w2` pairs the first min(n, m, n_assignment) rows of `x` and of the held-out points, so the rows
         should be in no particular order. All values are NaN if any number in `x` is not finite; `mmd2` and
         `energy_distance` are NaN if there is only one row.
         """
         x = _checked(x, reference)
-        names = [name for name in METRICS if reference.modes is not None or name not in _OF_MODES]
+        absent = (_OF_MODES if reference.modes is None else ()) + (_OF_PICTURES if reference.judged is None else ())
+        names = [name for name in METRICS if name not in absent]
         on_host = np.asarray(x)
         if not np.isfinite(on_host).all():
             return dict.fromkeys(names, math.nan)
         # Dispatched first, so that the device works while the host solves the assignment.
-        on_device = _device_metrics(self.bandwidths, x, reference._replace(floor={}))
+        on_device = _device_metrics(self.bandwidths, x, reference._replace(judged=None, floor={}))
+        of_pictures = {} if reference.judged is None else picture_metrics(x, reference.judged, self.bandwidths)
         n = min(len(on_host), len(reference.y), self.n_assignment)
-        values = {"w2": exact_w2(on_host[:n], np.asarray(reference.y[:n])), **jax.device_get(on_device)}
+        values = {"w2": exact_w2(on_host[:n], np.asarray(reference.y[:n])), **jax.device_get(on_device), **of_pictures}
         return {name: int(values[name]) if name in _COUNTS else float(values[name]) for name in names}
 
     def mode_masses(self, x: Particles | np.ndarray, reference: Reference) -> list[float]:
@@ -140,21 +149,16 @@ def _checked(x: Any, reference: Reference) -> Particles:
     return x
 
 
-def _profiles(bandwidths: Float[Array, " h"]):
-    mixture = gaussian_mixture(bandwidths)
-    return lambda r2: {"mmd2": mixture(r2), "energy_distance": energy(r2)}
-
-
 @jax.jit
 def _fixed_terms(bandwidths, y, directions):
     with jax.default_matmul_precision("highest"):
-        return mean_over_distinct_pairs(_profiles(bandwidths), y), sorted_projections(y, directions)
+        return mean_over_distinct_pairs(scoring_kernels(bandwidths), y), sorted_projections(y, directions)
 
 
 @jax.jit
 def _device_metrics(bandwidths, x, reference):
     with jax.default_matmul_precision("highest"):
-        values = mmd2(_profiles(bandwidths), x, reference.y, reference.within_y)
+        values = mmd2(scoring_kernels(bandwidths), x, reference.y, reference.within_y)
         values["sliced_w2"] = sliced_w2(sorted_projections(x, reference.directions), reference.y_sorted)
         return values if reference.modes is None else values | mode_metrics(x, reference.modes)
 

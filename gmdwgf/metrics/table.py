@@ -23,6 +23,13 @@ METRICS: dict[str, Metric] = {
     "n_modes": Metric("modes", "count", "neither", "modes of the target"),
     "mass_min": Metric("least mode", "share of due", "higher", "smallest mass of a mode over its due mass; 1 is ideal"),
     "mass_max": Metric("largest mode", "share of due", "lower", "largest mass of a mode over its due mass; 1 is ideal"),
+    "digits_fd": Metric("digits-FD", "squared features", "lower", "Fréchet distance in the digit classifier's features; not FID"),
+    "feature_mmd2": Metric("feature MMD²", "none", "lower", "MMD² in the classifier's features"),
+    "feature_energy": Metric("feature energy", "features", "lower", "energy distance in the classifier's features"),
+    "precision": Metric("precision", "share", "higher", "pictures within reach of held-out ones, by 3 nearest neighbours"),
+    "recall": Metric("recall", "share", "higher", "held-out pictures within reach of generated ones, by 3 nearest neighbours"),
+    "class_tv": Metric("class distance", "share", "lower", "total variation between shares of classes, by the classifier"),
+    "confidence": Metric("confidence", "probability", "neither", "mean of the classifier's probability for its answer"),
 }
 # fmt: on
 """Keys of `MetricSuite.evaluate`, in the order in which they are shown."""

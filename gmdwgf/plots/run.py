@@ -1,26 +1,38 @@
 """The figures of one finished run."""
 
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
+from matplotlib.figure import Figure
 
+from gmdwgf.metrics.pictures import answers
 from gmdwgf.plots import grid_over, metric_curves, sample_strip, samples_over_target, save, velocity_on_grid
+from gmdwgf.plots.pictures import interpolations, nearest, nearest_training, picture_grid, picture_strip
 from gmdwgf.tracking import jsonl
 from gmdwgf.training.loop import Outcome, Run, velocity_field
 
+_N_COMPARED = 10_000
+"""Training rows, at most, among which the nearest are looked for."""
+
 
 def draw_run(run: Run, outcome: Outcome, drift: str, title: str) -> list[Path]:
-    """Samples over target, curves against the floor, the strip of growing steps, and in 2-D the velocity field."""
+    """Samples over target, curves against the floor, the strip of growing steps, and in 2-D the velocity field.
+
+    Where points stand for pictures these are shown, with their nearest training pictures and the ways from one to another.
+    """
     with np.load(run.folder.samples) as kept:
         y, steps, x = kept["y"], kept["steps"], kept["x"]
     modes = outcome.reference.modes
     records = jsonl.read(run.folder.metrics)
-    figures = {
-        "samples": samples_over_target(x[-1], y, title, None if modes is None else modes.centres, drift),
-        "curves": metric_curves(records, outcome.reference.floor, drift),
-        "strip": sample_strip(list(zip(steps.tolist(), x, strict=True)), y, drift),
-    }
+    snapshots = list(zip(steps.tolist(), x, strict=True))
+    figures = {"curves": metric_curves(records, outcome.reference.floor, drift)}
+    if run.problem.target.pictures(y[:1]) is not None:
+        figures |= _pictures(run, outcome, snapshots, title)
+    else:
+        figures["samples"] = samples_over_target(x[-1], y, title, None if modes is None else modes.centres, drift)
+        figures["strip"] = sample_strip(snapshots, y, drift)
     if y.shape[1] == 2:
         grid = grid_over(y)
         v = jax.jit(velocity_field)(run.problem, outcome.state, grid.astype(y.dtype))
@@ -29,3 +41,26 @@ def draw_run(run: Run, outcome: Outcome, drift: str, title: str) -> list[Path]:
     for path, figure in zip(paths, figures.values(), strict=True):
         save(figure, path)
     return paths
+
+
+def _pictures(run: Run, outcome: Outcome, snapshots: list, title: str) -> dict[str, Figure]:
+    """Grid, strip, nearest training pictures and interpolations."""
+    target, params = run.problem.target, outcome.state.ema_params
+    generator: Any = run.problem.generator
+    show = jax.jit(lambda target, points: target.pictures(points))
+    x = snapshots[-1][1]
+    figures = {
+        "samples": picture_grid(show(target, x[:100]), title),
+        "strip": picture_strip([(step, show(target, points[:16])) for step, points in snapshots]),
+    }
+    training, classifier = target.training_rows(), target.classifier()
+    if training is not None and np.isfinite(x[:12]).all():
+        some, all_pictures = x[:12], show(target, training[:_N_COMPARED])
+        found = {"pixels": nearest(show(target, some), all_pictures)}
+        if classifier is not None:
+            found["features"] = nearest(*(answers(classifier, points)[0] for points in (some, training[:_N_COMPARED])))
+        figures["nearest"] = nearest_training(show(target, some), all_pictures, found)
+    if hasattr(generator, "noise_dim") and not target.n_classes:
+        z = np.random.default_rng(0).normal(size=(16, generator.noise_dim)).astype(x.dtype)
+        figures["between"] = interpolations(lambda z: show(target, generator.apply(params, z)), z)
+    return figures

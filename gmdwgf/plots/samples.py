@@ -71,7 +71,7 @@ def sample_strip(snapshots: Sequence[tuple[int, ArrayLike]], y: ArrayLike, drift
 
     Of more snapshots the first, the last and some between are shown, evenly spaced in the logarithm of the step.
     """
-    shown = _thin(sorted(snapshots, key=lambda snapshot: snapshot[0]))
+    shown = thinned(sorted(snapshots, key=lambda snapshot: snapshot[0]))
     width = PAGE if len(shown) > 3 else COLUMN
     figure = Figure((width, width / max(len(shown), 2) + 0.55), layout="constrained")
     row = figure.subplots(1, len(shown), sharex=True, sharey=True, squeeze=False)[0]
@@ -136,7 +136,8 @@ def _label(axes: Axes, view: View) -> None:
         axes.set(xlabel="$x_1$", ylabel="$x_2$") if len(view.centre) == 2 else axes.set(xlabel="$x$", ylabel="density")
 
 
-def _thin(snapshots: list) -> list:
+def thinned(snapshots: list) -> list:
+    """At most six of the snapshots `(step, ...)`, which come in the order of their steps."""
     if len(snapshots) <= _MAX_PANELS:
         return snapshots
     first, *rest = snapshots

@@ -42,6 +42,9 @@ class ArrayTarget(AbstractTarget):
     def n_held_out(self) -> int:
         return self.held.shape[0]
 
+    def training_rows(self) -> Targets:
+        return self.train
+
     def sample(self, key: Key, n: int) -> Targets:
         return self.train[jax.random.choice(key, self.train.shape[0], (n,))]
 

@@ -2,6 +2,7 @@
 
 import abc
 
+from gmdwgf.features.classifier import AbstractClassifier
 from gmdwgf.hyperparameters import Configurable
 from gmdwgf.typing import Array, Float, Int, Key, Scalar, Targets, Weights
 
@@ -27,6 +28,10 @@ class AbstractTarget(Configurable):
         """How many distinct held-out points there are; None if they can be drawn without end."""
         return None
 
+    def training_rows(self) -> Targets | None:
+        """All points `[N dim]` that are trained on, where they are a list in memory; without noise that is added to them."""
+        return None
+
     @property
     def n_classes(self) -> int:
         """How many classes the points are labelled with (labels 0, 1, ...); 0 where they have no labels."""
@@ -39,6 +44,10 @@ class AbstractTarget(Configurable):
     def pictures(self, points: Targets) -> Float[Array, "m height width channels"] | None:
         """The pictures that points `[m dim]` stand for, with values in 0..1, where points are pictures or their latents."""
         del points
+        return None
+
+    def classifier(self) -> AbstractClassifier | None:
+        """The network that judges the points as pictures, where there is one."""
         return None
 
     def modes(self) -> tuple[Float[Array, "k d"], Weights] | None:

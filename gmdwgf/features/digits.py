@@ -1,0 +1,63 @@
+"""Handwritten digits: from pictures to latents and back, and the features of a classifier."""
+
+from typing import Any
+
+import jax
+
+from gmdwgf.features import shipped
+from gmdwgf.features.classifier import AbstractClassifier
+from gmdwgf.features.networks import Classifier, Decoder, Encoder, Params, apply
+from gmdwgf.hyperparameters import real
+from gmdwgf.typing import Array, Float, Particles, Scalar
+
+Pictures = Float[Array, "n 28 28 1"]
+"""Grey values in 0..1, the digit bright."""
+
+
+ENCODER = "digits"
+"""Name of the encoder in a latent file."""
+
+
+def encode(weights: Params, pictures: Pictures) -> tuple[Particles, Particles]:
+    """Means and log variances `[n 16]` of the latents' posteriors; `weights` are those of the encoder."""
+    mean, log_var = apply(Encoder, weights, pictures)
+    return mean, log_var
+
+
+def digit_weights() -> dict[str, Params]:
+    """The shipped weights of `decoder` and `classifier`."""
+    return {"decoder": shipped.load(shipped.VAE)["decoder"], "classifier": shipped.load(shipped.CLASSIFIER)}
+
+
+class DigitFeatures(AbstractClassifier):
+    """Points are latents times `scale`; they are decoded, and the classifier looks at the picture.
+
+    The latents are those of a variational autoencoder with 16 coordinates, of mean 0 and mean square 1 over the training
+    digits (noise of the posterior included). `maps` are the classifier's layers: `edges` [n 49 16] and `parts` [n 9 32], means
+    over squares of its convolutions, and `digit` [n 64], its last layer before the answer. All weights were trained on the same
+    4,000 training digits by `scripts/train_digit_encoder.py`.
+    """
+
+    scale: Scalar = real("data units of a latent's standard deviation", above=0)
+    weights: Any = None
+    """Of `decoder` and `classifier`; the shipped ones when None."""
+
+    def __post_init__(self) -> None:
+        if self.weights is None:
+            self.weights = digit_weights()
+
+    def decode(self, points: Particles) -> Pictures:
+        """The pictures of points."""
+        return jax.nn.sigmoid(apply(Decoder, self.weights["decoder"], points / self.scale))
+
+    def classify(self, pictures: Pictures) -> dict[str, Float[Array, "n ..."]]:
+        """The classifier's layers for pictures, `logits` [n 10] among them."""
+        return apply(Classifier, self.weights["classifier"], pictures)
+
+    def maps(self, points: Particles) -> dict[str, Float[Array, "n ..."]]:
+        layers = self.classify(self.decode(points))
+        return {name: layers[name] for name in ("edges", "parts", "digit")}
+
+    def answers(self, points: Particles) -> tuple[Float[Array, "n k"], Float[Array, "n c"]]:
+        layers = self.classify(self.decode(points))
+        return layers["digit"], layers["logits"]

@@ -1,0 +1,41 @@
+"""What is trained once and shipped in `gmdwgf/data/`: weights as `.npz` files, whose hashes and origin `digits.json` holds."""
+
+import functools
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from flax import traverse_util
+
+DATA = Path(__file__).resolve().parents[1] / "data"
+VAE, CLASSIFIER, LATENTS = (DATA / f"digits_{name}.npz" for name in ("vae", "classifier", "latents"))
+PROVENANCE = DATA / "digits.json"
+
+
+def sha256(path: Path) -> str:
+    """Hash of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@functools.cache
+def provenance() -> dict[str, Any]:
+    """The command and versions that made the shipped files, what was measured of them, and their hashes by file name."""
+    return json.loads(PROVENANCE.read_text())
+
+
+def save(path: Path, params: dict) -> None:
+    """Write nested parameters as float16, one array each, named by its path; float16 halves the size and is used as it is."""
+    flat = traverse_util.flatten_dict(params, sep="/")
+    arrays: dict[str, Any] = {name: np.asarray(array, np.float16) for name, array in flat.items()}
+    np.savez_compressed(path, **arrays)
+
+
+def load(path: Path) -> dict:
+    """Nested parameters in JAX's default float type."""
+    with np.load(path) as file:
+        flat = {name: jnp.asarray(file[name], jax.dtypes.canonicalize_dtype(float)) for name in file.files}
+    return traverse_util.unflatten_dict(flat, sep="/")

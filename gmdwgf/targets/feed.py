@@ -1,0 +1,105 @@
+"""Rows of a file that is larger than memory, in a shuffled order that can be taken up again anywhere."""
+
+from typing import Any
+
+import numpy as np
+
+from gmdwgf.features import latent_files
+
+_BLOCK_BYTES = 1 << 20
+_BLOCKS_MIXED = 16
+"""Blocks that are read together, whose rows are then mixed: neighbours in the file seldom stay neighbours."""
+
+
+class Feed:
+    """The training rows of a latent file without end, every row once an epoch.
+
+    The file is cut into blocks of neighbouring rows (about 1 MB). An epoch takes the blocks in an order drawn from
+    `(seed, epoch)`, deals them out to `n_shards` readers, of which this one is number `shard`, and mixes the rows of 16
+    blocks at a time. A share `held_out_fraction` of the blocks, chosen by `split_seed`, never comes (at least one, if the
+    share is not 0). Where it stands is three whole numbers, `state`; what comes next depends on them and the arguments alone.
+
+    Only the 16 blocks at hand are in memory: the file is mapped, copied from and unmapped again.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        seed: int,
+        shard: int = 0,
+        n_shards: int = 1,
+        held_out_fraction: float = 0.0,
+        split_seed: int = 0,
+        moments: int | None = None,
+    ):
+        if not 0 <= shard < n_shards:
+            raise ValueError(f"shard {shard} of {n_shards}: must be a whole number from 0 to n_shards - 1")
+        self.path, self.seed, self.shard, self.n_shards, self.moments = path, seed, shard, n_shards, moments
+        rows = latent_files.read(path, moments).rows
+        self.n_rows, self.block = len(rows), max(1, _BLOCK_BYTES // (rows.nbytes // len(rows)))
+        n_blocks = -(-self.n_rows // self.block)
+        n_held = min(-int(-held_out_fraction * n_blocks // 1), n_blocks - n_shards)
+        if n_held < 0 or (held_out_fraction > 0 and n_held < 1):
+            raise ValueError(f"{path} has {n_blocks} blocks, too few for {n_shards} shards and rows held out")
+        order = np.random.default_rng(split_seed).permutation(n_blocks)
+        self.held_blocks, self.train_blocks = order[:n_held], np.sort(order[n_held:])
+        self.epoch, self.group, self.row = 0, 0, 0
+        self._enter()
+
+    def next(self, n_rows: int) -> np.ndarray:
+        """The next `[n_rows ...]` as they lie in the file."""
+        return self.next_labelled(n_rows)[0]
+
+    def next_labelled(self, n_rows: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """The next rows and their labels, where the file has labels."""
+        pieces, wanted = [], n_rows
+        while wanted:
+            if self.row == len(self._order):
+                self._advance()
+            take = self._order[self.row : self.row + wanted]
+            pieces.append((self._rows[take], None if self._labels is None else self._labels[take]))
+            self.row, wanted = self.row + len(take), wanted - len(take)
+        rows, labels = zip(*pieces, strict=True)
+        return np.concatenate(rows), None if labels[0] is None else np.concatenate(labels)
+
+    def held_out(self, n_rows: int) -> tuple[np.ndarray, np.ndarray | None]:
+        """Up to `n_rows` rows that never come, and their labels."""
+        n_blocks = -(-n_rows // self.block)
+        rows, labels = self._read(self.held_blocks[:n_blocks])
+        return rows[:n_rows], None if labels is None else labels[:n_rows]
+
+    def state(self) -> dict[str, int]:
+        """Where the feed stands."""
+        return {"epoch": self.epoch, "group": self.group, "row": self.row}
+
+    def restore(self, state: dict[str, int]) -> None:
+        """Go on from where a feed with the same arguments stood."""
+        self.epoch, self.group = state["epoch"], state["group"]
+        self._enter()
+        self.row = state["row"]
+
+    def _groups(self) -> list[np.ndarray]:
+        """Blocks of the epoch that are this shard's, in the groups that are read together."""
+        order = np.random.default_rng((self.seed, self.epoch)).permutation(self.train_blocks)
+        mine = order[self.shard :: self.n_shards]
+        return [mine[start : start + _BLOCKS_MIXED] for start in range(0, len(mine), _BLOCKS_MIXED)]
+
+    def _advance(self) -> None:
+        self.group += 1
+        if self.group == len(self._groups()):
+            self.epoch, self.group = self.epoch + 1, 0
+        self._enter()
+
+    def _enter(self) -> None:
+        """Read the group at hand and draw the order of its rows."""
+        self._rows, self._labels = self._read(self._groups()[self.group])
+        drawn = np.random.default_rng((self.seed, self.epoch, self.shard, self.group))
+        self._order, self.row = drawn.permutation(len(self._rows)), 0
+
+    def _read(self, blocks: np.ndarray) -> tuple[np.ndarray, Any]:
+        # Opened anew each time: pages of a map that stays open count as memory of this process.
+        file = latent_files.read(self.path, self.moments)
+        spans = [slice(block * self.block, (block + 1) * self.block) for block in blocks.tolist()]
+        rows = np.concatenate([file.rows[span] for span in spans])
+        labels = None if file.labels is None else np.concatenate([file.labels[span] for span in spans])
+        return rows, labels

@@ -1,0 +1,204 @@
+"""Latents of pictures as a target: the digits that are shipped, or a latent file of your own."""
+
+import functools
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gmdwgf.features import latent_files, shipped
+from gmdwgf.features.classifier import AbstractClassifier
+from gmdwgf.features.digits import ENCODER, DigitFeatures, digit_weights
+from gmdwgf.hyperparameters import FieldError, real
+from gmdwgf.targets.base import AbstractTarget
+from gmdwgf.targets.feed import Feed
+from gmdwgf.typing import Array, Float, Int, Key, Scalar, Targets
+
+
+class Rows(eqx.Module):
+    """Latents `[n d]` in float, with the standard deviations of their posteriors where these are sampled."""
+
+    mean: Float[Array, "n d"]
+    std: Float[Array, "n d"] | None
+
+    def at(self, index: Int[Array, " m"], key: Key) -> Targets:
+        """Latents of the rows `index`, with fresh noise."""
+        mean = self.mean[index]
+        return mean if self.std is None else mean + self.std[index] * jax.random.normal(key, mean.shape, mean.dtype)
+
+    def __len__(self) -> int:
+        return self.mean.shape[0]
+
+
+class Source(NamedTuple):
+    """The file behind a target and how it is read."""
+
+    path: str
+    held_out_fraction: float
+    split_seed: int
+    moments: int | None
+
+
+class ImageLatents(AbstractTarget):
+    """Points `scale * (mean + std * noise)`, with the posteriors' moments of a latent file; by default of 5,000 digits.
+
+    `path` null are the shipped digits: 16 coordinates of mean square 1, 4,000 rows to train on and 1,000 held out. With
+    `posterior` a row is drawn from its posterior, fresh each time; without, or where the file has none, it is the mean. With
+    `labels` the points have classes. A file that does not say which rows are held out gives up `held_out_fraction` of them,
+    chosen by `split_seed`. Latents of several axes are flattened, channels last; `latent_shape` is `[h w c]` of one.
+
+    Of a file larger than `max_resident` (bytes, counted as float32) only a share is kept: `feed` reads on, and `refreshed`
+    is this target with other rows. Its classes must all be among the rows kept.
+    """
+
+    train: Rows
+    held: Rows
+    first: Int[Array, " k"]
+    """Training rows of class k are `first[k]` to `first[k + 1]`; empty where there are no classes."""
+    weights: Any
+    """Of decoder and classifier, where the latents are those of the shipped encoder."""
+    latent_shape: tuple[int, ...] = eqx.field(static=True)
+    source: Source = eqx.field(static=True)
+    is_streamed: bool = eqx.field(static=True)
+    scale: Scalar = real("data units of a latent's standard deviation", above=0)
+
+    def __init__(
+        self,
+        path: str | None,
+        labels: Any,
+        posterior: Any,
+        scale: Any,
+        held_out_fraction: Any,
+        split_seed: Any,
+        moments: Any,
+        max_resident: Any,
+    ):
+        _check(labels, posterior, held_out_fraction, split_seed, moments, max_resident)
+        file = latent_files.read(shipped.LATENTS if path is None else path, moments)
+        if labels and file.labels is None:
+            raise FieldError("labels", "true", f"{file.path} has none; set labels=false, or add them (docs/latents.md)")
+        self.source = Source(str(file.path), held_out_fraction, split_seed, file.moments)
+        self.scale, self.latent_shape, self.weights = scale, file.shape, _weights(file)
+        self.is_streamed = 4 * file.rows.size > max_resident
+        if self.is_streamed:
+            train, held, train_labels = self._streamed(file, int(max_resident) // (4 * file.rows[0].size))
+        else:
+            train_rows, held_rows = _split(file, held_out_fraction, split_seed)
+            train, held = file.points(train_rows), file.points(held_rows)
+            train_labels = None if file.labels is None else file.labels[train_rows]
+        self.held = _rows(held, posterior)
+        n_classes = int(file.labels.max()) + 1 if labels and file.labels is not None else 0
+        self.train, self.first = _by_class(train, train_labels, posterior, n_classes)
+
+    def _streamed(self, file: latent_files.LatentFile, n_kept: int) -> tuple[Any, Any, np.ndarray | None]:
+        """The first rows to train on, the rows held out, and the labels of the former."""
+        if file.path.suffix == ".npz":
+            raise FieldError("path", file.path, "is larger than max_resident; only a .npy file can be read in parts")
+        feed = Feed(self.source.path, 0, 0, 1, *self.source[1:])
+        (rows, labels), (held, _) = feed.next_labelled(n_kept), feed.held_out(n_kept)
+        points = functools.partial(latent_files.split_moments, log_var=None, moments=file.moments)
+        return points(rows.astype(np.float32)), points(held.astype(np.float32)), labels
+
+    def feed(self, seed: int, shard: int = 0, n_shards: int = 1) -> Feed | None:
+        """The rest of the file, for `refreshed`; None where all of it is kept."""
+        return Feed(self.source.path, seed, shard, n_shards, *self.source[1:]) if self.is_streamed else None
+
+    def refreshed(self, rows: np.ndarray, labels: np.ndarray | None) -> "ImageLatents":
+        """The same target with other training rows, as many and as they lie in the file; nothing is compiled anew."""
+        points = latent_files.split_moments(rows.astype(np.float32), None, self.source.moments)
+        train, first = _by_class(points, labels, self.train.std is not None, self.n_classes)
+        return eqx.tree_at(lambda target: (target.train, target.first), self, (train, first))
+
+    @property
+    def dim(self) -> int:
+        return self.train.mean.shape[1]
+
+    @property
+    def n_held_out(self) -> int:
+        return len(self.held)
+
+    def training_rows(self) -> Targets:
+        return self.scale * self.train.mean
+
+    @property
+    def n_classes(self) -> int:
+        return max(self.first.shape[0] - 1, 0)
+
+    def sample(self, key: Key, n: int) -> Targets:
+        key_row, key_noise = jax.random.split(key)
+        return self.scale * self.train.at(jax.random.randint(key_row, (n,), 0, len(self.train)), key_noise)
+
+    def held_out(self, key: Key, n: int) -> Targets:
+        key_row, key_noise = jax.random.split(key)
+        index = jax.random.choice(key_row, self.n_held_out, (n,), replace=n > self.n_held_out)
+        return self.scale * self.held.at(index, key_noise)
+
+    def sample_of(self, key: Key, labels: Int[Array, " n"]) -> Targets:
+        key_row, key_noise = jax.random.split(key)
+        first, end = self.first[labels], self.first[labels + 1]
+        return self.scale * self.train.at(jax.random.randint(key_row, labels.shape, first, end), key_noise)
+
+    def classifier(self) -> AbstractClassifier | None:
+        return None if self.weights is None else DigitFeatures(self.scale, self.weights)
+
+    def pictures(self, points: Targets) -> Float[Array, "m height width channels"] | None:
+        return None if self.weights is None else DigitFeatures(self.scale, self.weights).decode(points)
+
+
+def _rows(points: tuple[np.ndarray, np.ndarray | None], posterior: bool) -> Rows:
+    """Points of the file, flattened."""
+    mean, log_var = points
+    flat = jnp.asarray(mean.reshape(len(mean), -1), jax.dtypes.canonicalize_dtype(float))
+    if log_var is None or not posterior:
+        return Rows(flat, None)
+    return Rows(flat, jnp.asarray(np.exp(log_var / 2).reshape(len(mean), -1), flat.dtype))
+
+
+def _by_class(points: Any, labels: np.ndarray | None, posterior: bool, n_classes: int) -> tuple[Rows, Int[Array, " k"]]:
+    """Training rows in the order of their classes, and where each class begins; as they are where there are no classes."""
+    if not n_classes or labels is None:
+        return _rows(points, posterior), jnp.zeros(0, int)
+    order = np.argsort(labels, kind="stable")
+    first = np.searchsorted(labels[order], np.arange(n_classes + 1))
+    if (absent := np.flatnonzero(np.diff(first) == 0)).size:
+        fix = f"of {n_classes} classes, {len(absent)} have no row to train on (the first: {absent[0]})"
+        raise FieldError("labels", "true", f"{fix}; raise max_resident, or set labels=false")
+    mean, log_var = points
+    sorted_points = mean[order], None if log_var is None else log_var[order]
+    return _rows(sorted_points, posterior), jnp.asarray(first, int)
+
+
+def _split(file: latent_files.LatentFile, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Indices of the rows to train on and of those held out."""
+    n = len(file.rows)
+    if file.held_out is not None:
+        held = file.held_out.astype(bool)
+        return np.flatnonzero(~held), np.flatnonzero(held)
+    order = np.random.default_rng(seed).permutation(n)
+    n_held = min(max(round(fraction * n), 1), n - 1)
+    return order[n_held:], order[:n_held]
+
+
+def _weights(file: latent_files.LatentFile) -> Any:
+    """Of decoder and classifier, if the file says that its latents are those of the shipped encoder."""
+    if file.encoder != ENCODER:
+        return None
+    if file.sha256 != shipped.provenance()["sha256"][shipped.VAE.name]:
+        raise FieldError("path", file.path, "was written with another version of the encoder; encode the images anew")
+    return digit_weights()
+
+
+def _check(labels: Any, posterior: Any, fraction: Any, split_seed: Any, moments: Any, max_resident: Any) -> None:
+    for name, value in (("labels", labels), ("posterior", posterior)):
+        if not isinstance(value, bool):
+            raise FieldError(name, value, "must be true or false")
+    if not isinstance(fraction, float) or not 0 < fraction < 1:
+        raise FieldError("held_out_fraction", fraction, "must be a number between 0 and 1, e.g. 0.2")
+    if type(split_seed) is not int or split_seed < 0:
+        raise FieldError("split_seed", split_seed, "must be a whole number, at least 0")
+    if moments is not None and type(moments) is not int:
+        raise FieldError("moments", moments, "must be null or the axis of the moments, e.g. -1")
+    if isinstance(max_resident, bool) or not isinstance(max_resident, int | float) or not max_resident > 0:
+        raise FieldError("max_resident", max_resident, "must be a number of bytes greater than 0, e.g. 2e9")
