@@ -26,7 +26,6 @@ ALLOWED = {
     "features": SHARED | {"features"},
     "targets": SHARED | {"kernels", "features", "targets"},
     "generators": SHARED | {"networks", "generators"},
-    "features": SHARED | {"networks", "features"},
     "metrics": SHARED | {"kernels", "pairwise", "transport", "slicing", "metrics"},
     "training": SHARED
     | {

@@ -31,7 +31,8 @@ class Checkpoints:
     """
 
     def __init__(self, folder: Path, say: Callable[[str], None], *, writing: bool = True):
-        logging.getLogger("absl").setLevel(logging.CRITICAL)  # Orbax reports all it writes, and logs what it also raises
+        # Orbax reports all that it writes, and logs what it also raises.
+        logging.getLogger("absl").setLevel(logging.CRITICAL)
         self.folder, self.say, self.writing = folder.absolute(), say, writing
         self.manager = self._open()
 
