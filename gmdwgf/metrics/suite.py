@@ -132,14 +132,18 @@ class MetricSuite(Configurable):
 def _fresh_clouds(target: Target, keys: Array, n: int) -> list:
     """A cloud of `n` samples a key; where the target is a list of rows, of up to `n` distinct rows."""
     finite = target.n_held_out is not None
-    draw = eqx.filter_jit(lambda target, key: target.sample(key, 4 * n if finite else n))
-    clouds = [draw(target, key) for key in keys]
+    clouds = [_drawn(target, key, 4 * n if finite else n) for key in keys]
     if not finite:
         return clouds
     # A row drawn twice would meet itself in the pair terms and lift the floor of mmd2 by one over the number of rows.
     firsts = [np.sort(np.unique(cloud, axis=0, return_index=True)[1]) for cloud in clouds]
     n_common = min(n, *(len(first) for first in firsts))
     return [cloud[first[:n_common]] for cloud, first in zip(clouds, firsts, strict=True)]
+
+
+@eqx.filter_jit
+def _drawn(target: Target, key: Key, n: int) -> Targets:
+    return target.sample(key, n)
 
 
 def _checked(x: Any, reference: Reference) -> Particles:

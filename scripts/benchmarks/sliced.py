@@ -1,0 +1,59 @@
+"""The sliced energy drift against the same drift over all pairs, for growing clouds.
+
+python scripts/benchmarks/sliced.py
+"""
+
+import math
+
+import drifts
+import matplotlib.pyplot as plt
+from common import ROOT, median_times, table, write_table
+
+import gmdwgf
+
+SIZES = (1024, 4096, 16384, 65536, 262144)
+ALL_PAIRS_UP_TO = 65536
+FEW = 8
+PICTURE = ROOT / "docs" / "images" / "sliced.png"
+
+
+def main() -> None:
+    """Measure, keep the table, draw."""
+    sliced, few = gmdwgf.load_drift("sliced_mmd"), gmdwgf.load_drift("sliced_mmd", n_projections=FEW)
+    energy = gmdwgf.load_drift("mmd", kernel="energy")
+    names = [f"{sliced.n_projections} directions", f"{FEW} directions", "all pairs"]
+    rows, curves = [], {name: {} for name in names}
+    for n in SIZES:
+        x, y = drifts.clouds(n, 2)
+        asked = [sliced, few] + ([energy] if n <= ALL_PAIRS_UP_TO else [])
+        functions = {
+            name: drifts.question(drift, x, y)[0] for name, drift in zip(names[: len(asked)], asked, strict=True)
+        }
+        times = median_times(functions, repeats=2 if n >= ALL_PAIRS_UP_TO else 7)
+        for name, spent in times.items():
+            curves[name][n] = spent.median
+        pairs = times.get("all pairs")
+        ratios = ["" if pairs is None else pairs.over(times[name]) for name in names[:2]]
+        growth = [f"{times[name].median / (n * math.log2(n)) * 1e9:.3g} ns" for name in names[:1]]
+        rows.append([n, *(times.get(name, "") for name in names), *ratios, *growth])
+    header = ["n = m", *names, *(f"all pairs over {name}" for name in names[:2]), f"{names[0]}: time / n log2 n"]
+    write_table("sliced", [*table(header, rows), "", "![Time of the sliced drift](images/sliced.png)"])
+    draw(curves)
+
+
+def draw(curves: dict[str, dict[int, float]]) -> None:
+    """Times against n, and lines that grow like n log n and like n^2."""
+    figure, axis = plt.subplots(figsize=(5, 3.6), layout="constrained")
+    for name, curve in curves.items():
+        axis.loglog(list(curve), list(curve.values()), "o-", label=name)
+    first, *_, last = SIZES
+    start = next(iter(curves.values()))[first]
+    like = [start * n * math.log(n) / (first * math.log(first)) for n in (first, last)]
+    axis.loglog((first, last), like, "k:", label="n log n")
+    axis.set(xlabel="n = m", ylabel="seconds")
+    axis.legend(frameon=False)
+    figure.savefig(PICTURE, dpi=120)
+
+
+if __name__ == "__main__":
+    main()
