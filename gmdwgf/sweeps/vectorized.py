@@ -68,10 +68,14 @@ def launch(
         results[number], cell = _met(context.config_loader, config, number, list(overrides))
         if cell is not None:
             cells[number] = cell
+    twins = _twins(cells)
     groups = list(_groups(cells, asked.max_runs))
     for place, numbers in enumerate(groups, start=1):
         title = f"group {place} of {len(groups)}"
         results |= _carry_out({number: cells.pop(number) for number in numbers}, title, asked)
+    for number, (job, voice, *_) in twins.items():
+        ended = job.folder.status() in ("done", "diverged")
+        results[number] = voice.skipped(job) if ended else voice.left_out()
     return [_returned(value) for _, value in sorted(results.items())]
 
 
@@ -106,6 +110,12 @@ def _composed(loader: ConfigLoader, config: DictConfig, number: int, overrides: 
     return cfg, choices, Ledger(cfg) if cfg.sweep.name is not None else None
 
 
+def _twins(cells: dict[int, Cell]) -> dict[int, Cell]:
+    """Take out the jobs that ask for the same run as one before them."""
+    firsts = {cell.job.folder.path: number for number, cell in reversed(cells.items())}
+    return {n: cells.pop(n) for n, cell in list(cells.items()) if firsts[cell.job.folder.path] != n}
+
+
 def _groups(cells: dict[int, Cell], max_runs: int) -> Iterator[list[int]]:
     """Numbers of the jobs that can be one program, in the order of the sweep."""
     from gmdwgf.training.together import signature
@@ -123,36 +133,33 @@ def _carry_out(cells: dict[int, Cell], title: str, settings: Settings) -> dict[i
     """Train the jobs of one group; returns their metrics."""
     from gmdwgf.sweeps.session import Session
     from gmdwgf.tracking.progress import SharedProgress
-    from gmdwgf.training.loop import train_all
 
-    some = next(iter(cells.values()))
-    title = f"{title} ({some.job.choices.get('drift', 'custom')} on {some.job.choices.get('dataset', 'custom')})"
-    results, sessions = {}, {}
-    config: DictConfig | dict = some.job.config
-    ledger = some.voice.ledger
-    if config["sweep"]["fail_fast"] and ledger is not None and ledger.any_failed():
+    job, voice, pieces, _ = next(iter(cells.values()))
+    if job.config["sweep"]["fail_fast"] and voice.ledger is not None and voice.ledger.any_failed():
         return {number: cell.voice.left_out() for number, cell in cells.items()}
-    tracking = some.pieces["tracking"]
-    progress = SharedProgress(title, tracking.line_every) if tracking.progress else None
+    title = f"{title} ({job.choices.get('drift', 'custom')} on {job.choices.get('dataset', 'custom')})"
+    progress = SharedProgress(title, pieces["tracking"].line_every) if pieces["tracking"].progress else None
+    results: dict[int, float] = {}
+    sessions: dict[int, Session] = {}
     with contextlib.ExitStack() as open_folders:
-        for number, cell in cells.items():
+        for number, (job, voice, pieces, _) in cells.items():
             try:
-                open_folders.enter_context(cell.job.folder.lock())
-                sessions[number] = Session(
-                    cell.job, cell.pieces, cell.voice.say, cell.voice.detail, progress=progress and progress.share()
-                )
+                open_folders.enter_context(job.folder.lock())
+                share = progress and progress.share()
+                sessions[number] = Session(job, pieces, voice.say, voice.detail, progress=share)
             except Exception as error:
-                results[number] = _failed(cell, error)
+                results[number] = _failed(cells[number], error)
         try:
-            results |= _trained(cells, sessions, train_all, _way(settings, f"{title}, {len(sessions)} runs"))
+            return results | _trained(cells, sessions, _way(settings, f"{title}, {len(sessions)} runs"))
         finally:
             for session in sessions.values():
                 session.close()
-    return results
 
 
-def _trained(cells: dict[int, Cell], sessions: dict[int, Any], train_all: Any, way: Any) -> dict[int, float]:
+def _trained(cells: dict[int, Cell], sessions: dict[int, Any], way: Any) -> dict[int, float]:
     """Train the runs of the sessions, and bring each to its end as soon as it has one."""
+    from gmdwgf.training.loop import train_all
+
     results, interrupted, numbers = {}, False, list(sessions)
     for row, outcome in train_all([session.run for session in sessions.values()], way):
         cell, session = cells[numbers[row]], sessions[numbers[row]]

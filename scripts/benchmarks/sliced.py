@@ -6,10 +6,13 @@ python scripts/benchmarks/sliced.py
 import math
 
 import drifts
+import jax
+import jax.numpy as jnp
 import matplotlib.pyplot as plt
 from common import ROOT, median_times, table, write_table
 
 import gmdwgf
+from gmdwgf import slicing
 
 SIZES = (1024, 4096, 16384, 65536, 262144)
 ALL_PAIRS_UP_TO = 65536
@@ -37,8 +40,22 @@ def main() -> None:
         growth = [f"{times[name].median / (n * math.log2(n)) * 1e9:.3g} ns" for name in names[:1]]
         rows.append([n, *(times.get(name, "") for name in names), *ratios, *growth])
     header = ["n = m", *names, *(f"all pairs over {name}" for name in names[:2]), f"{names[0]}: time / n log2 n"]
-    write_table("sliced", [*table(header, rows), "", "![Time of the sliced drift](images/sliced.png)"])
+    write_table("sliced", [*table(header, rows), "", *profile(), "", "![Time of the sliced drift](images/sliced.png)"])
     draw(curves)
+
+
+def profile(n: int = 65536) -> list[str]:
+    """What a number costs in the pieces of one direction: sorting, and finding its place among the sorted."""
+    values = jax.random.normal(jax.random.key(0), (n,))
+    ordered = jnp.sort(values)
+    pieces = {
+        "sorted as floats": (jnp.sort, (values,)),
+        "sorted as whole numbers (used)": (slicing.in_order, (values,)),
+        "its place found by bisection (4 times a direction)": (jnp.searchsorted, (ordered, values)),
+    }
+    functions = {name: lambda f=jax.jit(f), a=a: f(*a) for name, (f, a) in pieces.items()}
+    times = median_times(functions, repeats=5)
+    return table(["a number, of 65536", "time"], [[name, f"{t.median / n * 1e9:.3g} ns"] for name, t in times.items()])
 
 
 def draw(curves: dict[str, dict[int, float]]) -> None:

@@ -93,6 +93,13 @@ def test_cells_that_diverge_or_are_refused_leave_their_group_alone(cli, tmp_path
     assert sorted(states(tmp_path / "runs").values()) == ["diverged", "done", "failed", "failed"]
 
 
+def test_a_run_that_is_asked_for_twice_is_run_once(cli):
+    cells = ["drift=kl", "training.checkpoint_every=4,8"]  # on which no number depends
+    code, out, err = cli("-m", *cells, "hydra/launcher=vectorized", *SMALL[:3], *SMALL[4:])
+    assert code == 0, err
+    assert "2 jobs: 1 done, 1 skipped" in out
+
+
 @pytest.mark.parametrize("setting", ["how=apart", "max_runs=0", "n_devices=two", "memory_gb=-1", "what=1"])
 def test_a_bad_setting_of_the_launcher_is_one_line(setting, cli):
     code, _, err = cli(*FOUR, "hydra/launcher=vectorized", f"hydra.launcher.{setting}")
