@@ -3,6 +3,7 @@
 python scripts/benchmarks/sliced.py
 """
 
+import functools
 import math
 
 import drifts
@@ -53,7 +54,7 @@ def profile(n: int = 65536) -> list[str]:
         "sorted as whole numbers (used)": (slicing.in_order, (values,)),
         "its place found by bisection (4 times a direction)": (jnp.searchsorted, (ordered, values)),
     }
-    functions = {name: lambda f=jax.jit(f), a=a: f(*a) for name, (f, a) in pieces.items()}
+    functions = {name: functools.partial(jax.jit(function), *given) for name, (function, given) in pieces.items()}
     times = median_times(functions, repeats=5)
     return table(["a number, of 65536", "time"], [[name, f"{t.median / n * 1e9:.3g} ns"] for name, t in times.items()])
 
