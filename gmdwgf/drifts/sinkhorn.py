@@ -50,7 +50,7 @@ class SinkhornDrift(StatelessDrift):
     particles (`at`), know only the whole clouds.
     Single precision: weights of the plan are exact to about 6e-8 L^2 / epsilon, L the largest distance of two points
     (costs of that size are rounded), which shows when a few points lie far out.
-    Memory: the solvers `newton` and `ott` keep n x m arrays; `streamed` keeps none and takes longer.
+    Memory: `newton` keeps n x m arrays, and so does `ott`; `streamed` keeps none and takes longer.
     Choose: masses of modes are wrong, or samples start far off: it carries mass over any distance. The default.
     Fails: a low `max_iters` makes it blind to far modes (watch `converged`); the largest sampling noise of all at
     small n.
