@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 
@@ -11,6 +12,7 @@ from gmdwgf.metrics.pictures import answers
 from gmdwgf.plots import grid_over, metric_curves, sample_strip, samples_over_target, save, velocity_on_grid
 from gmdwgf.plots.pictures import interpolations, nearest, nearest_training, picture_grid, picture_strip
 from gmdwgf.tracking import jsonl
+from gmdwgf.training import averages
 from gmdwgf.training.loop import Outcome, Run, velocity_field
 
 _N_COMPARED = 10_000
@@ -28,12 +30,12 @@ def draw_run(run: Run, outcome: Outcome, drift: str, title: str) -> list[Path]:
     records = jsonl.read(run.folder.metrics)
     snapshots = list(zip(steps.tolist(), x, strict=True))
     figures = {"curves": metric_curves(records, outcome.reference.floor, drift)}
-    if run.problem.target.pictures(y[:1]) is not None:
+    if run.problem.target.pictures(jnp.asarray(y[:1])) is not None:
         figures |= _pictures(run, outcome, snapshots, title)
     else:
         figures["samples"] = samples_over_target(x[-1], y, title, None if modes is None else modes.centres, drift)
         figures["strip"] = sample_strip(snapshots, y, drift)
-    if y.shape[1] == 2:
+    if y.shape[1] == 2 and run.problem.condition is None:
         grid = grid_over(y)
         v = jax.jit(velocity_field)(run.problem, outcome.state, grid.astype(y.dtype))
         figures["velocity"] = velocity_on_grid(grid, v, x[-1], y, title)
@@ -45,7 +47,7 @@ def draw_run(run: Run, outcome: Outcome, drift: str, title: str) -> list[Path]:
 
 def _pictures(run: Run, outcome: Outcome, snapshots: list, title: str) -> dict[str, Figure]:
     """Grid, strip, nearest training pictures and interpolations."""
-    target, params = run.problem.target, outcome.state.ema_params
+    target, params = run.problem.target, averages.of(run.problem.ema_decay, outcome.state.ema_params)
     generator: Any = run.problem.generator
     show = jax.jit(lambda target, points: target.pictures(points))
     x = snapshots[-1][1]
@@ -60,7 +62,7 @@ def _pictures(run: Run, outcome: Outcome, snapshots: list, title: str) -> dict[s
         if classifier is not None:
             found["features"] = nearest(*(answers(classifier, points)[0] for points in (some, training[:_N_COMPARED])))
         figures["nearest"] = nearest_training(show(target, some), all_pictures, found)
-    if hasattr(generator, "noise_dim") and not target.n_classes:
+    if hasattr(generator, "noise_dim") and run.problem.condition is None:
         z = np.random.default_rng(0).normal(size=(16, generator.noise_dim)).astype(x.dtype)
         figures["between"] = interpolations(lambda z: show(target, generator.apply(params, z)), z)
     return figures

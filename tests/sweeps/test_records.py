@@ -23,7 +23,7 @@ def test_why_is_one_line(tmp_path):
     make_run(tmp_path, "diverged", seed=1)
     make_run(tmp_path, "done", seed=2)
     whys = {run.state: run.why for run in read_runs(tmp_path)}
-    assert whys["failed"] == "OSError: [Errno 28] No space left on device"
+    assert whys["failed"] == "the disk is full; make room, then the same command goes on"
     assert whys["diverged"] == "position = 2e4 at step 100"
     assert whys["done"] == ""
 

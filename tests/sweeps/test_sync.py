@@ -60,14 +60,18 @@ def test_a_server_that_takes_calls_and_never_answers_costs_one_wait_for_all_runs
             except OSError:
                 return
 
-    threading.Thread(target=take, daemon=True).start()
+    taking = threading.Thread(target=take, daemon=True)
+    taking.start()
     monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
     monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
     jobs = [make_run(tmp_path, seed=seed) for seed in range(4)]
     began = time.monotonic()
     assert main(["sync", str(tmp_path), "--mode", "online", "--init-timeout", "2", "--finish-timeout", "2"]) == 0
     waited = time.monotonic() - began
-    silent.close()
+    silent.shutdown(socket.SHUT_RDWR)
+    taking.join()
+    for end in (silent, *(connection for connection, _ in held)):
+        end.close()
     assert held, "the server was never called"
     assert waited < 4 * 2, waited  # one wait a run would be more
     out = capsys.readouterr().out

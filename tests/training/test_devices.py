@@ -169,7 +169,7 @@ def test_a_batch_that_the_devices_cannot_share_is_refused_with_the_nearest(tmp_p
         (["devices.process=0"], "devices.coordinator=None: needs n_processes and process"),
         (
             ["training.field=local", "training.n_sub_batches=7"],
-            "training.batch_size=512: a local field cuts it into n_sub_batches=7 equal parts",
+            "training.batch_size=1024: a local field cuts it into n_sub_batches=7 equal parts",
         ),
     ],
 )
