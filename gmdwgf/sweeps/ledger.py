@@ -86,6 +86,10 @@ class Teller(Callback):
     def __reduce__(self):
         return Teller, ()  # workers are sent one, and have nothing to tell
 
+    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """A job by itself is no sweep that failed before in this process."""
+        Teller.n_failed = 0
+
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Open the ledger; repeat the lines of jobs whose own output goes to files."""
         Teller.n_failed = 0
