@@ -1,9 +1,15 @@
 """Shared by all tests: run-time shape checks, skewed clouds, and a way to run the command line."""
 
 import os
+import tempfile
+from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "8")  # for what is spread over a mesh; all else runs on the first
+# Workers, and the processes that tests start, share what they compile; so does the next run of the tests.
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(tempfile.gettempdir()) / "gmdwgf-tests-xla"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import jaxtyping
 
@@ -22,8 +28,6 @@ jaxtyping.install_import_hook([f"gmdwgf.{room}" for room in ARRAY_ROOMS], "beart
 
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 
 import jax
 import numpy as np
@@ -57,7 +61,6 @@ def clouds():
 def user_environment(home: Path) -> dict[str, str]:
     """The environment of a user whose home is `home`; compiled programs are shared between the tests."""
     environment = os.environ | {"HOME": str(home), "WANDB_MODE": "disabled", "COLUMNS": "200"}
-    environment.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(tempfile.gettempdir()) / "gmdwgf-tests-xla"))
     for name in ("HYDRA_FULL_ERROR", "JAX_NUM_CPU_DEVICES"):
         environment.pop(name, None)
     return environment
