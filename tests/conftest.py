@@ -6,10 +6,7 @@ from pathlib import Path
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("JAX_NUM_CPU_DEVICES", "8")  # for what is spread over a mesh; all else runs on the first
-# Workers, and the processes that tests start, share what they compile; so does the next run of the tests.
-os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(tempfile.gettempdir()) / "gmdwgf-tests-xla"))
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
-os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # thousands of small programs, each needed once
 
 import jaxtyping
 
@@ -34,6 +31,15 @@ import numpy as np
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def few_programs():
+    """Forget what is compiled when there is much of it: every program holds memory maps, of which a process has 65,530."""
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.is_file() and maps.read_bytes().count(b"\n") > 20_000:
+        jax.clear_caches()
 
 
 @pytest.fixture
@@ -61,6 +67,8 @@ def clouds():
 def user_environment(home: Path) -> dict[str, str]:
     """The environment of a user whose home is `home`; compiled programs are shared between the tests."""
     environment = os.environ | {"HOME": str(home), "WANDB_MODE": "disabled", "COLUMNS": "200"}
+    environment |= {"JAX_ENABLE_COMPILATION_CACHE": "true"}
+    environment.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(tempfile.gettempdir()) / "gmdwgf-tests-xla"))
     for name in ("HYDRA_FULL_ERROR", "JAX_NUM_CPU_DEVICES"):
         environment.pop(name, None)
     return environment

@@ -26,6 +26,7 @@ BAD_INPUT = {
     "zero batch": (["training.batch_size=0"], ["training.batch_size=0", "at least 1", "training.batch_size=1024"]),
     "fraction of a batch": (["training.batch_size=10.5"], ["training.batch_size=10.5", "whole number"]),
     "bad option": (["drift=kl", "drift.self_term=none"], ["drift.self_term=none", "leave_one_out"]),
+    "misspelt key behind a plus": (["+sed=3"], ["sed=3", "did you mean seed"]),
     "bad seed": (["seed=one"], ["seed=one", "whole number"]),
     "bad rate": (["optimizer.learning_rate=0"], ["optimizer.learning_rate=0", "greater than 0"]),
     "no array given": (["dataset=array"], ["dataset.path=null", "set dataset.path=", "[N d]"]),

@@ -16,6 +16,8 @@ GROUPS = [
         "training",
         "metrics",
         "tracking",
+        "condition",
+        "features",
         "preset",
         "experiment",
         "debug",
@@ -30,5 +32,6 @@ def test_every_config_composes_and_builds(group, name, tmp_path):
     overrides = [f"{group}={name}"] + ([f"dataset.path={tmp_path / 'points.npy'}"] if name == "array" else [])
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         cfg = compose("train", overrides=overrides)
-    for piece in ("dataset", "drift", "generator", "optimizer", "training", "metrics", "tracking"):
-        build(cfg[piece], piece)
+    for piece in ("dataset", "drift", "generator", "optimizer", "training", "metrics", "tracking", group):
+        if piece in cfg:
+            build(cfg[piece], piece)

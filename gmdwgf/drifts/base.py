@@ -118,6 +118,6 @@ class StatelessDrift(AbstractDrift):
         """Velocity `[k d]` at `at`, the particles `x` themselves by default."""
 
 
-def rms(v: Particles) -> Scalar:
+def rms(v: Float[Array, "... d"]) -> Scalar:
     """Root mean square length of the velocities, sqrt(mean_i |v_i|^2)."""
     return jnp.sqrt(jnp.mean(jnp.sum(v**2, axis=-1)))

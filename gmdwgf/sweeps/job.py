@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
-from gmdwgf.configuration import ConfigError, build
+from gmdwgf.configuration import ConfigError, build, unknown_name
 from gmdwgf.sweeps import folder as folders
 from gmdwgf.sweeps.identity import run_id, run_name
 
@@ -129,6 +129,7 @@ def rehearse(job: Job, voice: Any) -> float:
 
 def prepare(job: Job) -> dict[str, Any]:
     """Everything a job is made of, by config group; ConfigError for what cannot be used."""
+    _check_keys(job.config)
     seed_of(job.config)
     return _build(job.config, _PIECES)
 
@@ -180,6 +181,14 @@ def _problem(pieces: dict[str, Any]) -> Any:
     except FieldError as error:
         raise ConfigError(f"generator.{error.name}", error.value, error.fix) from error
     return problem
+
+
+def _check_keys(config: dict[str, Any]) -> None:
+    """Raise ConfigError for a top-level key that nothing reads: `+sed=3` would otherwise be a run of seed 0."""
+    known = ["seed", "paths", "sweep", *_PIECES, *_OPTIONAL]
+    for name, value in config.items():
+        if name not in known and not name.startswith("_"):
+            raise ConfigError(name, value, f"{unknown_name(name, known)} (a name that begins with _ is left alone)")
 
 
 def seed_of(config: dict[str, Any]) -> int:

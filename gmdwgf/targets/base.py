@@ -1,6 +1,9 @@
 """The protocol of a target."""
 
 import abc
+from typing import Any
+
+import numpy as np
 
 from gmdwgf.features.classifier import AbstractClassifier
 from gmdwgf.hyperparameters import Configurable
@@ -49,6 +52,19 @@ class AbstractTarget(Configurable):
     def classifier(self) -> AbstractClassifier | None:
         """The network that judges the points as pictures, where there is one."""
         return None
+
+    def feed(self) -> Any:
+        """Reader of the training rows of a target larger than memory (`targets.feed`); None where all of them are kept."""
+        return None
+
+    @property
+    def n_kept(self) -> int:
+        """How many training rows a target larger than memory keeps at a time."""
+        raise NotImplementedError(f"{type(self).__name__} keeps all its rows")
+
+    def refreshed(self, rows: np.ndarray, labels: np.ndarray | None) -> "AbstractTarget":
+        """The same target with other rows of its feed, `n_kept` of them; only where there is one."""
+        raise NotImplementedError(f"{type(self).__name__} keeps all its rows")
 
     def modes(self) -> tuple[Float[Array, "k d"], Weights] | None:
         """Centres `[k dim]` and masses `[k]` of the modes, where they are known."""

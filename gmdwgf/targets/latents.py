@@ -101,12 +101,15 @@ class ImageLatents(AbstractTarget):
         points = functools.partial(latent_files.split_moments, log_var=None, moments=file.moments)
         return points(rows.astype(np.float32)), points(held.astype(np.float32)), labels
 
-    def feed(self, seed: int, shard: int = 0, n_shards: int = 1) -> Feed | None:
-        """The rest of the file, for `refreshed`; None where all of it is kept."""
-        return Feed(self.source.path, seed, shard, n_shards, *self.source[1:]) if self.is_streamed else None
+    def feed(self) -> Feed | None:
+        return Feed(self.source.path, 0, 0, 1, *self.source[1:]) if self.is_streamed else None
+
+    @property
+    def n_kept(self) -> int:
+        return len(self.train)
 
     def refreshed(self, rows: np.ndarray, labels: np.ndarray | None) -> "ImageLatents":
-        """The same target with other training rows, as many and as they lie in the file; nothing is compiled anew."""
+        """As they lie in the file; nothing is compiled anew."""
         points = latent_files.split_moments(rows.astype(np.float32), None, self.source.moments)
         train, first = _by_class(points, labels, self.train.std is not None, self.n_classes)
         return eqx.tree_at(lambda target: (target.train, target.first), self, (train, first))

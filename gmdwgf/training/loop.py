@@ -36,8 +36,12 @@ def train_all(runs: Sequence[Run], make_stepper: MakeStepper = OneByOne) -> Iter
     if not begun:
         return
     members: dict[int, Member] = {row: member for row, (_, member, _) in enumerate(begun)}
+    for member in members.values():
+        member.renewed()
     problems, states = [member.run.problem for member in members.values()], [state for *_, state in begun]
-    stepper = make_stepper(problems, states, runs[0].plan.chunk_size)
+    is_streamed = any(member.window is not None for member in members.values())
+    one_by_one = OneByOne(problems, states, runs[0].plan.chunk_size) if is_streamed else None
+    stepper: Stepper = one_by_one or make_stepper(problems, states, runs[0].plan.chunk_size)
 
     def after(rows: list[int], deed: Callable[[int], None], *, stopping: bool = False) -> Iterator:
         """Let each run do its input and output; yields those that came to an end by it."""
@@ -66,6 +70,9 @@ def train_all(runs: Sequence[Run], make_stepper: MakeStepper = OneByOne) -> Iter
 
             def then(row: int, moves=moves, stopping=stopping) -> None:
                 members[row].moved(moves[row], functools.partial(stepper.state, row), stopping=stopping)
+                problem = members[row].renewed()
+                if problem is not None and one_by_one is not None:
+                    one_by_one.show(row, problem)
 
             yield from after(list(moves), then, stopping=stopping)
 

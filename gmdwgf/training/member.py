@@ -4,18 +4,21 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from gmdwgf.metrics.suite import MetricSuite, Reference
 from gmdwgf.sweeps.folder import RunFolder
+from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.tracking import Tracker, jsonl
 from gmdwgf.training import averages, devices, hosts
 from gmdwgf.training.checkpoints import Checkpoints, as_plain, as_state, digest
 from gmdwgf.training.plan import Problem, TrainingPlan
 from gmdwgf.training.snapshots import Snapshots
 from gmdwgf.training.state import TERMS, TrainState, initial_state, purpose
+from gmdwgf.training.window import Window
 from gmdwgf.typing import Key, Particles
 
 
@@ -56,12 +59,17 @@ class Member:
         self.run, self.reference = run, fixed_reference(run.suite, run.problem)
         self.checkpoints = Checkpoints(run.folder.checkpoints, run.say)
         self.snapshots = Snapshots(run.folder.samples, np.asarray(self.reference.y[: run.plan.n_snapshot]))
+        feed = run.problem.target.feed()
+        self.window = None if feed is None else Window(run.problem.target, feed, run.plan.refresh_every)
 
     def start(self) -> TrainState:
         """The state to go on from: the newest checkpoint's, or a fresh one."""
         run = self.run
         state, notes, self.resumed = _restored(run, self.checkpoints)
         self.step, self.diverged = int(state.step), bool(state.health.diverged)
+        if self.window is not None and "window" in notes:
+            self.window.restore(notes["window"])
+            self._show(self.window.target)
         kept = self.step if self.resumed else -1
         jsonl.truncate(run.folder.metrics, kept)
         self.snapshots.load(up_to=kept)
@@ -80,7 +88,8 @@ class Member:
     def next_stop(self) -> int:
         """The step up to which to train before the host looks again."""
         plan = self.run.plan
-        ahead = [(self.step // every + 1) * every for every in (plan.eval_every, plan.checkpoint_every)]
+        intervals = [plan.eval_every, plan.checkpoint_every, *([plan.refresh_every] if self.window else [])]
+        ahead = [(self.step // every + 1) * every for every in intervals]
         return min(*ahead, self.step + plan.chunk_size, plan.n_steps)
 
     def moved(self, to: Moved, state: Callable[[], TrainState], *, stopping: bool) -> None:
@@ -92,6 +101,15 @@ class Member:
             self.look(state(), to.logs)
         if self.ended or self.step % plan.checkpoint_every == 0 or stopping:
             self.save(state())
+
+    def renewed(self) -> Problem | None:
+        """The problem with other rows of its target, where it is time for them."""
+        target = self.window.at(self.step) if self.window is not None else None
+        return None if target is None else self._show(target)
+
+    def _show(self, target: AbstractTarget) -> Problem:
+        self.run = self.run._replace(problem=eqx.tree_at(lambda problem: problem.target, self.run.problem, target))
+        return self.run.problem
 
     def look(self, state: TrainState, logs: dict[str, float]) -> None:
         """Score samples of the averaged generator, and log the record."""
@@ -111,6 +129,7 @@ class Member:
         """Write a checkpoint."""
         if hosts.writes():
             notes = {"seconds": self.seconds, "best": self.best, "record": self.record}
+            notes |= {"window": self.window.notes()} if self.window else {}
             self.checkpoints.save(state, self.record["mmd2"], notes)
 
     def outcome(self, state: TrainState) -> Outcome:

@@ -31,6 +31,7 @@ class TrainingPlan(Configurable):
     divergence_radius: Scalar = real("data units: a particle beyond it ends the run as diverged", above=0)
     eval_every: int = count()
     checkpoint_every: int = count()
+    refresh_every: int = count()
     chunk_size: int = count()
     n_snapshot: int = count()
 

@@ -51,6 +51,10 @@ class OneByOne:
     def state(self, row: int) -> TrainState:
         return self.states[row]
 
+    def show(self, row: int, problem: Problem) -> None:
+        """Go on with a problem of the same structure, whose target shows other rows."""
+        self.problems[row] = problem
+
     def _chunk(self, row: int, state: TrainState, stop) -> tuple[TrainState, Moved]:
         began = time.perf_counter()
         state, last = train_chunk(self.problems[row], state, stop, chunk_size=self.chunk_size)

@@ -17,7 +17,13 @@ SETTINGS = {
 
 # Minutes of compilation that `make test-slow` spends: the laws that need most programs, on all but one drift a
 # family, and the second setting of a class that another YAML has.
-MANY_PROGRAMS = {"degenerate_clouds", "vmap_over_fields", "many_devices_equal_one", "single_precision"}
+MANY_PROGRAMS = {
+    "degenerate_clouds",
+    "vmap_over_fields",
+    "many_devices_equal_one",
+    "single_precision",
+    "streamed_equals_dense",
+}
 ONE_A_FAMILY = {"kl", "mmd", "deng", "sinkhorn", "sinkhorn_steps", "kale", "sum"}
 SECOND_SETTINGS = {"critic_w1"}
 

@@ -236,7 +236,9 @@ def test_two_batch_repels_each_half_by_the_other(n, cost, clouds, x64):
     np.testing.assert_allclose(got, np.concatenate(expected), atol=1e-9)
 
 
-@pytest.mark.parametrize(("n", "cost", "rho"), [(13, "half_squared", None), (12, "euclidean", 0.5)])
+@pytest.mark.parametrize(
+    ("n", "cost", "rho"), [(13, "half_squared", None), pytest.param(12, "euclidean", 0.5, marks=pytest.mark.slow)]
+)
 def test_two_batches_are_the_flow_of_three_costs_between_halves(n, cost, rho, clouds, x64):
     x, y = clouds[0][:n], clouds[1]
     drift = sinkhorn(epsilon=0.5, cost=cost, unbalanced=rho, self_term="two_batch")

@@ -105,7 +105,7 @@ def peak():  # kB; getrusage would count the memory of the process that started 
 
 target = ImageLatents(sys.argv[1], labels=False, posterior=True, scale=0.18215, held_out_fraction=0.01, split_seed=0,
                       moments=-1, max_resident=64e6)
-feed, draw, n_kept = target.feed(seed=0), jax.jit(lambda target, key: target.sample(key, 32)), len(target.train)
+feed, draw, n_kept = target.feed(), jax.jit(lambda target, key: target.sample(key, 32)), len(target.train)
 before, n_read = peak(), 0
 while feed.epoch == 0:
     target = target.refreshed(feed.next(n_kept), None)

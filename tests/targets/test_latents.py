@@ -111,7 +111,7 @@ def test_of_a_large_file_a_share_is_kept_and_refreshed_by_its_feed(large):
     target = made(large, posterior=False, labels=True, max_resident=KEPT)
     assert target.train.mean.shape[0] == 40
     held = set(which(target.held_out(jax.random.key(0), target.n_held_out)))
-    feed, seen = target.feed(seed=0), set()
+    feed, seen = target.feed(), set()
     draw = jax.jit(lambda t, key: t.sample_of(key, jnp.arange(200) % N_CLASSES))
     for _ in range(4):
         target = target.refreshed(*feed.next_labelled(40))
@@ -120,7 +120,7 @@ def test_of_a_large_file_a_share_is_kept_and_refreshed_by_its_feed(large):
         seen |= set(which(target.training_rows()))
     assert draw._cache_size() == 1
     assert seen == set(range(N)) - held
-    assert made(large).feed(seed=0) is None
+    assert made(large).feed() is None
 
 
 def test_a_large_archive_is_refused_since_it_cannot_be_read_in_parts(npz):

@@ -70,7 +70,14 @@ def test_guidance_negatives_repel_like_particles_of_their_weight(groups, x64):
 
 
 @pytest.mark.parametrize(
-    "name", ["kl", "mean_shift", "mmd", "sinkhorn", "sinkhorn_steps", "sinkhorn_proxy", "deng", "kale", "drmmd"]
+    "name",
+    [
+        *("kl", "mmd", "sinkhorn", "deng"),
+        *(
+            pytest.param(n, marks=pytest.mark.slow)
+            for n in ("mean_shift", "sinkhorn_steps", "sinkhorn_proxy", "kale", "drmmd")
+        ),
+    ],
 )
 def test_negatives_without_guidance_change_nothing(name, groups, x64):
     x, y, others = groups

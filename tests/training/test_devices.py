@@ -121,7 +121,9 @@ def start_processes(n, n_devices, cwd, *more):
     ]
 
 
-@pytest.mark.parametrize(("n", "n_devices"), [(2, 4), pytest.param(4, 2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ("n", "n_devices"), [pytest.param(2, 4, marks=pytest.mark.slow), pytest.param(4, 2, marks=pytest.mark.slow)]
+)
 def test_several_processes_make_the_run_of_one(n, n_devices, tmp_path, on_one_device):
     processes = start_processes(n, n_devices, tmp_path)
     outputs = [process.communicate(timeout=240) for process in processes]

@@ -119,6 +119,7 @@ def test_a_damaged_newest_checkpoint_falls_back_and_says_so(uninterrupted, tmp_p
 def test_two_processes_cannot_write_one_run(tmp_path):
     process = start(tmp_path)
     wait_for_checkpoint(tmp_path, 0, process)
+    process.send_signal(signal.SIGSTOP)  # else it may have ended before the second one has begun
     second = run_command(*COMMAND, cwd=tmp_path)
     process.kill()
     process.communicate()
