@@ -11,7 +11,8 @@ test: .venv/installed-dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 test-slow: .venv/installed-dev
-	$(BIN)/python -m pytest -m slow
+	JAX_DISABLE_MOST_OPTIMIZATIONS=false $(BIN)/python -m pytest -m slow
+	JAX_DISABLE_MOST_OPTIMIZATIONS=false $(BIN)/python -m pytest tests/drifts/test_laws.py
 
 # The sweep page in a real browser. Chromium and its driver are not installed for you: without them the tests say so and skip.
 test-browser: .venv/installed-dev
