@@ -69,7 +69,7 @@ def clouds():
 def user_environment(home: Path) -> dict[str, str]:
     """The environment of a user whose home is `home`; compiled programs are shared between the tests."""
     environment = os.environ | {"HOME": str(home), "WANDB_MODE": "disabled", "COLUMNS": "200"}
-    environment |= {"JAX_ENABLE_COMPILATION_CACHE": "true", "JAX_DISABLE_MOST_OPTIMIZATIONS": "false"}
+    environment |= {"JAX_ENABLE_COMPILATION_CACHE": "true"}
     environment.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(tempfile.gettempdir()) / "gmdwgf-tests-xla"))
     for name in ("HYDRA_FULL_ERROR", "JAX_NUM_CPU_DEVICES"):
         environment.pop(name, None)
