@@ -1,0 +1,117 @@
+"""What the experiments share: cells that are computed once, numbers with intervals, and the pages these are written into.
+
+An experiment is a folder with a `run.py` and a `README.md`. It cuts its work into *cells* (one training, one search); a
+cell that is done is kept under `runs/experiments/`, so that the same command, typed again after an interruption, goes on.
+"""
+
+import argparse
+import datetime
+import hashlib
+import json
+import os
+import platform
+import re
+import time
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from gmdwgf.plots.style import save
+
+ROOT = Path(__file__).resolve().parents[1]
+BEGIN, END = "<!-- numbers: written by run.py -->", "<!-- end of numbers -->"
+
+
+class Number(NamedTuple):
+    """A result: what was measured, and between what bounds a repetition is expected to lie."""
+
+    value: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.value:.3g} ({self.low:.2g} to {self.high:.2g})"
+
+
+def mean_of_seeds(values: Sequence[float]) -> Number:
+    """The mean over independent seeds, and its 95 % interval by Student's t; without bounds for fewer than two."""
+    from scipy.stats import t
+
+    x = np.asarray(values, float)
+    half = t.ppf(0.975, len(x) - 1) * x.std(ddof=1) / np.sqrt(len(x)) if len(x) > 1 else np.inf
+    return Number(float(x.mean()), float(x.mean() - half), float(x.mean() + half))
+
+
+def exact(value: float, tolerance: float = 1e-3) -> Number:
+    """A number without chance in it; other machines may differ by rounding, `tolerance` of it."""
+    return Number(float(value), float(value - abs(value) * tolerance), float(value + abs(value) * tolerance))
+
+
+class Experiment:
+    """One experiment: its folder, its preset, and its kept cells."""
+
+    def __init__(self, script: str, doc: str | None):
+        parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+        parser.add_argument("--preset", choices=("quick", "full"), default="quick", help="sizes: 2 CPU cores, or a GPU")
+        parser.add_argument("--out", type=Path, help="folder to write into, instead of the experiment's own")
+        arguments = parser.parse_args()
+        self.here = Path(script).resolve().parent
+        self.out = (arguments.out or self.here).resolve()
+        self.quick = arguments.preset == "quick"
+        self.cells = ROOT / "runs" / "experiments" / self.here.name / arguments.preset
+        self.started, self.n_cells = time.perf_counter(), 0
+
+    def cell(self, compute: Callable[..., Any], **fields: Any) -> Any:
+        """What `compute(**fields)` returns (numbers, lists, dictionaries of them), computed once and kept as JSON."""
+        name = json.dumps([compute.__name__, fields], sort_keys=True)
+        path = self.cells / f"{compute.__name__}-{hashlib.sha256(name.encode()).hexdigest()[:12]}.json"
+        self.n_cells += 1
+        if not path.is_file():
+            start = time.perf_counter()
+            answer = compute(**fields)
+            text = json.dumps({"cell": json.loads(name), "answer": answer, "seconds": time.perf_counter() - start})
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.with_suffix(".tmp").write_text(text)
+            os.replace(path.with_suffix(".tmp"), path)
+            words = ", ".join(f"{key}={value}" for key, value in fields.items())
+            spent, cell = time.perf_counter() - self.started, time.perf_counter() - start
+            print(f"{spent:5.0f} s  {compute.__name__}({words}) in {cell:.1f} s", flush=True)
+        return json.loads(path.read_text())["answer"]
+
+    def figure(self, name: str, figure: Figure) -> None:
+        """Write a figure into `figures/<name>.png`, 200 dots an inch."""
+        save(figure, self.out / "figures" / f"{name}.png")
+
+    def write(self, numbers: dict[str, Number], lines: Sequence[str]) -> None:
+        """Keep the numbers in `results.json`, and put `lines` and what made them between the marks of the README."""
+        kept = {name: [float(f"{x:.6g}") for x in number] for name, number in numbers.items()}
+        self.out.mkdir(parents=True, exist_ok=True)
+        rows = (f"  {json.dumps(name)}: {json.dumps(row, allow_nan=True)}" for name, row in sorted(kept.items()))
+        (self.out / "results.json").write_text("{\n" + ",\n".join(rows) + "\n}\n")
+        block = re.compile(re.escape(BEGIN) + ".*" + re.escape(END), re.DOTALL)
+        body = "\n".join([BEGIN, "", *lines, "", made_with(), "", END])
+        (self.out / "README.md").write_text(block.sub(lambda _: body, (self.here / "README.md").read_text()))
+        print(
+            f"{self.here.name}: {len(numbers)} numbers of {self.n_cells} cells, {time.perf_counter() - self.started:.0f} s"
+        )
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
+    """A Markdown table; the first column is words, the others are numbers."""
+    marks = ["---", *["--:"] * (len(head) - 1)]
+    return ["| " + " | ".join(map(str, row)) + " |" for row in (head, marks, *rows)]
+
+
+def made_with() -> str:
+    """The day, the machine and the versions."""
+    import jax
+
+    device = jax.devices()[0]
+    kind = platform.machine() if device.platform == "cpu" else device.device_kind
+    versions = ", ".join(f"{name} {version(name)}" for name in ("jax", "ott-jax"))
+    day = datetime.datetime.now(datetime.UTC).date()
+    return f"Made on {day}, {device.platform} ({kind}), Python {platform.python_version()}, {versions}."
