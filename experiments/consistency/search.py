@@ -1,14 +1,13 @@
 """Clouds at rest: starts, the search for a zero of the field, and what its Jacobian says of the flow near it."""
 
-import sys
 from collections.abc import Callable
 from functools import cache, partial
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from mixtures import GaussianMixture
 
 import gmdwgf
 from gmdwgf.drifts.base import AbstractDrift, rms
@@ -17,9 +16,6 @@ from gmdwgf.drifts.sinkhorn import SinkhornDrift
 from gmdwgf.metrics.mmd import energy
 from gmdwgf.pairwise import half_mmd2
 from gmdwgf.testing.structure import jacobian
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from mixtures import GaussianMixture  # noqa: E402
 
 jax.config.update("jax_enable_x64", True)
 
@@ -44,8 +40,8 @@ M = 40
 KINDS = ("one point", "few points", "one mode", "random", "spread")
 ETA = {"deng": 2.0, "deng, unmasked": 2.0, "sinkhorn_proxy": 1.0}
 """Step of the flow; 0.5 for the others. These are slower by the weights of their affinities."""
-AT_REST, FAR_AWAY = 1e-9, 12.0
-"""rms |V| of a cloud at rest; a particle beyond so many data units has escaped, and V vanishes for want of company."""
+AT_REST, STRANDED = 1e-9, 3.0
+"""rms |V| of a cloud at rest; a particle so many data units (6 H) from every target is stranded: kernels do not reach it."""
 
 
 def target_cloud(seed: int) -> jax.Array:
@@ -141,11 +137,12 @@ def flow(drift: AbstractDrift, starts: jax.Array, y: jax.Array, n_steps: int, et
 
 @jax.jit
 def examine(drift: AbstractDrift, clouds: jax.Array, y: jax.Array):
-    """rms |V|, energy distance to the targets, farthest coordinate and Jacobian of every cloud."""
+    """rms |V|, energy distance to the targets, distance of the most remote particle from them, Jacobian of every cloud."""
 
     def one(x):
         v_of = lambda x: field(drift, x, y)
-        return rms(v_of(x)), energy_distance(x, y), jnp.max(jnp.abs(x)), jacobian(v_of, x)
+        nearest = jnp.min(jnp.linalg.norm(x[:, None] - y, axis=-1), axis=1)
+        return rms(v_of(x)), energy_distance(x, y), jnp.max(nearest), jacobian(v_of, x)
 
     return each(drift)(one, clouds)
 
@@ -170,11 +167,11 @@ def search(drift: str, seed: int, n: int, n_each: int, n_steps: int, flow_steps:
 
 
 def described(drift: AbstractDrift, clouds: jax.Array, y: jax.Array) -> list[dict[str, Any]]:
-    """rms |V|, energy distance, largest coordinate and largest growth rate of every cloud, and the cloud."""
-    size, distance, extent, slopes = map(np.asarray, examine(drift, clouds, y))
+    """rms |V|, energy distance, the remotest particle's distance and largest growth rate of every cloud, and the cloud."""
+    size, distance, remote, slopes = map(np.asarray, examine(drift, clouds, y))
     rates = [np.linalg.eigvals(slope).real.max() if np.isfinite(slope).all() else np.inf for slope in slopes]
-    rows = zip(size, distance, extent, rates, np.round(np.asarray(clouds), 5), strict=True)
+    rows = zip(size, distance, remote, rates, np.round(np.asarray(clouds), 5), strict=True)
     return [
-        {"v": float(v), "distance": float(d), "extent": float(e), "rate": float(r), "cloud": cloud.tolist()}
+        {"v": float(v), "distance": float(d), "remote": float(e), "rate": float(r), "cloud": cloud.tolist()}
         for v, d, e, r, cloud in rows
     ]

@@ -26,13 +26,13 @@ def band(axes, x, numbers: list[Number], **style) -> None:
 @styled
 def gaussian(numbers: Results, names: Iterable[str], bandwidths: tuple[float, ...]) -> Figure:
     """Variance over the target's, by bandwidth, for every drift; n = 64."""
-    figure = Figure((COLUMN, 3.4), layout="constrained")
+    figure = Figure((COLUMN, 3.8), layout="constrained")
     axes = figure.subplots()
     axes.spines[["top", "right"]].set_visible(False)
-    seen: dict[str, int] = {}
+    seen: dict[str, int] = {}  # lines of one colour
     for name in names:
         drift = name.split(",")[0]
-        nth = seen[drift] = seen.get(drift, -1) + 1
+        nth = seen[colour_of(drift)] = seen.get(colour_of(drift), -1) + 1
         found = [numbers[f"gaussian {name} n=64 h={h:g}"] for h in bandwidths]
         style = {"color": colour_of(drift), "linestyle": DASHES[nth], "marker": "os^"[nth], "markersize": 3}
         band(axes, bandwidths, found, label=name, **style)
@@ -42,8 +42,7 @@ def gaussian(numbers: Results, names: Iterable[str], bandwidths: tuple[float, ..
     axes.set(xscale="log", xlabel="bandwidth h over the target's deviation", ylabel="variance reached / target's")
     axes.set_xticks(bandwidths, [f"{h:g}" for h in bandwidths])
     axes.minorticks_off()
-    legend_below(figure)
-    figure.legends[0].set_ncols(2)
+    figure.legend(loc="outside lower center", ncols=2)
     return figure
 
 
@@ -52,7 +51,7 @@ def deviations(numbers: Results, names: Iterable[str], lengths: tuple[float, ...
     """Distance from the mixture and variance within its left mode, by bandwidth: generators and flows."""
     figure = Figure((PAGE, 2.5), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
-    drawn = {left: ("w1", "W1 to the target"), middle: ("within", "variance in the left mode / target's")}
+    drawn = {left: ("w1", "W1 to the target"), middle: ("within", "left mode: variance / target's")}
     drawn[right] = ("left", "mass of the left mode")
     styles = drift_styles(["kl", "kl_wgf"])
     for axes, (measure, label) in drawn.items():
@@ -75,7 +74,7 @@ def deviations(numbers: Results, names: Iterable[str], lengths: tuple[float, ...
         axes.set(xscale="log", xlabel="bandwidth, data units", ylabel=label)
         axes.set_xticks(lengths, [f"{h:g}" for h in lengths])
         axes.minorticks_off()
-    left.set(yscale="log")
+    left.set(yscale="log", ylim=(0.01, 0.3))
     left.axhline(numbers["draws n=128 w1"].value, color=TARGET, linewidth=0.8, label="128 draws of the target")
     middle.axhline(1, color=TARGET, linewidth=0.8)
     right.axhline(0.65, color=TARGET, linewidth=0.8)

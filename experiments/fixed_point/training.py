@@ -1,13 +1,12 @@
 """Trainings of the experiment, several seeds as one program, and exact distances on the line to the target's law."""
 
-import sys
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from mixtures import GaussianMixture, on_the_line
 
 import gmdwgf
 from gmdwgf.configuration import build, load_node
@@ -16,9 +15,6 @@ from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.training.plan import Problem, make_problem
 from gmdwgf.training.state import TrainState, initial_state
 from gmdwgf.training.step import chunk
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from mixtures import GaussianMixture, on_the_line  # noqa: E402
 
 MIXTURE = on_the_line([0.65, 0.35], [-1.0, 1.2], [0.4, 0.25])
 OPTIMIZERS = {

@@ -3,10 +3,9 @@
 import sys
 from pathlib import Path
 
-from fields import DRIFTS, WITH_BANDWIDTH, H, compare
-from figures import by_bandwidth, figure_one
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from fields import DRIFTS, WITH_BANDWIDTH, H, compare  # noqa: E402
+from figures import by_bandwidth, figure_one  # noqa: E402
 from record import Experiment, Number, mean_of_seeds, table  # noqa: E402
 
 BANDWIDTHS = (0.1, 0.2, 0.3, 0.5, 0.8, 1.2)
