@@ -134,7 +134,7 @@ def lines_of(numbers: dict[str, Number]) -> list[str]:
     for name, h in BY_SIZE.items():
         tail = "" if h is None else f" h={h:g}"
         rows.append(
-            [f"`{name}`" + tail.replace("h=", ", h = "), *(cell(f"gaussian {name} n={n}{tail}") for n in SIZES)]
+            [f"`{name}`" + tail.replace(" h=", ", h = "), *(cell(f"gaussian {name} n={n}{tail}") for n in SIZES)]
         )
         if h is None:
             rows.append([f"`{name}`, theory", *(f"{theory(name, n, None):.3g}" for n in SIZES)])
