@@ -36,7 +36,7 @@ DRIFTS: dict[str, tuple[str, Any]] = {
 }
 """The config of each drift of the figure, and its fields at a length h."""
 
-WITH_BANDWIDTH = ("kl", "kl_wgf", "blob", "mean_shift", "deng", "sinkhorn_proxy", "sinkhorn", "mmd, Gaussian")
+WITH_BANDWIDTH = ("kl", "kl_wgf", "mean_shift", "deng", "sinkhorn_proxy", "sinkhorn", "mmd, Gaussian")
 
 
 def drift_at(name: str, h: float) -> AbstractDrift:
@@ -78,9 +78,11 @@ def quadrature(law: str, spacing: float, least: float) -> tuple[jax.Array, jax.A
 
 def population(name: str, h: float, at: jax.Array) -> jax.Array:
     """The field of a drift between the laws themselves, by quadrature: what its samples estimate."""
-    spacing = 0.1 if h < 0.25 else 0.2
     # Plans need few points and take long; densities are needed far out, where particles of the one law meet the other's tail.
-    least = 1e-5 if DRIFTS[name][0] == "sinkhorn" else 1e-12
+    if DRIFTS[name][0] == "sinkhorn":
+        spacing, least = (0.1 if h < 0.15 else 0.2), 1e-5
+    else:
+        spacing, least = 0.14, 1e-12
     (x, a), (y, b) = quadrature("Q", spacing, least), quadrature("P", spacing, least)
     return answer(drift_at(name, h), x, y, jax.random.key(9), at=at, x_weights=a, y_weights=b)
 
