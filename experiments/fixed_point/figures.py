@@ -75,6 +75,8 @@ def deviations(numbers: Results, names: Iterable[str], lengths: tuple[float, ...
         axes.set_xticks(lengths, [f"{h:g}" for h in lengths])
         axes.minorticks_off()
     left.set(yscale="log", ylim=(0.01, 0.3))
+    left.set_yticks((0.02, 0.05, 0.1, 0.2), ("0.02", "0.05", "0.1", "0.2"))
+    left.minorticks_off()
     left.axhline(numbers["draws n=128 w1"].value, color=TARGET, linewidth=0.8, label="128 draws of the target")
     middle.axhline(1, color=TARGET, linewidth=0.8)
     right.axhline(0.65, color=TARGET, linewidth=0.8)
