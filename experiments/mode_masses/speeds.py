@@ -63,22 +63,9 @@ def speeds(drift: str, fields: dict[str, Any], distances: Sequence[float], seeds
     return {name: {"speed": speed[k].tolist(), "rms": rms[k].tolist()} for name, k in parts.items()}
 
 
-STEPS = (0, 1, 3, 10, 30, 100, 300, 1000)
-"""Corrections of the Sinkhorn plans; 0 is the score difference."""
-
-
 def by_steps(n_iters: int) -> tuple[str, dict[str, Any]]:
     return "sinkhorn_steps", {"epsilon": SIGMA**2, "n_iters": n_iters}
 
 
 def by_scalings(n: int) -> tuple[str, dict[str, Any]]:
     return "sinkhorn_proxy", {"bandwidth": SIGMA, "ruiz_iters": n}
-
-
-RELEASED = {
-    "floor, rms": {"product_floor": 1e-6, "rms_normalise": True},
-    "floor, no rms": {"product_floor": 1e-6, "rms_normalise": False},
-    "no floor, rms": {"product_floor": 0.0, "rms_normalise": True},
-    "no floor, no rms": {"product_floor": 0.0, "rms_normalise": False},
-}
-"""The two switches of the released loss."""
