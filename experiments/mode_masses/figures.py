@@ -42,9 +42,7 @@ def speeds(cells: dict[str, Any], distances: list[float]) -> Figure:
     figure = Figure((PAGE, 3.6), layout="constrained")
     axes = figure.subplots(1, 2)
     mean = lambda name: np.array(cells[name]["mirrored"]["speed"]).mean(1)
-    plain = [
-        np.array(cells[name]["plain"]["speed"])[-1].std(ddof=1) for name, e in ENTRIES.items() if e.reach == "local"
-    ]
+    noise = np.array(cells["kl"]["plain"]["speed"])[-1].std(ddof=1)
     for side, reaches in zip(axes, (("local", "steps"), ("speed", "long")), strict=True):
         over_distance(side, distances)
         side.plot(distances, TRANSPORT * np.array(distances), color=INK, linestyle=":", label="exact transport")
@@ -53,7 +51,7 @@ def speeds(cells: dict[str, Any], distances: list[float]) -> Figure:
                 shown = np.where(mean(name) > LEAST, mean(name), np.nan)
                 side.plot(distances, shown, label=name, **style_of(name))
         bare(side, yscale="log")
-    axes[0].axhspan(LEAST / 2, max(plain), color=TARGET, alpha=0.3, linewidth=0, label="noise of plain clouds, 1 sd")
+    axes[0].axhspan(LEAST / 2, noise, color=TARGET, alpha=0.3, linewidth=0, label="one plain pair, kl: 1 sd")
     axes[0].set(ylabel="speed of the over-full mode", ylim=(LEAST / 2, 10), title="local")
     axes[1].set(ylim=(0.1, 10), title="long range")
     legend_below(figure)
@@ -87,14 +85,15 @@ def plans(steps: dict[str, Any], scalings: dict[str, Any], distances: list[float
 
 @styled
 def released(cells: dict[str, Any], distances: list[float]) -> Figure:
-    """The four switch positions: speed of plain clouds in data units and in RMS drifts, with 95 % bands of the mean."""
+    """The switches: speed of mirrored clouds in data units, and of plain ones in RMS drifts with 95 % bands of the mean."""
     figure = Figure((PAGE, 2.7), layout="constrained")
     left, right = figure.subplots(1, 2)
     for name, cell in cells.items():
         has_floor, has_rms = "floor" in name, "rms" in name
         drawn = {"color": colour_of("deng" if has_floor else "kl"), "linestyle": "-" if has_rms else (0, (4, 1.5))}
         speed, size = (np.array(cell["plain"][key]) for key in ("speed", "rms"))
-        left.plot(distances, np.abs(speed.mean(1)), label=name, marker="o", markersize=2.5, **drawn)
+        alone = np.array(cell["mirrored"]["speed"]).mean(1)
+        left.plot(distances, alone, label=name, marker="o", markersize=2.5, **drawn)
         numbers = [mean_of_seeds(row) for row in speed / size]
         right.plot(distances, [number.value for number in numbers], marker="o", markersize=2.5, **drawn)
         bounds = [number.low for number in numbers], [number.high for number in numbers]
@@ -103,8 +102,8 @@ def released(cells: dict[str, Any], distances: list[float]) -> Figure:
     right.axhline(0, color=TARGET, linewidth=0.8)
     for axes in (left, right):
         over_distance(axes, distances)
-    bare(left, yscale="log", ylabel="|speed of the over-full mode|")
-    bare(right, ylabel="speed in RMS drifts")
+    bare(left, yscale="log", ylabel="speed of the over-full mode", title="mirrored")
+    bare(right, ylabel="speed in RMS drifts", title="plain")
     legend_below(figure)
     return figure
 

@@ -20,12 +20,13 @@ CORRECTIONS = [0, 1, 3, 10, 30, 100, 300]
 
 def sizes(quick: bool) -> dict[str, dict]:
     """Sizes of the parts."""
-    some = {"distances": SHORT, "seeds": 3 if quick else 8}
+    seeds = {"distances": SHORT, "seeds": 3 if quick else 8}
+    network = (400, 200, 64) if quick else (4000, 2000, 256)
     return {
         "speeds": {"distances": DISTANCES, "seeds": 8 if quick else 32},
         "plans": {"distances": DISTANCES, "seeds": 3 if quick else 16},
-        "particles": some | {"n_steps": 200 if quick else 2000},
-        "networks": some | {"n_steps": 400 if quick else 4000, "width": 64 if quick else 256},
+        "particles": seeds | {"n_steps": 200 if quick else 2000},
+        "networks": seeds | dict(zip(("n_steps", "flow_steps", "width"), network, strict=True)),
     }
 
 

@@ -1,5 +1,6 @@
 """From cells to the numbers of results.json and the tables of the README."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -60,19 +61,23 @@ def released(cells: dict[str, Any], distances: list[float]) -> tuple[dict[str, r
     return found, record.table(head, rows)
 
 
-def after(cells: dict[str, Any], kind: str, names: tuple[str, ...], distances: list[float]) -> tuple[dict, list[str]]:
-    """Mass errors at the end, of particles or networks."""
+def after(cells: dict[str, Any], kind: str, names: Sequence[str], distances: list[float]) -> tuple[dict, list[str]]:
+    """Mass errors at the end, of particles or networks, and of the samples of networks that were let go as particles."""
     found, rows = {}, []
+    heads = {"right": "mass error", "near": "near"} | ({"freed": "samples let go"} if kind == "network" else {})
     for name in names:
-        error = np.abs(np.array(cells[name]["right"])[:, :, -1] - 0.5)
-        near = np.array(cells[name]["near"])[:, :, -1]
-        numbers = [record.mean_of_seeds(row) for row in error]
-        found |= {
-            f"{kind}, {name}, mass error, L = {L / SIGMA:g} sigma": n for L, n in zip(distances, numbers, strict=True)
-        }
-        rows.append([f"`{name}`", *map(str, numbers), *(f"{row.mean():.2f}" for row in near)])
-    where = [f"L = {L / SIGMA:g} σ" for L in distances]
-    return found, record.table([kind, *(f"mass error, {w}" for w in where), *(f"near, {w}" for w in where)], rows)
+        row: list[Any] = [f"`{name}`"]
+        for key, words in heads.items():
+            ends = np.array(cells[name][key])[:, :, -1]
+            numbers = [record.mean_of_seeds(seeds if key == "near" else np.abs(seeds - 0.5)) for seeds in ends]
+            found |= {
+                f"{kind}, {name}, {words}, L = {L / SIGMA:g} sigma": number
+                for L, number in zip(distances, numbers, strict=True)
+            }
+            row += [f"{number.value:.2f}" if key == "near" else str(number) for number in numbers]
+        rows.append(row)
+    head = [kind, *(f"{words}, {L / SIGMA:g} σ" for words in heads.values() for L in distances)]
+    return found, record.table(head, rows)
 
 
 def pages(

@@ -40,7 +40,7 @@ DRMMD = {
 
 DRMMD["mmd"] = ("mmd", {"kernel": "gaussian", "bandwidth": BANDWIDTH}, 0.2)
 RIESZ = {f"riesz {r:g}": ("mmd", {"kernel": "riesz", "exponent": r}, 0.05) for r in (0.5, 1.0, 1.5)}
-RIESZ["sliced"] = ("sliced_mmd", {"n_projections": 64}, 0.05)
+RIESZ["sliced"] = ("sliced_mmd", {"n_projections": 32}, 0.05)
 RIESZ["gaussian"] = ("mmd", {"kernel": "gaussian", "bandwidth": BANDWIDTH}, 0.2)
 
 
@@ -93,18 +93,13 @@ def measure(experiment: record.Experiment, sizes: Sizes) -> dict[str, Any]:
 
 
 def rows(cells: dict[str, Any]) -> list[Row]:
-    end = {name: record.mean_of_seeds([run[-1] for run in cells[name]["w2"]]) for name in [*DRMMD, *RIESZ]}
-    found = [
-        Row(
-            CHEN,
-            f"{name}, three rings: W2 at the end, below that of MMD",
-            end[name],
-            "W2",
-            end[name].high < end["mmd"].low,
-        )
-        for name in list(DRMMD)[:-1]
-    ]
-    found.append(Row(CHEN, "mmd with the same kernel: W2 at the end", end["mmd"], "W2", True))
+    end = {name: record.mean_of_seeds([run[-1] for run in cells[name]["w2"]]) for name in RIESZ}
+    found = []
+    for name in list(DRMMD)[:-1]:
+        pairs = zip(cells[name]["w2"], cells["mmd"]["w2"], strict=True)
+        ratio = record.mean_of_seeds([run[-1] / other[-1] for run, other in pairs])
+        says = f"{name}, three rings: W2 at the end over that of MMD with the same kernel, below 1"
+        found.append(Row(CHEN, says, ratio, "ratio", ratio.high < 1))
     for name in list(RIESZ)[:-1]:
         says = f"{name}: from a point 5 away the flow finds the rings (W2)"
         found.append(Row(HERTRICH, says, end[name], "W2", end[name].high < 0.15))
