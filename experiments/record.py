@@ -83,8 +83,16 @@ class Experiment:
         return json.loads(path.read_text())["answer"]
 
     def figure(self, name: str, figure: Figure) -> None:
-        """Write a figure into `figures/<name>.png`, 200 dots an inch."""
-        save(figure, self.out / "figures" / f"{name}.png")
+        """Write a figure into `figures/<name>.png`, 200 dots an inch and in 256 colours, so that it stays small."""
+        from PIL import Image
+
+        path = self.out / "figures" / f"{name}.png"
+        save(figure, path)
+        with Image.open(path) as drawn:
+            smaller = drawn.convert("RGB").resize(
+                (drawn.width * 2 // 3, drawn.height * 2 // 3), Image.Resampling.LANCZOS
+            )
+        smaller.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(path, optimize=True)
 
     def write(self, numbers: dict[str, Number], lines: Sequence[str]) -> None:
         """Keep the numbers in `results.json`, and put `lines` and what made them between the marks of the README."""

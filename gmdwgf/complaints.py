@@ -81,7 +81,8 @@ def _value(key: str, arguments: list[str]) -> str:
 
 def _defaults(arguments: list[str]) -> DictConfig | None:
     """The config with the chosen groups and nothing else changed; None when even those do not compose."""
-    chosen = [argument for argument in arguments if argument.split("=", 1)[0] in _groups() and "," not in argument]
+    # Of a swept group the first: it is the one that an error stopped at.
+    chosen = [argument.split(",")[0] for argument in arguments if argument.split("=", 1)[0] in _groups()]
     GlobalHydra.instance().clear()
     try:
         OverridesParser.create().parse_overrides(chosen)

@@ -28,12 +28,39 @@ def accept_sweep(arguments: list[str]) -> list[str]:
         arguments = [
             argument for argument in arguments if not argument.startswith(("hydra/launcher=", "hydra.launcher."))
         ]
+    if {"-m", "--multirun"} & set(arguments):
+        arguments = _beside_swept_groups(arguments)
     named = any(argument.startswith("sweep.name=") for argument in arguments)
     if named or not {"-m", "--multirun"} & set(arguments):
         return arguments
     from gmdwgf.sweeps.ledger import sweep_name
 
     return [*arguments, f"sweep.name={sweep_name(arguments)}"]
+
+
+def _beside_swept_groups(arguments: list[str]) -> list[str]:
+    """One value for a field of a swept group (`drift=kl,blob drift.bandwidth=0.5`) as a sweep over that one value.
+
+    Hydra composes a config without what is swept first, and would look for the field in the group's default.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import HydraException
+
+    swept = "|".join(
+        re.escape(argument.split("=")[0]) for argument in arguments if re.match(r"[a-z_]+=.*[,(*]", argument)
+    )
+    of_them = re.compile(rf"\+{{0,2}}({swept})\.[^=]+=.")
+    if not swept or not any(map(of_them.match, arguments)):
+        return arguments
+    parser = OverridesParser.create()
+
+    def alone(argument: str) -> bool:
+        try:
+            return bool(of_them.match(argument)) and not parser.parse_override(argument).is_sweep_override()
+        except HydraException:  # which Hydra will say better
+            return False
+
+    return [re.sub("=(.*)", r"=choice(\1)", argument) if alone(argument) else argument for argument in arguments]
 
 
 @hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="train")
@@ -83,7 +110,8 @@ _set_by_us = False
 def cli() -> None:
     """Entry point: every message to the user is one line; a traceback is kept in the run folder."""
     global _set_by_us
-    sys.argv[1:] = accept_sweep(accept_plus(sys.argv[1:]))
+    typed = accept_plus(sys.argv[1:])
+    sys.argv[1:] = accept_sweep(typed)
     if not wants_tracebacks():
         _set_by_us, os.environ["HYDRA_FULL_ERROR"] = True, "1"  # Hydra then raises its errors instead of printing them
     try:
@@ -91,7 +119,7 @@ def cli() -> None:
     except Exception as error:
         if wants_tracebacks():
             raise
-        sys.exit(complain(error, sys.argv[1:], None))
+        sys.exit(complain(error, typed, None))
     except KeyboardInterrupt:
         print("gmdwgf: stopped; the same command goes on from the last checkpoints", file=sys.stderr)  # noqa: T201
         sys.exit(130)

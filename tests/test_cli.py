@@ -107,6 +107,16 @@ def test_a_bad_cell_does_not_stop_the_others(cli, tmp_path):
     assert OmegaConf.load(failed.parent / "config.yaml").drift.bandwidth == -1
 
 
+def test_one_value_for_a_field_that_the_swept_drifts_have_and_the_default_has_not(cli, capsys):
+    code, out, err = cli("-m", "+drift=kl,blob", "drift.bandwidth=0.5", "--dry")
+    assert code == 0, err
+    assert "drift=kl drift.bandwidth=0.5: would run" in out
+    assert "2 jobs: 2 would run" in out
+    code, _, err = cli("-m", "+drift=kl,blob", "drift.bandwith=0.5", "--dry")
+    assert code == 2
+    assert err.startswith("gmdwgf: drift.bandwith=0.5: unknown; did you mean bandwidth?")
+
+
 def test_a_diverged_run_is_a_result(cli, tmp_path):
     code, out, err = cli("drift=mmd", "training.divergence_radius=0.5", *TINY)
     assert code == 0, err

@@ -16,8 +16,9 @@ class KLDrift(StatelessDrift):
     a smoothed KL, whose true flow is the drift `kl_wgf`. Blind to the relative mass of modes further apart than a few
     bandwidths. The member of the family `mean_shift` with the Gaussian kernel, under its own name.
     Units: `bandwidth` h in data units, the standard deviation of the kernel; v in data units.
-    Self term: `keep` includes the particle itself (exactly zero on identical clouds), `leave_one_out` leaves it out,
-    `two_batch` uses the other half of the batch.
+    Self term: `keep` includes the particle itself (exactly zero on identical clouds) and so narrows the law that is learnt
+    where a batch has few points within h; `leave_one_out` leaves it out and does not; `two_batch` uses the other half of
+    the batch, an estimate of half as many points that widens the law (all measured in experiments/fixed_point).
     Choose: the plainest drift, to compare others with; data of one length scale, near the first samples.
     Fails: h below the distance to the data sends all samples to one mode, h above the spacing of modes blurs them;
     far modes keep their masses; a lump of particles that meets no pull stays one (unstable, so noise opens it).

@@ -126,20 +126,28 @@ def judge(classifier: Any, y: Targets, bandwidths: Float[Array, " h"]) -> Judged
     return Judged(classifier, features, centre, unit, class_shares(logits), within_y)
 
 
-def picture_metrics(x: Particles, judged: Judged, bandwidths: Float[Array, " h"]) -> dict[str, float]:
-    """The metrics of the pictures of `x` `[n d]`, by the names of `METRICS`; `bandwidths` in units of the features."""
-    features, scores = _compared(x, judged, bandwidths)
+def picture_metrics(
+    x: Particles, judged: Judged, bandwidths: Float[Array, " h"], labels: Int[Array, " n"] | None = None
+) -> dict[str, float]:
+    """The metrics of the pictures of `x` `[n d]`, by the names of `METRICS`; `bandwidths` in units of the features.
+
+    With `labels`, the classes that were asked for, also how often the classifier agrees.
+    """
+    features, scores = _compared(x, judged, bandwidths, labels)
     fd = frechet_distance(moments(features), moments(judged.features)) if len(x) > 1 else math.nan
     return {"digits_fd": fd} | {name: float(score) for name, score in jax.device_get(scores).items()}
 
 
 @jax.jit
-def _compared(x: Particles, judged: Judged, bandwidths: Float[Array, " h"]) -> tuple[Array, dict[str, Scalar]]:
+def _compared(
+    x: Particles, judged: Judged, bandwidths: Float[Array, " h"], labels: Int[Array, " n"] | None
+) -> tuple[Array, dict[str, Scalar]]:
     features, logits = answers(judged.classifier, x)
     features = (features - judged.centre) / judged.unit
     distances = mmd2(scoring_kernels(bandwidths), features, judged.features, judged.within_y)
     precision, recall = precision_recall(features, judged.features)
-    return features, {
+    of_labels = {} if labels is None else {"class_accuracy": class_accuracy(labels, logits)}
+    return features, of_labels | {
         "feature_mmd2": distances["mmd2"],
         "feature_energy": distances["energy_distance"],
         "precision": precision,

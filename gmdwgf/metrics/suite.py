@@ -12,13 +12,22 @@ from jaxtyping import Array, Float
 from gmdwgf.hyperparameters import Configurable, count, reals
 from gmdwgf.metrics.mmd import mean_over_distinct_pairs, mmd2, scoring_kernels
 from gmdwgf.metrics.modes import Modes, mode_counts, mode_metrics
-from gmdwgf.metrics.pictures import Judged, judge, picture_metrics
+from gmdwgf.metrics.pictures import Judged, answers, class_accuracy, judge, picture_metrics
 from gmdwgf.metrics.table import METRICS
 from gmdwgf.metrics.wasserstein import exact_w2, random_directions, sliced_w2, sorted_projections
 from gmdwgf.typing import Key, Particles, Scalar, Targets
 
 _OF_MODES = ("near", "covered", "n_modes", "mass_min", "mass_max")
-_OF_PICTURES = ("digits_fd", "precision", "recall", "feature_mmd2", "feature_energy", "class_tv", "confidence")
+_OF_PICTURES = (
+    "digits_fd",
+    "precision",
+    "recall",
+    "feature_mmd2",
+    "feature_energy",
+    "class_tv",
+    "class_accuracy",
+    "confidence",
+)
 _COUNTS = ("covered", "n_modes")
 
 
@@ -33,6 +42,7 @@ class Target(Protocol):
     def modes(self) -> tuple[Array, Array] | None: ...
     def mode_radius(self) -> Scalar | float | None: ...
     def classifier(self) -> Any: ...
+    def labelled_held_out(self) -> tuple[Targets, Array] | None: ...
 
 
 class Floor(NamedTuple):
@@ -91,7 +101,8 @@ class MetricSuite(Configurable):
         classifier = target.classifier()
         judged = None if classifier is None else judge(classifier, y, self.bandwidths)
         reference = Reference(y, within_y, directions, y_sorted, modes, judged, floor={})
-        return reference._replace(floor=self._floor(target, key_floor, n or self.n_samples, reference))
+        floor = self._floor(target, key_floor, n or self.n_samples, reference)
+        return reference._replace(floor=floor | _accuracy_on_data(target))
 
     def _floor(self, target: Target, key: Key, n: int, reference: Reference) -> dict[str, Floor]:
         clouds = _fresh_clouds(target, jax.random.split(key, self.n_floor_draws), n)
@@ -99,22 +110,25 @@ class MetricSuite(Configurable):
         by_name = {name: np.array([score[name] for score in scores], float) for name in scores[0]}
         return {name: Floor(float(s.mean()), float(s.std(ddof=1))) for name, s in by_name.items()}
 
-    def evaluate(self, x: Particles | np.ndarray, reference: Reference) -> dict[str, float]:
+    def evaluate(
+        self, x: Particles | np.ndarray, reference: Reference, labels: Array | None = None
+    ) -> dict[str, float]:
         """Every metric of the cloud `x` `[n d]`, as Python numbers; of modes and pictures only where the target has them.
 
         n is free. `w2` pairs the first min(n, m, n_assignment) rows of `x` and of the held-out points, so the rows
         should be in no particular order. All values are NaN if any number in `x` is not finite; `mmd2` and
-        `energy_distance` are NaN if there is only one row.
+        `energy_distance` are NaN if there is only one row. `labels` `[n]` are the classes that were asked for.
         """
         x = _checked(x, reference)
         absent = (_OF_MODES if reference.modes is None else ()) + (_OF_PICTURES if reference.judged is None else ())
+        absent += ("class_accuracy",) if labels is None else ()
         names = [name for name in METRICS if name not in absent]
         on_host = np.asarray(x)
         if not np.isfinite(on_host).all():
             return dict.fromkeys(names, math.nan)
         # Dispatched first, so that the device works while the host solves the assignment.
         on_device = _device_metrics(self.bandwidths, x, reference._replace(judged=None, floor={}))
-        of_pictures = {} if reference.judged is None else picture_metrics(x, reference.judged, self.bandwidths)
+        of_pictures = {} if reference.judged is None else picture_metrics(x, reference.judged, self.bandwidths, labels)
         n = min(len(on_host), len(reference.y), self.n_assignment)
         values = {"w2": exact_w2(on_host[:n], np.asarray(reference.y[:n])), **jax.device_get(on_device), **of_pictures}
         return {name: int(values[name]) if name in _COUNTS else float(values[name]) for name in names}
@@ -139,6 +153,16 @@ def _fresh_clouds(target: Target, keys: Array, n: int) -> list:
     firsts = [np.sort(np.unique(cloud, axis=0, return_index=True)[1]) for cloud in clouds]
     n_common = min(n, *(len(first) for first in firsts))
     return [cloud[first[:n_common]] for cloud, first in zip(clouds, firsts, strict=True)]
+
+
+def _accuracy_on_data(target: Target) -> dict[str, Floor]:
+    """Share of the held-out pictures that the classifier takes for their own class, with its binomial deviation."""
+    classifier, labelled = target.classifier(), target.labelled_held_out()
+    if classifier is None or labelled is None:
+        return {}
+    points, labels = labelled
+    share = float(class_accuracy(labels, answers(classifier, points)[1]))
+    return {"class_accuracy": Floor(share, math.sqrt(share * (1 - share) / len(labels)))}
 
 
 @eqx.filter_jit

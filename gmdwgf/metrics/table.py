@@ -29,6 +29,7 @@ METRICS: dict[str, Metric] = {
     "precision": Metric("precision", "share", "higher", "pictures within reach of held-out ones, by 3 nearest neighbours"),
     "recall": Metric("recall", "share", "higher", "held-out pictures within reach of generated ones, by 3 nearest neighbours"),
     "class_tv": Metric("class distance", "share", "lower", "total variation between shares of classes, by the classifier"),
+    "class_accuracy": Metric("class accuracy", "share", "higher", "pictures that the classifier takes for the class asked for"),
     "confidence": Metric("confidence", "probability", "neither", "mean of the classifier's probability for its answer"),
 }
 # fmt: on

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from gmdwgf.plots.samples import thinned
-from gmdwgf.plots.style import COLUMN, PAGE, empty_panel, styled
+from gmdwgf.plots.style import COLUMN, PAGE, TARGET, colour_of, empty_panel, legend_below, styled
 
 _GAP = 2
 """Pixels between pictures."""
@@ -127,6 +127,20 @@ def nearest_training(
             if neighbours is not None:
                 axes.set_xlabel(f"{neighbours.ratio[k]:.2f}", labelpad=1)
         row[0].set_ylabel(name if neighbours is None else f"nearest in\n{name}")
+    return figure
+
+
+@styled
+def class_histogram(shares: ArrayLike, data_shares: ArrayLike, drift: str = "") -> Figure:
+    """Shares of the classes `[c]` among generated pictures, as the classifier sees them, beside those of held-out data."""
+    figure = Figure((COLUMN, 1.9), layout="constrained")
+    axes = figure.subplots()
+    places = np.arange(len(np.asarray(shares)))
+    axes.bar(places - 0.2, data_shares, 0.4, color=TARGET, label="held-out data")
+    axes.bar(places + 0.2, shares, 0.4, color=colour_of(drift), label="generated")
+    axes.set(xlabel="class, by the classifier", ylabel="share", xticks=places)
+    axes.spines[["top", "right"]].set_visible(False)
+    legend_below(figure)
     return figure
 
 

@@ -8,9 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 
-from gmdwgf.metrics.pictures import answers
+from gmdwgf.metrics.pictures import answers, class_shares
 from gmdwgf.plots import grid_over, metric_curves, sample_strip, samples_over_target, save, velocity_on_grid
-from gmdwgf.plots.pictures import interpolations, nearest, nearest_training, picture_grid, picture_strip
+from gmdwgf.plots.pictures import (
+    class_histogram,
+    interpolations,
+    nearest,
+    nearest_training,
+    picture_grid,
+    picture_strip,
+)
 from gmdwgf.tracking import jsonl
 from gmdwgf.training import averages
 from gmdwgf.training.loop import Outcome, Run, velocity_field
@@ -31,7 +38,7 @@ def draw_run(run: Run, outcome: Outcome, drift: str, title: str) -> list[Path]:
     snapshots = list(zip(steps.tolist(), x, strict=True))
     figures = {"curves": metric_curves(records, outcome.reference.floor, drift)}
     if run.problem.target.pictures(jnp.asarray(y[:1])) is not None:
-        figures |= _pictures(run, outcome, snapshots, title)
+        figures |= _pictures(run, outcome, snapshots, title, drift)
     else:
         figures["samples"] = samples_over_target(x[-1], y, title, None if modes is None else modes.centres, drift)
         figures["strip"] = sample_strip(snapshots, y, drift)
@@ -45,17 +52,20 @@ def draw_run(run: Run, outcome: Outcome, drift: str, title: str) -> list[Path]:
     return paths
 
 
-def _pictures(run: Run, outcome: Outcome, snapshots: list, title: str) -> dict[str, Figure]:
-    """Grid, strip, nearest training pictures and interpolations."""
+def _pictures(run: Run, outcome: Outcome, snapshots: list, title: str, drift: str) -> dict[str, Figure]:
+    """Grid (a row a class where classes are asked for), strip, classes, nearest training pictures and interpolations."""
     target, params = run.problem.target, averages.of(run.problem.ema_decay, outcome.state.ema_params)
     generator: Any = run.problem.generator
     show = jax.jit(lambda target, points: target.pictures(points))
     x = snapshots[-1][1]
+    asked = run.problem.evaluation(len(x[:100]))
     figures = {
-        "samples": picture_grid(show(target, x[:100]), title),
+        "samples": picture_grid(show(target, x[:100]), title, None if asked is None else asked.label),
         "strip": picture_strip([(step, show(target, points[:16])) for step, points in snapshots]),
     }
-    training, classifier = target.training_rows(), target.classifier()
+    training, classifier, judged = target.training_rows(), target.classifier(), outcome.reference.judged
+    if judged is not None and np.isfinite(x).all():
+        figures["classes"] = class_histogram(class_shares(answers(classifier, x)[1]), judged.shares, drift)
     if training is not None and np.isfinite(x[:12]).all():
         some, all_pictures = x[:12], show(target, training[:_N_COMPARED])
         found = {"pixels": nearest(show(target, some), all_pictures)}

@@ -44,6 +44,10 @@ class AbstractTarget(Configurable):
         """A training point of each of the classes `labels`, `[n dim]`, fresh for every key; only where there are classes."""
         raise NotImplementedError(f"{type(self).__name__} has no classes")
 
+    def labelled_held_out(self) -> tuple[Targets, Int[Array, " m"]] | None:
+        """Points never trained on and their labels, where there are classes and such points are known."""
+        return None
+
     def pictures(self, points: Targets) -> Float[Array, "m height width channels"] | None:
         """The pictures that points `[m dim]` stand for, with values in 0..1, where points are pictures or their latents."""
         del points

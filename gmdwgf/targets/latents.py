@@ -57,6 +57,8 @@ class ImageLatents(AbstractTarget):
     held: Rows
     first: Int[Array, " k"]
     """Training rows of class k are `first[k]` to `first[k + 1]`; empty where there are no classes."""
+    held_labels: Int[Array, " m"]
+    """Classes of the held-out rows; empty where there are no classes."""
     weights: Any
     """Of decoder and classifier, where the latents are those of the shipped encoder."""
     latent_shape: tuple[int, ...] = eqx.field(static=True)
@@ -83,23 +85,28 @@ class ImageLatents(AbstractTarget):
         self.scale, self.latent_shape, self.weights = scale, file.shape, _weights(file)
         self.is_streamed = 4 * file.rows.size > max_resident
         if self.is_streamed:
-            train, held, train_labels = self._streamed(file, int(max_resident) // (4 * file.rows[0].size))
+            train, held, train_labels, held_labels = self._streamed(file, int(max_resident) // (4 * file.rows[0].size))
         else:
             train_rows, held_rows = _split(file, held_out_fraction, split_seed)
             train, held = file.points(train_rows), file.points(held_rows)
-            train_labels = None if file.labels is None else file.labels[train_rows]
+            train_labels, held_labels = (
+                None if file.labels is None else file.labels[rows] for rows in (train_rows, held_rows)
+            )
         self.held = _rows(held, posterior)
         n_classes = int(file.labels.max()) + 1 if labels and file.labels is not None else 0
+        self.held_labels = jnp.asarray(held_labels if n_classes else [], int)
         self.train, self.first = _by_class(train, train_labels, posterior, n_classes)
 
-    def _streamed(self, file: latent_files.LatentFile, n_kept: int) -> tuple[Any, Any, np.ndarray | None]:
-        """The first rows to train on, the rows held out, and the labels of the former."""
+    def _streamed(
+        self, file: latent_files.LatentFile, n_kept: int
+    ) -> tuple[Any, Any, np.ndarray | None, np.ndarray | None]:
+        """The first rows to train on, the rows held out, and the labels of both."""
         if file.path.suffix == ".npz":
             raise FieldError("path", file.path, "is larger than max_resident; only a .npy file can be read in parts")
         feed = Feed(self.source.path, 0, 0, 1, *self.source[1:])
-        (rows, labels), (held, _) = feed.next_labelled(n_kept), feed.held_out(n_kept)
+        (rows, labels), (held, held_labels) = feed.next_labelled(n_kept), feed.held_out(n_kept)
         points = functools.partial(latent_files.split_moments, log_var=None, moments=file.moments)
-        return points(rows.astype(np.float32)), points(held.astype(np.float32)), labels
+        return points(rows.astype(np.float32)), points(held.astype(np.float32)), labels, held_labels
 
     def feed(self) -> Feed | None:
         return Feed(self.source.path, 0, 0, 1, *self.source[1:]) if self.is_streamed else None
@@ -142,6 +149,9 @@ class ImageLatents(AbstractTarget):
         key_row, key_noise = jax.random.split(key)
         first, end = self.first[labels], self.first[labels + 1]
         return self.scale * self.train.at(jax.random.randint(key_row, labels.shape, first, end), key_noise)
+
+    def labelled_held_out(self) -> tuple[Targets, Int[Array, " m"]] | None:
+        return (self.scale * self.held.mean, self.held_labels) if self.n_classes else None
 
     def classifier(self) -> AbstractClassifier | None:
         return None if self.weights is None else DigitFeatures(self.scale, self.weights)

@@ -115,9 +115,11 @@ class Member:
         """Score samples of the averaged generator, and log the record."""
         run, n_samples = self.run, self.run.suite.n_samples
         n, scores, clouds = max(n_samples, run.plan.n_snapshot), {}, []
+        asked = run.problem.evaluation(n_samples)
+        labels = None if asked is None else asked.label
         for suffix, params in averages.by_suffix(run.problem.ema_decay, state.ema_params).items():
             clouds.append(np.asarray(evaluation_samples(run.problem, params, run.key, n)))
-            values = run.suite.evaluate(clouds[-1][:n_samples], self.reference)
+            values = run.suite.evaluate(clouds[-1][:n_samples], self.reference, labels)
             scores |= {name + suffix: value for name, value in values.items()}
         x, self.record = clouds[0], {"step": self.step, "seconds": self.seconds, **scores, **logs}
         if scores["mmd2"] < self.best["mmd2"]:

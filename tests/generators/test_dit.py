@@ -102,6 +102,7 @@ def test_noise_styles_label_and_guidance_all_matter(conditional):
         assert np.abs(changed - base).max() > 1e-4
 
 
+@pytest.mark.slow
 def test_twenty_steps_learn_a_picture_for_each_class():
     generator = dit()
     params = fresh(generator)

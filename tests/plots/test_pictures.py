@@ -52,6 +52,11 @@ def test_a_strip_shows_the_first_pictures_of_growing_steps():
     assert [text.get_text() for text in figure.axes[2].texts] == ["diverged"]
 
 
+def test_the_histogram_has_a_bar_a_class_and_law():
+    (axes,) = pictures.class_histogram([0.5, 0.2, 0.3], [0.4, 0.4, 0.2], "kl").axes
+    assert [bar.get_height() for bar in axes.patches] == [0.4, 0.4, 0.2, 0.5, 0.2, 0.3]
+
+
 def test_the_nearest_row_and_its_ratio_are_those_of_a_slow_loop():
     rng = np.random.default_rng(0)
     x, y = 50 + rng.normal(size=(7, 2, 3)), 50 + rng.normal(size=(11, 2, 3))

@@ -1,11 +1,12 @@
 """Digits by class, with guidance, in features: composed as a user would, and gone through with shapes alone or for a few steps."""
 
+import jax
 import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 
 import gmdwgf
-from gmdwgf.configuration import ConfigError, config_dir
+from gmdwgf.configuration import ConfigError, build, config_dir, load_node
 from gmdwgf.sweeps import job as jobs
 
 DIGITS = [
@@ -14,7 +15,7 @@ DIGITS = [
     "debug=tiny",
     "training.batch_size=60",
     "devices.n=1",
-    "drift=sinkhorn_steps",
+    "drift=kl",
 ]
 TINY = [
     "generator.width=16",
@@ -61,4 +62,22 @@ def test_a_conditional_run_with_guidance_ends_with_its_figures(tmp_path):
     job = job_of(tmp_path, "condition=classes", "condition.guidance=velocity")
     assert jobs.carry_out(job, str, str)["status"] == "done"
     assert {path.stem for path in job.folder.figures.iterdir()} >= {"samples", "strip", "curves"}
-    assert np.isfinite(gmdwgf.load_run(job.folder.path).samples).all()
+    run = gmdwgf.load_run(job.folder.path)
+    assert np.isfinite(run.samples).all()
+    assert 0 <= run.records[-1]["class_accuracy"] < 0.6  # four steps teach no class
+
+
+def test_the_classifier_agrees_with_the_labels_of_held_out_pictures_and_not_with_others():
+    target, suite = gmdwgf.load_target("image_latents", labels=True), load_suite()
+    reference = suite.prepare(target, jax.random.key(0))
+    points, labels = target.labelled_held_out()
+    assert 0.9 < reference.floor["class_accuracy"].mean < 1
+    assert reference.floor["class_accuracy"].sd == pytest.approx(0.007, abs=0.002)
+    agrees = suite.evaluate(points[:128], reference, labels[:128])["class_accuracy"]
+    assert agrees == pytest.approx(reference.floor["class_accuracy"].mean, abs=0.08)
+    assert suite.evaluate(points[:128], reference, (labels[:128] + 1) % 10)["class_accuracy"] < 0.1
+    assert "class_accuracy" not in suite.evaluate(points[:128], reference)
+
+
+def load_suite():
+    return build(load_node("metrics", "default", {"n_samples": 128, "n_assignment": 32, "n_floor_draws": 2}), "metrics")

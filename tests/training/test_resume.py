@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import gmdwgf
+from gmdwgf.features import latent_files
 from tests.conftest import gmdwgf as run_command, user_environment
 from tests.training.common import same_bits
 
@@ -38,9 +39,9 @@ def folder_of(cwd):
     return folder
 
 
-def start(cwd):
+def start(cwd, command=COMMAND):
     return subprocess.Popen(
-        [sys.executable, "-m", "gmdwgf.train", *COMMAND],
+        [sys.executable, "-m", "gmdwgf.train", *command],
         cwd=cwd,
         env=user_environment(cwd),
         stdout=subprocess.PIPE,
@@ -76,6 +77,35 @@ def test_killed_and_typed_again_equals_never_killed(uninterrupted, tmp_path):
     assert same_bits(resumed.params, whole.params)
     assert without_clock(resumed.records) == without_clock(whole.records)
     np.testing.assert_array_equal(resumed.samples, whole.samples)
+
+
+@pytest.mark.slow
+def test_classes_features_averages_and_a_share_of_a_file_come_back_after_a_kill(tmp_path):
+    rng, n = np.random.default_rng(0), 60_000
+    labels = rng.integers(0, 10, n)
+    latent_files.write(
+        tmp_path / "latents.npy", (rng.normal(size=(n, 8)) + labels[:, None]).astype(np.float32), labels=labels
+    )
+    command = ["dataset=image_latents", f"dataset.path={tmp_path}/latents.npy", "dataset.max_resident=160000"]
+    command += ["dataset.labels=true", "condition=classes", "condition.guidance=negatives", "drift=deng"]
+    command += ["features=identity", "features.scale=running", "training.ema_decay=[0.9,0.99]"]
+    command += ["training.refresh_every=7", "debug=tiny", "training.batch_size=60", "training.n_steps=60"]
+    command += ["training.eval_every=20", "training.checkpoint_every=10", "tracking.wandb.mode=disabled"]
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for cwd in (whole, killed):
+        cwd.mkdir()
+    assert run_command(*command, cwd=whole).returncode == 0
+    process = start(killed, command)
+    wait_for_checkpoint(killed, 30, process)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    done = run_command(*command, cwd=killed)
+    assert done.returncode == 0, done.stderr
+    assert "resuming at step" in done.stdout
+    for decay in (0.9, 0.99):
+        resumed, expected = (gmdwgf.load_run(folder_of(cwd), ema_decay=decay) for cwd in (killed, whole))
+        assert same_bits(resumed.params, expected.params)
+    assert without_clock(resumed.records) == without_clock(expected.records)
 
 
 def test_control_c_saves_and_says_how_to_go_on(uninterrupted, tmp_path):

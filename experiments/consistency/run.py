@@ -1,0 +1,129 @@
+"""Is V = 0 only at p = q? Search small clouds for other places of rest, and ask whether the flow stays there."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from figures import distances, gallery  # noqa: E402
+from record import Experiment, Number, exact, mean_of_seeds, table  # noqa: E402
+from search import AT_REST, DRIFTS, KINDS, STRANDED, search  # noqa: E402
+
+MEASURES = {
+    "rest": "at rest",
+    "far": "at rest, far",
+    "far_stable": "at rest, far, stable",
+    "flow_stable": "flow: ends stable",
+    "flow_far_stable": "flow: stable and far",
+    "flow_far": "flow: far",
+    "flow_stranded": "flow: stranded",
+    "flow_worst": "flow: largest distance",
+}
+SLOW = {
+    "kl_wgf": {"n_each": 2},
+    "sinkhorn": {"n_each": 2, "flow_steps": 500},
+    "sliced_wasserstein": {"n_each": 2, "n_steps": 20, "flow_steps": 500},
+}
+"""Sizes of the quick preset for the drifts that cost most."""
+STABLE = 1e-6
+"""Largest real part of an eigenvalue of dV/dx up to which a cloud counts as stable: rounding, not growth."""
+
+
+def at_rest(cell: dict[str, Any], seed: int, way: str) -> list[dict[str, Any]]:
+    """The clouds of a cell at which the field vanishes and whose particles have kept company."""
+    return [
+        one
+        | {
+            "stable": one["rate"] <= STABLE,
+            "far": one["distance"] > cell["far"],
+            "seed": seed,
+            "kind": kind,
+            "way": way,
+        }
+        for one, kind in zip(cell[way], cell["kinds"], strict=True)
+        if one["v"] < AT_REST and one["remote"] < STRANDED
+    ]
+
+
+def of_drift(experiment: Experiment, name: str, seeds: range, sizes: dict[str, int]):
+    """Shares of a drift over the target clouds, and all clouds at rest that were found."""
+    shares: dict[str, list[float]] = {key: [] for key in MEASURES}
+    everything: list[dict[str, Any]] = []
+    for seed in seeds:
+        cell = experiment.cell(search, drift=name, seed=seed, **sizes)
+        n = len(cell["kinds"])
+        found, kept = at_rest(cell, seed, "search"), at_rest(cell, seed, "flow")
+        shares["rest"].append(len(found) / n)
+        shares["far"].append(sum(one["far"] for one in found) / n)
+        shares["far_stable"].append(sum(one["far"] and one["stable"] for one in found) / n)
+        shares["flow_stranded"].append(sum(one["remote"] >= STRANDED for one in cell["flow"]) / n)
+        shares["flow_stable"].append(sum(one["stable"] for one in kept) / n)
+        shares["flow_far_stable"].append(sum(one["far"] and one["stable"] for one in kept) / n)
+        shares["flow_far"].append(sum(distance > cell["far"] for distance in cell["flow_distance"]) / n)
+        shares["flow_worst"].append(max(cell["flow_distance"]))
+        everything += found + kept
+    return {f"{name} {key}": share(values) for key, values in shares.items()}, everything
+
+
+def share(values: list[float]) -> Number:
+    """The mean over the target clouds; the interval of a share ends at 0 and at 1, that of a distance at 0."""
+    mean, low, high = mean_of_seeds(values)
+    return Number(mean, max(low, 0.0), min(high, 1.0) if max(values) <= 1 else high)
+
+
+def chosen(clouds: list[dict[str, Any]]) -> dict[str, Any] | None:
+    """Of the clouds far from the target a stable one if there is any, the farthest of them."""
+    far = [cloud for cloud in clouds if cloud["far"]]
+    return max(far, key=lambda cloud: (cloud["stable"], cloud["distance"]), default=None)
+
+
+def by_kind(found: dict[str, list[dict[str, Any]]], n_each: dict[str, int]):
+    """Head and rows: of the starts of each kind, how many searches end at rest and far, and how many of these are stable."""
+    rows = []
+    for name, clouds in found.items():
+        row: list[Any] = [f"`{name}`", n_each[name]]
+        for kind in KINDS:
+            far = [one for one in clouds if one["kind"] == kind and one["far"] and one["way"] == "search"]
+            row.append(f"{len(far)} ({sum(one['stable'] for one in far)})")
+        rows.append(row)
+    return ("drift", "starts of each", *KINDS), rows
+
+
+def main() -> None:
+    experiment = Experiment(__file__, __doc__)
+    quick = {"n": 16, "n_each": 4, "n_steps": 60, "flow_steps": 2000}
+    sizes = quick if experiment.quick else {"n": 24, "n_each": 16, "n_steps": 150, "flow_steps": 20_000}
+    seeds = range(5 if experiment.quick else 10)
+    numbers: dict[str, Number] = {}
+    found: dict[str, list[dict[str, Any]]] = {}
+    for name in DRIFTS:
+        shares, found[name] = of_drift(
+            experiment, name, seeds, sizes | (SLOW.get(name, {}) if experiment.quick else {})
+        )
+        numbers |= shares
+    distances_of_far = [experiment.cell(search, drift="kl", seed=seed, **sizes)["far"] for seed in seeds]
+    numbers["far"] = mean_of_seeds(distances_of_far)
+    for name, clouds in found.items():
+        rates = [one["rate"] for one in clouds if one["far"] and one["way"] == "search"]
+        numbers |= {f"{name} least rate": exact(min(rates), 0.1)} if rates else {}
+    n_of = {name: (sizes | SLOW.get(name, {}) if experiment.quick else sizes)["n_each"] for name in DRIFTS}
+    rows = [
+        [f"`{name}`", n_of[name] * len(KINDS), *(str(numbers[f"{name} {key}"]) for key in MEASURES)] for name in DRIFTS
+    ]
+    lines = [
+        f"Shares of the starts, and the largest energy distance at the end of the flow: means over {len(seeds)} target "
+        f"clouds with 95 % intervals; n = {sizes['n']}; far: energy distance above {numbers['far'].value:.3g}.",
+        "",
+        *table(("drift", "starts", *MEASURES.values()), rows),
+        "",
+        "Searches that end at rest and far, by kind of start (in brackets: stable):",
+        "",
+        *table(*by_kind(found, {name: len(seeds) * n for name, n in n_of.items()})),
+    ]
+    experiment.figure("clouds", gallery({name: chosen(clouds) for name, clouds in found.items()}))
+    experiment.figure("distances", distances(found, numbers["far"].value))
+    experiment.write(numbers, lines)
+
+
+if __name__ == "__main__":
+    main()
