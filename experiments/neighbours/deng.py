@@ -54,14 +54,13 @@ def rows(cells: dict[str, Any]) -> list[Row]:
     for name in TARGETS:
         floor, error = cells[name]["floor"]["w2"][0], last(cells[name], "w2")
         says = f"Algorithm 2, tau = 0.05, learns the {name.replace('_', ' ')} (W2; data against data {floor:.2g})"
-        found.append(Row(PAPER, says, error, "W2", error.low < 2 * floor))
+        found.append(Row(PAPER, says, error, "W2", error.high < 2 * floor))
     for name in STARTS:
         least = record.mean_of_seeds(cells["starts"][name])
         says = f"two modes, start {name}: no collapse (share on the lighter mode, due 0.5)"
-        found.append(Row(PAPER, says, least, "mass", least.value > 0.25))
-    single = min((last(cells["taus"][name], "mmd2") for name in list(TAUS)[:3]), key=lambda n: n.value)
-    several = last(cells["taus"]["all three"], "mmd2")
-    ratio = [b[-1] / single.value for b in cells["taus"]["all three"]["mmd2"]]
-    says = "three temperatures together are no worse than the best one (MMD², checkerboard, ratio; FID in the paper)"
-    found.append(Row(PAPER, says, record.mean_of_seeds(ratio), "ratio", several.low <= single.high))
+        found.append(Row(PAPER, says, least, "mass", least.low > 0.25))
+    best = min((last(cells["taus"][name], "mmd2") for name in list(TAUS)[:3]), key=lambda number: number.value)
+    ratio = record.mean_of_seeds([run[-1] / best.value for run in cells["taus"]["all three"]["mmd2"]])
+    says = "three temperatures are no worse than the best one (MMD² over its, checkerboard; FID in the paper)"
+    found.append(Row(PAPER, says, ratio, "ratio", ratio.value <= 1))
     return found
