@@ -1,0 +1,93 @@
+"""What the papers' modules share: sizes, targets, runs with their scores, and rows of the table."""
+
+import functools
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import record
+import short_runs
+
+import gmdwgf
+from gmdwgf.configuration import build, load_node
+from gmdwgf.metrics.suite import MetricSuite, Reference
+from gmdwgf.schedules import Exponential
+from gmdwgf.targets.base import AbstractTarget
+
+N_SHOWN = 400
+"""Samples that are kept of the first seed, for the figures."""
+
+
+class Sizes(NamedTuple):
+    """How much is trained."""
+
+    width: int
+    batch: int
+    n_steps: int
+    seeds: int
+    particle_steps: int
+
+
+QUICK, FULL = Sizes(128, 256, 1000, 3, 1000), Sizes(256, 2048, 2000, 5, 10000)
+
+
+class Row(NamedTuple):
+    """A statement of a paper, and what was measured of it here."""
+
+    paper: str
+    statement: str
+    measured: record.Number
+    unit: str
+    reproduced: bool
+
+
+@functools.cache
+def suite() -> MetricSuite:
+    """The package's metrics, on fewer points."""
+    return build(
+        load_node("metrics", "default", {"n_samples": 1000, "n_assignment": 500, "n_floor_draws": 4}), "metrics"
+    )
+
+
+def scored(x: np.ndarray, reference: Reference) -> dict[str, Any]:
+    """Scores of samples `[seeds marks n d]`: `[seed][mark]` by metric, and samples of the first seed at the last mark."""
+    scores = [[suite().evaluate(cloud, reference) for cloud in run] for run in x]
+    found: dict[str, Any] = {name: [[score[name] for score in run] for run in scores] for name in scores[0][0]}
+    found["masses"] = [suite().mode_masses(run[-1], reference) for run in x]
+    found["samples"] = np.round(x[0, -1, :N_SHOWN], 3).tolist()
+    found["floor"] = {name: list(floor) for name, floor in reference.floor.items()}
+    return found
+
+
+def reference_of(target: AbstractTarget) -> Reference:
+    return suite().prepare(target, jax.random.key(99))
+
+
+def train(
+    dataset: str,
+    target: dict[str, Any],
+    drift: str,
+    fields: dict[str, Any],
+    sizes: list[int],
+    rate: float = 1e-3,
+    marks: int = 1,
+    annealed: list[float] | None = None,
+) -> dict[str, Any]:
+    """Networks trained from `sizes.seeds` seeds, scored at `marks` evenly spaced steps.
+
+    `annealed`: the bandwidth falls from the first to the second value over the first four fifths of the steps.
+    """
+    size, law = Sizes(*sizes), gmdwgf.load_target(dataset, **target)
+    schedules = {}
+    if annealed:
+        schedules["bandwidth"] = Exponential(start=annealed[0], end=annealed[1], n_steps=0.8 * size.n_steps)
+    asked = {"width": size.width, "batch": size.batch, "n_steps": size.n_steps, "rate": rate, "decay": "cosine"}
+    problem = short_runs.training(law, gmdwgf.load_drift(drift, **fields), schedules=schedules, **asked)
+    steps = np.arange(1, marks + 1) * (size.n_steps // marks)
+    x = short_runs.samples_of(problem, jax.random.split(jax.random.key(0), size.seeds), steps, 1000)
+    return scored(x, reference_of(law))
+
+
+def last(cell: dict[str, Any], metric: str) -> record.Number:
+    """A metric at the end, over the seeds."""
+    return record.mean_of_seeds([run[-1] for run in cell[metric]])

@@ -1,0 +1,97 @@
+"""Flows and short trainings of the package, for the experiments: several starts in one compiled program, samples on the way."""
+
+import functools
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gmdwgf.configuration import build, load_node
+from gmdwgf.drifts.base import AbstractDrift
+from gmdwgf.generators.mlp import MLPGenerator
+from gmdwgf.generators.particles import ParticlesGenerator
+from gmdwgf.optimizers import SGD, Adam, RateSchedule
+from gmdwgf.targets.base import AbstractTarget
+from gmdwgf.training.plan import Problem, make_problem
+from gmdwgf.training.state import initial_state
+from gmdwgf.training.step import chunk
+from gmdwgf.typing import Array
+
+
+def flow(
+    target: AbstractTarget,
+    drift: AbstractDrift,
+    *,
+    n: int,
+    n_steps: int,
+    eta: float,
+    n_targets: int | None = None,
+    init_scale: float = 1.0,
+) -> Problem:
+    """`n` free particles and explicit Euler steps x <- x + eta v, with fresh targets at each step."""
+    constant = RateSchedule(decay="constant", warmup_fraction=0.0, final_fraction=1.0)
+    euler = SGD(learning_rate=0.5, momentum=0.0, clip_norm=1e30, schedule=constant)
+    plan = _plan(n_steps=n_steps, batch_size=n, n_targets=n_targets or n, eta=eta)
+    return make_problem(target, drift, ParticlesGenerator(init_scale=init_scale), euler, plan)
+
+
+def training(
+    target: AbstractTarget,
+    drift: AbstractDrift,
+    *,
+    width: int,
+    batch: int,
+    n_steps: int,
+    rate: float = 1e-3,
+    decay: str = "constant",
+    schedules: dict[str, Any] | None = None,
+) -> Problem:
+    """The perceptron 32 -> width x 3 -> d with SiLU, and Adam, as in the demonstration of Deng et al. (2026)."""
+    generator = MLPGenerator(noise_dim=32, width=width, depth=3, activation="silu")
+    schedule = RateSchedule(decay=decay, warmup_fraction=0.0, final_fraction=1.0 if decay == "constant" else 0.0)
+    numbers = {"b1": 0.9, "b2": 0.999, "eps": 1e-8, "weight_decay": 0.0, "clip_norm": 1e6}
+    adam = Adam(learning_rate=rate, schedule=schedule, **numbers)
+    plan = _plan(n_steps=n_steps, batch_size=batch, n_targets=batch, eta=1.0)
+    return make_problem(target, drift, generator, adam, plan, schedules)
+
+
+def _plan(**numbers: Any) -> Any:
+    """The default plan with other numbers; the samples of a run are those of its last parameters, without an average."""
+    return build(load_node("training", "default", {"ema_decay": 0.0} | numbers), "training")
+
+
+def samples_of(problem: Problem, keys: Array, marks: Array, n: int, params: Any = None) -> np.ndarray:
+    """Samples `[runs marks n d]` of one run a key, at the steps `marks` (evenly spaced, the first may be 0).
+
+    `params`, with a leading axis of runs, are the starts; without them each run starts from its key. Samples of a run that
+    diverged are NaN.
+    """
+    gap = int(marks[1] - marks[0]) if len(marks) > 1 else int(marks[0])
+    return np.asarray(_run(problem, keys, params, jnp.asarray(marks), n=n, gap=gap)[0])
+
+
+def trained(problem: Problem, keys: Array, n_steps: int) -> Any:
+    """The parameters after `n_steps`, with a leading axis of runs: one for each key."""
+    return _run(problem, keys, None, jnp.asarray([n_steps]), n=1, gap=n_steps)[1]
+
+
+@functools.partial(jax.jit, static_argnames=("n", "gap"))
+def _run(problem: Problem, keys: Array, params: Any, marks: Array, *, n: int, gap: int) -> tuple[Array, Any]:
+    def one(started):
+        key, start = started
+        state = initial_state(problem, key)
+        if start is not None:
+            state = eqx.tree_at(lambda s: (s.params, s.ema_params), state, (start, start))
+
+        def until(state, mark):
+            state, _ = chunk(problem, state, mark, chunk_size=gap)
+            x = problem.generator.sample(state.params, jax.random.fold_in(key, 7), n)
+            return state, jnp.where(state.health.diverged, jnp.nan, x)
+
+        state, x = jax.lax.scan(until, state, marks)
+        return x, state.params
+
+    # One after another: side by side, every run would wait for the one whose solver needs the most iterations.
+    return jax.lax.map(one, (keys, params))
