@@ -1,0 +1,169 @@
+"""Like for like: every drift with its best and its median setting, for equal samples and for equal time; the size of the
+batch; and a transport drift that hands over to a local one. `python experiments/compare/run.py [--preset quick|full]`.
+"""
+
+import statistics
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import figures as figures
+import record
+from choice import Held, held_out, measured_seconds, ranks
+from contenders import ARENAS, CONTENDERS, VARIANTS, handed_over, name_of, trained
+from record import Number, mean_of_seeds
+
+BATCHES = (64, 128, 256, 512)
+FLOORS = ("sinkhorn, two batches", "sinkhorn, one batch", "kl", "kl, two batches", "deng")
+FIRST, FOLLOWERS, FRACTIONS = "sinkhorn, two batches", ("deng", "kl"), (0.25, 0.5, 0.75)
+
+
+class Comparison:
+    """The cells of the experiment and the numbers made of them."""
+
+    def __init__(self, experiment: record.Experiment):
+        self.experiment, self.quick = experiment, experiment.quick
+        self.width = 128 if self.quick else 256
+        self.seeds = range(3 if self.quick else 5)
+        self.fresh = range(10, 13 if self.quick else 15)
+        self.numbers: dict[str, Number] = {}
+        self.held: dict[str, dict[str, Held]] = {arena: {} for arena in ARENAS}
+        self.step_seconds: dict[str, dict[str, float]] = {arena: {} for arena in ARENAS}
+
+    def train(self, name, value, arena, seed, n_steps=None, batch=256):
+        n_steps = n_steps or ARENAS[arena].steps[self.quick]
+        sizes = {"n_steps": n_steps, "batch": batch, "width": self.width}
+        return self.experiment.cell(trained, name=name, value=value, arena=arena, seed=seed, **sizes)
+
+    def chosen(self, name, arena):
+        """The setting that the grid of the contender chose."""
+        return self.held[arena][VARIANTS.get(name, (name,))[0]].chosen
+
+    def tune(self, arena: str, name: str) -> None:
+        """All settings on all seeds, for equal samples; what its grid cost."""
+        values = CONTENDERS[name].values
+        cells = [[self.train(name, value, arena, seed) for seed in self.seeds] for value in values]
+        found = held_out([[cell["mmd2"] for cell in row] for row in cells], values)
+        self.held[arena][name] = found
+        self.numbers |= {
+            f"{arena}/samples/{name}/best": mean_of_seeds(found.best),
+            f"{arena}/samples/{name}/median": mean_of_seeds(found.median),
+        }
+        seconds = [cell["seconds"] for row in cells for cell in row]
+        self.step_seconds[arena][name] = statistics.median(seconds) / cells[0][0]["n_steps"]
+        self.numbers[f"{arena}/seconds/{name}/run"] = measured_seconds([statistics.median(seconds)])
+        self.numbers[f"{arena}/seconds/{name}/grid"] = measured_seconds([sum(seconds) / len(self.seeds)])
+        best = cells[values.index(found.chosen)]
+        self.masses(f"{arena}/samples/{name}", best, arena)
+
+    def masses(self, key: str, cells: list[dict], arena: str) -> None:
+        """How far the mass of the lighter mode is from what it should be, where masses differ."""
+        if arena == "mismatched":
+            self.numbers[f"{key}/mass"] = mean_of_seeds([cell["masses"][1] for cell in cells])
+
+    def equal_time(self, arena: str, name: str) -> list[float]:
+        """The chosen setting on fresh seeds, for as many steps as fit into the time; the kept cell says how many."""
+        seconds = ARENAS[arena].seconds[self.quick]
+        steps = max(50, round(seconds / self.step_seconds[arena][name] / 50) * 50)
+        cells = [self.train(name, self.chosen(name, arena), arena, seed, steps) for seed in self.fresh]
+        self.numbers[f"{arena}/time/{name}/best"] = mean_of_seeds([cell["mmd2"] for cell in cells])
+        self.numbers[f"{arena}/time/{name}/steps"] = measured_seconds([steps])
+        return [cell["mmd2"] for cell in cells]
+
+    def floor(self, name: str) -> None:
+        """MMD^2 on equal masses against the size of the batch, everything else as chosen."""
+        for batch in BATCHES:
+            cells = [self.train(name, self.chosen(name, "matched"), "matched", s, batch=batch) for s in self.fresh]
+            self.numbers[f"floor/{name}/{batch}"] = mean_of_seeds([cell["mmd2"] for cell in cells])
+
+    def hand_over(self, arena: str) -> None:
+        """Each drift alone and the two one after the other, on the same fresh seeds."""
+        alone = {}
+        for name in (FIRST, *FOLLOWERS):
+            cells = [self.train(name, self.chosen(name, arena), arena, seed) for seed in self.fresh]
+            alone[name] = self.kept(f"handover/{arena}/{name} alone", cells, arena)
+        for name in FOLLOWERS:
+            parts = {part: self.chosen(part, arena) for part in (FIRST, name)}
+            sizes = {"n_steps": ARENAS[arena].steps[self.quick], "batch": 256, "width": self.width}
+            for fraction in FRACTIONS:
+                cells = [
+                    self.experiment.cell(handed_over, parts=parts, fraction=fraction, arena=arena, seed=seed, **sizes)
+                    for seed in self.fresh
+                ]
+                key = f"handover/{arena}/{name} after {fraction:g}"
+                after = self.kept(key, cells, arena)
+                rival = min(alone[FIRST], alone[name], key=sum)
+                gains = [theirs - ours for theirs, ours in zip(rival, after, strict=True)]
+                self.numbers[f"{key}/gain"] = mean_of_seeds(gains)
+
+    def kept(self, key: str, cells: list[dict], arena: str) -> list[float]:
+        values = [cell["mmd2"] for cell in cells]
+        self.numbers[key] = mean_of_seeds(values)
+        self.masses(key, cells, arena)
+        return values
+
+
+def lines(found: Comparison) -> list[str]:
+    """The tables of the README."""
+    numbers, written = found.numbers, []
+    for arena, (_, _, words, steps, seconds) in ARENAS.items():
+        written += ["", f"**{words}**: {steps[found.quick]:,} steps, or {seconds[found.quick]:g} s of training.", ""]
+        head = ["drift", "setting", "rank, equal samples", "MMD², best", "MMD², median", "rank, equal time", "MMD²",
+                "steps", "s a run", "s its grid"]  # fmt: skip
+        rows = []
+        for name, contender in CONTENDERS.items():
+            get = lambda key, name=name, arena=arena: numbers[f"{arena}/{key.format(name)}"]
+            setting = f"{contender.number.split('.')[-1]} {name_of(found.chosen(name, arena))}"
+            keys = ("samples/{}/rank", "samples/{}/best", "samples/{}/median", "time/{}/rank", "time/{}/best")
+            times = [
+                f"{get('time/{}/steps').value:.0f}",
+                *(f"{get(f'seconds/{{}}/{k}').value:.2g}" for k in ("run", "grid")),
+            ]
+            rows.append([f"`{name}`", setting, *(str(get(key)) for key in keys), *times])
+        order = sorted(rows, key=lambda row: float(row[2].split()[0]))
+        written += record.table(head, order)
+    return written + handover_lines(found) + floor_lines(found)
+
+
+def handover_lines(found: Comparison) -> list[str]:
+    written = [
+        "",
+        "**Hand-over**: a gain is how much lower MMD² is than that of the better of the two drifts alone.",
+        "",
+    ]
+    rows = []
+    for key in (key for key in found.numbers if key.startswith("handover/") and key.count("/") == 2):
+        _, arena, words = key.split("/")
+        rest = [str(found.numbers[f"{key}/{k}"]) if f"{key}/{k}" in found.numbers else "" for k in ("gain", "mass")]
+        rows.append([f"{arena}: {words}", str(found.numbers[key]), *rest])
+    return written + record.table(["", "MMD²", "gain", "mass of the lighter mode (0.2)"], rows)
+
+
+def floor_lines(found: Comparison) -> list[str]:
+    rows = [[f"`{name}`", *(str(found.numbers[f"floor/{name}/{batch}"]) for batch in BATCHES)] for name in FLOORS]
+    return ["", "**MMD² against the batch**, 8 Gaussians:", ""] + record.table(["drift", *map(str, BATCHES)], rows)
+
+
+def main() -> None:
+    experiment = record.Experiment(__file__, __doc__)
+    found = Comparison(experiment)
+    for arena in ARENAS:
+        for name in CONTENDERS:
+            found.tune(arena, name)
+        raced = {name: found.equal_time(arena, name) for name in CONTENDERS}
+        for budget, scores in (
+            ("samples", {name: held.best for name, held in found.held[arena].items()}),
+            ("time", raced),
+        ):
+            found.numbers |= {f"{arena}/{budget}/{name}/rank": rank for name, rank in ranks(scores).items()}
+        found.hand_over(arena)
+    for name in FLOORS:
+        found.floor(name)
+    for name, draw in figures.FIGURES.items():
+        experiment.figure(name, draw(found.numbers))
+    experiment.write(found.numbers, lines(found))
+
+
+if __name__ == "__main__":
+    main()
