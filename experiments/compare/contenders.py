@@ -9,37 +9,56 @@ from gmdwgf.drifts.sum import SumDrift
 from gmdwgf.schedules import Step, with_value
 
 
+class Setting(NamedTuple):
+    """The value of a contender's number, None where it has none, and the learning rate of Adam."""
+
+    value: Any
+    rate: float
+
+    def __str__(self) -> str:
+        """In words: the number, or the middle one of a list, and the rate."""
+        value = self.value[1] if isinstance(self.value, list) else self.value
+        return f"rate {self.rate:g}" if value is None else f"{value:g}, rate {self.rate:g}"
+
+
 class Contender(NamedTuple):
-    """A drift with the one number of it that is tuned; drifts without a number tune the learning rate."""
+    """A drift with the one number of it that is tuned; where it has none, only the learning rate is."""
 
     config: str
     fields: dict[str, Any]
     number: str
     values: tuple[Any, ...]
+    """Three values around the second, or none."""
+
+    def settings(self) -> list[Setting]:
+        """Four settings: the three values, and the second one at a higher rate; or four rates."""
+        if not self.values:
+            return [Setting(None, rate) for rate in (0.003, 0.01, 0.03, 0.1)]
+        return [*(Setting(value, RATE) for value in self.values), Setting(self.values[1], 3 * RATE)]
 
 
 RATE = 0.01
-"""Learning rate of Adam, decayed to 0 by a cosine, where it is not what is tuned."""
+"""Learning rate of Adam, decayed to 0 by a cosine."""
 
 LENGTHS = (0.1, 0.3, 1.0)
-RATES = (0.003, 0.01, 0.03)
+EPSILONS = (0.03, 0.1, 0.3)
 
 CONTENDERS = {
     "kl": Contender("kl", {}, "bandwidth", LENGTHS),
     "mean_shift": Contender("mean_shift", {}, "bandwidth", LENGTHS),
     "deng": Contender("deng", {}, "temperature", LENGTHS),
     "sinkhorn_proxy": Contender("sinkhorn_proxy", {}, "bandwidth", LENGTHS),
-    "sinkhorn, two batches": Contender("sinkhorn", {"self_term": "two_batch"}, "epsilon", (0.01, 0.1, 1.0)),
-    "sinkhorn, one batch": Contender("sinkhorn", {"self_term": "same_batch"}, "epsilon", (0.01, 0.1, 1.0)),
-    "mmd, energy": Contender("mmd", {"kernel": "energy"}, "rate", RATES),
+    "sinkhorn, two batches": Contender("sinkhorn", {"self_term": "two_batch"}, "epsilon", EPSILONS),
+    "sinkhorn, one batch": Contender("sinkhorn", {"self_term": "same_batch"}, "epsilon", EPSILONS),
+    "mmd, energy": Contender("mmd", {"kernel": "energy"}, "", ()),
     "mmd, Gaussian": Contender(
-        "mmd", {"kernel": "gaussian"}, "bandwidth", tuple([h / 3, h, 3 * h] for h in (0.1, 0.3, 1.0))
+        "mmd", {"kernel": "gaussian"}, "bandwidth", tuple([h / 3, h, 3 * h] for h in (0.3, 1.0, 3.0))
     ),
-    "sliced_wasserstein": Contender("sliced_wasserstein", {"n_projections": 16}, "rate", RATES),
-    "wflow": Contender("wflow", {"n_iters": 10}, "epsilon", (0.01, 0.05, 0.2)),
+    "sliced_wasserstein": Contender("sliced_wasserstein", {"n_projections": 16}, "", ()),
+    "wflow": Contender("wflow", {"n_iters": 10}, "epsilon", (0.003, 0.01, 0.05)),
     "critic": Contender("critic", {"n_inner": 2, "width": 64}, "optimizer.learning_rate", (0.001, 0.003, 0.01)),
 }
-"""The wide kernel of `mmd, Gaussian` is the mean of three, h/3, h and 3h."""
+"""The kernel of `mmd, Gaussian` is the mean of three, of bandwidths h/3, h and 3h."""
 
 VARIANTS = {
     "kl, two batches": ("kl", {"self_term": "two_batch"}),
@@ -63,26 +82,19 @@ ARENAS = {
         "eight_gaussians", {}, "8 Gaussians, equal masses", {True: 1000, False: 20000}, {True: 1, False: 60}
     ),
     "mismatched": Arena(
-        "two_modes", {"fraction": 0.2}, "two modes, masses 80 and 20", {True: 500, False: 10000}, {True: 0.6, False: 30}
+        "two_modes", {"fraction": 0.2}, "two modes, masses 80 and 20", {True: 500, False: 10000}, {True: 0.5, False: 30}
     ),
 }
 
 
-def name_of(value: Any) -> str:
-    """A setting in words: the number, or the middle one of a list."""
-    return f"{value[1] if isinstance(value, list) else value:g}"
-
-
-def drift_of(name: str, value: Any) -> tuple[Any, float]:
-    """The drift of a contender (or variant) at a setting, and its learning rate."""
+def drift_of(name: str, value: Any) -> Any:
+    """The drift of a contender (or variant) at a value of its number."""
     owner, changes = VARIANTS.get(name, (name, {}))
     config, fields, number, _ = CONTENDERS[owner]
     fields = fields | changes
-    if number == "rate":
-        return gmdwgf.load_drift(config, **fields), value
     if "." in number:
-        return with_value(gmdwgf.load_drift(config, **fields), number, value), RATE
-    return gmdwgf.load_drift(config, **fields | {number: value}), RATE
+        return with_value(gmdwgf.load_drift(config, **fields), number, value)
+    return gmdwgf.load_drift(config, **fields | ({} if value is None else {number: value}))
 
 
 def config_of(name: str) -> str:
@@ -90,21 +102,22 @@ def config_of(name: str) -> str:
     return CONTENDERS[VARIANTS.get(name, (name,))[0]].config
 
 
-def trained(name: str, value: Any, arena: str, seed: int, n_steps: int, batch: int, width: int) -> dict[str, Any]:
+def trained(name: str, setting: list, arena: str, seed: int, n_steps: int, batch: int, width: int) -> dict[str, Any]:
     """A cell: the scores of one training, and the seconds of its steps."""
-    drift, rate = drift_of(name, value)
-    return _trained(drift, rate, arena, seed, Sizes(batch, n_steps, width), {})
+    value, rate = setting
+    return _trained(drift_of(name, value), rate, arena, seed, Sizes(batch, n_steps, width), {})
 
 
 def handed_over(
-    parts: dict[str, Any], fraction: float, arena: str, seed: int, n_steps: int, batch: int, width: int
+    parts: dict[str, list], fraction: float, arena: str, seed: int, n_steps: int, batch: int, width: int
 ) -> dict[str, Any]:
-    """A cell: the first of two drifts for a `fraction` of the steps, the second for the rest."""
-    drifts = [drift_of(name, value)[0] for name, value in parts.items()]
+    """A cell: the first of two drifts for a `fraction` of the steps, the second, whose rate is taken, for the rest."""
+    drifts = [drift_of(name, value) for name, (value, _) in parts.items()]
+    *_, (_, rate) = parts.values()
     switch = lambda before, after: Step(values=[before, after], boundaries=[fraction * n_steps])
     schedules = {"weights.0": switch(1.0, 0.0), "weights.1": switch(0.0, 1.0)}
     drift = SumDrift(drifts=drifts, weights=[1.0, 1.0])
-    return _trained(drift, RATE, arena, seed, Sizes(batch, n_steps, width), schedules)
+    return _trained(drift, rate, arena, seed, Sizes(batch, n_steps, width), schedules)
 
 
 def _trained(drift: Any, rate: float, arena: str, seed: int, sizes: Sizes, schedules: dict) -> dict[str, Any]:
@@ -112,4 +125,4 @@ def _trained(drift: Any, rate: float, arena: str, seed: int, sizes: Sizes, sched
     problem = problem_of(gmdwgf.load_target(dataset, **fields), drift, sizes, rate, schedules=schedules)
     state, seconds = run(problem, seed, sizes.n_steps)
     answer = scores(dataset, fields, problem, state, sizes)
-    return answer | {"seconds": seconds, "diverged": bool(state.health.diverged), "n_steps": sizes.n_steps}
+    return answer | {"seconds": seconds, "diverged": bool(state.health.diverged), "n_steps": int(state.step)}

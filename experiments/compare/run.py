@@ -11,12 +11,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import figures as figures
 import record
 from choice import Held, held_out, measured_seconds, ranks
-from contenders import ARENAS, CONTENDERS, VARIANTS, handed_over, name_of, trained
+from contenders import ARENAS, CONTENDERS, VARIANTS, Setting, handed_over, trained
 from record import Number, mean_of_seeds
 
 BATCHES = (64, 128, 256, 512)
 FLOORS = ("sinkhorn, two batches", "sinkhorn, one batch", "kl", "kl, two batches", "deng")
-FIRST, FOLLOWERS, FRACTIONS = "sinkhorn, two batches", ("deng", "kl"), (0.25, 0.5, 0.75)
+FIRST, FOLLOWERS = "sinkhorn, two batches", {"deng": (0.25, 0.5, 0.75), "kl": (0.5,)}
 
 
 class Comparison:
@@ -31,34 +31,41 @@ class Comparison:
         self.held: dict[str, dict[str, Held]] = {arena: {} for arena in ARENAS}
         self.step_seconds: dict[str, dict[str, float]] = {arena: {} for arena in ARENAS}
 
-    def train(self, name, value, arena, seed, n_steps=None, batch=256):
+    def train(self, name: str, setting: Setting, arena: str, seed: int, n_steps: int = 0, batch: int = 256) -> dict:
+        """One training; where it diverges, the last good state is scored."""
         n_steps = n_steps or ARENAS[arena].steps[self.quick]
         sizes = {"n_steps": n_steps, "batch": batch, "width": self.width}
-        return self.experiment.cell(trained, name=name, value=value, arena=arena, seed=seed, **sizes)
+        return self.experiment.cell(trained, name=name, setting=list(setting), arena=arena, seed=seed, **sizes)
 
-    def chosen(self, name, arena):
+    def chosen(self, name: str, arena: str) -> Setting:
         """The setting that the grid of the contender chose."""
         return self.held[arena][VARIANTS.get(name, (name,))[0]].chosen
 
     def tune(self, arena: str, name: str) -> None:
         """All settings on all seeds, for equal samples; what its grid cost."""
-        values = CONTENDERS[name].values
-        cells = [[self.train(name, value, arena, seed) for seed in self.seeds] for value in values]
-        found = held_out([[cell["mmd2"] for cell in row] for row in cells], values)
+        settings = CONTENDERS[name].settings()
+        cells = [[self.train(name, setting, arena, seed) for seed in self.seeds] for setting in settings]
+        found = held_out([[cell["mmd2"] for cell in row] for row in cells], settings)
         self.held[arena][name] = found
+        best = cells[settings.index(found.chosen)]
+        key = f"{arena}/samples/{name}"
         self.numbers |= {
-            f"{arena}/samples/{name}/best": mean_of_seeds(found.best),
-            f"{arena}/samples/{name}/median": mean_of_seeds(found.median),
+            f"{key}/best": mean_of_seeds(found.best),
+            f"{key}/median": mean_of_seeds(found.median),
+            f"{key}/near": mean_of_seeds([cell["near"] for cell in best]),
         }
-        seconds = [cell["seconds"] for row in cells for cell in row]
-        self.step_seconds[arena][name] = statistics.median(seconds) / cells[0][0]["n_steps"]
-        self.numbers[f"{arena}/seconds/{name}/run"] = measured_seconds([statistics.median(seconds)])
-        self.numbers[f"{arena}/seconds/{name}/grid"] = measured_seconds([sum(seconds) / len(self.seeds)])
-        best = cells[values.index(found.chosen)]
-        self.masses(f"{arena}/samples/{name}", best, arena)
+        lost = sum(cell["diverged"] for row in cells for cell in row)
+        self.numbers[f"{key}/diverged"] = Number(lost, max(lost - 1, 0), lost + 1)
+        self.masses(key, best, arena)
+        step = statistics.median(cell["seconds"] / cell["n_steps"] for cell in best)
+        run = step * ARENAS[arena].steps[self.quick]
+        self.step_seconds[arena][name] = step
+        self.numbers[f"{arena}/seconds/{name}/run"] = measured_seconds([run])
+        grid = sum(cell["seconds"] for row in cells for cell in row) / len(self.seeds)
+        self.numbers[f"{arena}/seconds/{name}/grid"] = measured_seconds([grid])
 
     def masses(self, key: str, cells: list[dict], arena: str) -> None:
-        """How far the mass of the lighter mode is from what it should be, where masses differ."""
+        """The mass near the mode that should have 0.2, where masses differ."""
         if arena == "mismatched":
             self.numbers[f"{key}/mass"] = mean_of_seeds([cell["masses"][1] for cell in cells])
 
@@ -83,10 +90,10 @@ class Comparison:
         for name in (FIRST, *FOLLOWERS):
             cells = [self.train(name, self.chosen(name, arena), arena, seed) for seed in self.fresh]
             alone[name] = self.kept(f"handover/{arena}/{name} alone", cells, arena)
-        for name in FOLLOWERS:
-            parts = {part: self.chosen(part, arena) for part in (FIRST, name)}
+        for name, fractions in FOLLOWERS.items():
+            parts = {part: list(self.chosen(part, arena)) for part in (FIRST, name)}
             sizes = {"n_steps": ARENAS[arena].steps[self.quick], "batch": 256, "width": self.width}
-            for fraction in FRACTIONS:
+            for fraction in fractions:
                 cells = [
                     self.experiment.cell(handed_over, parts=parts, fraction=fraction, arena=arena, seed=seed, **sizes)
                     for seed in self.fresh
@@ -98,32 +105,35 @@ class Comparison:
                 self.numbers[f"{key}/gain"] = mean_of_seeds(gains)
 
     def kept(self, key: str, cells: list[dict], arena: str) -> list[float]:
+        """Keep MMD^2 and masses of some trainings under `key`, and return MMD^2 by seed."""
         values = [cell["mmd2"] for cell in cells]
         self.numbers[key] = mean_of_seeds(values)
         self.masses(key, cells, arena)
         return values
 
 
+HEAD = ["drift", "setting", "rank, equal samples", "MMD², best", "MMD², median", "near", "rank, equal time", "MMD²", "steps",
+        "s a run", "s its grid", "diverged"]  # fmt: skip
+COLUMNS = ["samples/{}/rank", "samples/{}/best", "samples/{}/median", "samples/{}/near", "time/{}/rank", "time/{}/best"]
+COUNTS = ["time/{}/steps", "seconds/{}/run", "seconds/{}/grid", "samples/{}/diverged"]
+
+
 def lines(found: Comparison) -> list[str]:
     """The tables of the README."""
-    numbers, written = found.numbers, []
+    written = []
     for arena, (_, _, words, steps, seconds) in ARENAS.items():
-        written += ["", f"**{words}**: {steps[found.quick]:,} steps, or {seconds[found.quick]:g} s of training.", ""]
-        head = ["drift", "setting", "rank, equal samples", "MMD², best", "MMD², median", "rank, equal time", "MMD²",
-                "steps", "s a run", "s its grid"]  # fmt: skip
-        rows = []
-        for name, contender in CONTENDERS.items():
-            get = lambda key, name=name, arena=arena: numbers[f"{arena}/{key.format(name)}"]
-            setting = f"{contender.number.split('.')[-1]} {name_of(found.chosen(name, arena))}"
-            keys = ("samples/{}/rank", "samples/{}/best", "samples/{}/median", "time/{}/rank", "time/{}/best")
-            times = [
-                f"{get('time/{}/steps').value:.0f}",
-                *(f"{get(f'seconds/{{}}/{k}').value:.2g}" for k in ("run", "grid")),
-            ]
-            rows.append([f"`{name}`", setting, *(str(get(key)) for key in keys), *times])
-        order = sorted(rows, key=lambda row: float(row[2].split()[0]))
-        written += record.table(head, order)
+        title = f"**{words}**: {steps[found.quick]:,} steps, or {seconds[found.quick]:g} s of training."
+        rows = [row_of(found, arena, name) for name in CONTENDERS]
+        by_rank = sorted(rows, key=lambda row: float(row[2].split()[0]))
+        written += [title, "", *record.table(HEAD, by_rank), ""]
     return written + handover_lines(found) + floor_lines(found)
+
+
+def row_of(found: Comparison, arena: str, name: str) -> list[str]:
+    get = lambda column: found.numbers[f"{arena}/{column.format(name)}"]
+    setting = f"{CONTENDERS[name].number.split('.')[-1]} {found.chosen(name, arena)}".strip()
+    counts = [f"{get(column).value:.3g}" for column in COUNTS]
+    return [f"`{name}`", setting.replace("learning_rate", "critic's rate"), *(str(get(c)) for c in COLUMNS), *counts]
 
 
 def handover_lines(found: Comparison) -> list[str]:

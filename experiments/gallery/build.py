@@ -2,7 +2,8 @@
 
 The text is in `sections/`, in which stand no results: `[[experiment|name]]` is a number of that experiment's results.json,
 with a link to its line in the table at the end (value, bounds, command); `[[experiment|name|.2g]]` says how it is written,
-`[[experiment|name|.0%]]` as a share; `[[figure experiment/name|caption]]` is a picture. A name that is not there is an error.
+`[[experiment|name|.0%]]` as a share; `[[figure experiment/name|caption]]` is a picture. A name that is not there is an error;
+only a section that belongs to an experiment without results is left out, and that is said.
 """
 
 import argparse
@@ -48,7 +49,7 @@ class Page:
         text = NUMBER.sub(lambda found: self._number(*found.groups()), text)
         return FIGURE.sub(lambda found: self._figure(*found.groups()), text)
 
-    def _number(self, experiment: str, name: str, form: str) -> str:
+    def _number(self, experiment: str, name: str, form: str | None) -> str:
         path, name = self.experiments / experiment / "results.json", " ".join(name.split())
         if experiment not in self.results:
             if not path.is_file():
@@ -59,7 +60,7 @@ class Page:
         place = self.cited.setdefault((experiment, name), len(self.cited) + 1)
         if place > len(self.numbers):
             self.numbers.append(Cited(experiment, name, *self.results[experiment][name]))
-        shown = written(self.numbers[place - 1].value, form)
+        shown = written(self.numbers[place - 1].value, form or ".3g")
         return f'<span class="n">{shown}</span><sup><a href="#n{place}">{place}</a></sup>'
 
     def _figure(self, where: str, caption: str) -> str:
@@ -68,7 +69,7 @@ class Page:
         if not path.is_file():
             raise Missing(f"there is no figure {path}")
         picture = base64.b64encode(path.read_bytes()).decode()
-        alt = html.escape(re.sub(r"<sup>.*?</sup>|<[^>]+>", "", caption), quote=True)
+        alt = html.escape(html.unescape(re.sub(r"<sup>.*?</sup>|<[^>]+>", "", caption)), quote=True)
         image = f'<img alt="{alt}" src="data:image/png;base64,{picture}">'
         source = f"<code>experiments/{experiment}</code>"
         return f"<figure>{image}<figcaption>{caption} {source}</figcaption></figure>"
@@ -89,16 +90,31 @@ class Page:
 
 def written(value: float, form: str) -> str:
     """A number as text: a true minus, powers of ten as such, and ∞."""
+    if value == 0:
+        return "0"
     text = format(value, form)
     mantissa, e, power = text.partition("e")
     text = f"{mantissa} · 10<sup>{int(power)}</sup>" if e else text
     return text.replace("-", "−").replace("inf", "∞")
 
 
+def told(experiments: Path) -> list[str]:
+    """The sections, in the order of their names; one whose experiment (`<!-- of NAME -->`) was never run is left out."""
+    texts = []
+    for path in sorted((HERE / "sections").glob("*.html")):
+        text = path.read_text()
+        owner = re.match(r"<!-- of (\w+) -->", text)
+        if owner and not (experiments / owner[1] / "results.json").is_file():
+            print(f"{path.name} is left out: experiments/{owner[1]}/run.py was not run", file=sys.stderr)
+        else:
+            texts.append(text)
+    return texts
+
+
 def build(experiments: Path) -> str:
     """The page; raises Missing."""
     page = Page(experiments)
-    sections = [page.filled(path.read_text()) for path in sorted((HERE / "sections").glob("*.html"))]
+    sections = [page.filled(text) for text in told(experiments)]
     frame = (HERE / "page.html").read_text()
     return frame.replace("{{story}}", "\n".join(sections)).replace("{{numbers}}", page.table())
 

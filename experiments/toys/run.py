@@ -15,7 +15,8 @@ def main() -> None:
     numbers = divergence.shares(experiment)
     experiment.figure("divergence", divergence.map_of(numbers))
     where = record.table(["drift", *divergence.WAYS], divergence.table_rows(numbers))
-    runs = sweep.train("quick" if experiment.quick else "full", record.ROOT / "runs" / "paper_toys")
+    preset, folder = ("quick", "paper_toys") if experiment.quick else ("full", "paper_toys_full")
+    runs = sweep.train(preset, record.ROOT / "runs" / folder)
     numbers |= sweep.numbers_of(runs)
     for path in sweep.draw(runs, experiment.out / "figures"):
         print(path.name, flush=True)
