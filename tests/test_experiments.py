@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 EXPERIMENTS = Path(__file__).resolve().parents[1] / "experiments"
 
@@ -34,12 +35,12 @@ def test_a_number_outside_of_its_bounds_is_said_and_one_within_is_not(monkeypatc
 def test_every_number_and_figure_of_the_page_is_looked_up(monkeypatch, tmp_path):
     gallery = load("gallery/build.py", monkeypatch)
     (tmp_path / "toy" / "figures").mkdir(parents=True)
-    (tmp_path / "toy" / "figures" / "one.png").write_bytes(b"png")
+    Image.new("L", (600, 1)).save(tmp_path / "toy" / "figures" / "one.png", dpi=(300, 300))
     (tmp_path / "toy" / "results.json").write_text(json.dumps({"|v| = 0": [0.25, 0.2, float("inf")]}))
     page = gallery.Page(tmp_path)
     text = page.filled("[[toy||v| = 0|.0%]] and [[toy||v| = 0]] [[figure toy/one|Shows [[toy||v| = 0]].]]")
-    assert '<span class="n">25%</span><sup><a href="#n1">1</a></sup> and <span class="n">0.25</span>' in text
-    assert "data:image/png;base64," in text
+    assert '<span class="n">25%</span><sup><a href="#n1">(1)</a></sup> and <span class="n">0.25</span>' in text
+    assert 'width="270" src="data:image/png;base64,' in text
     assert page.table().count("<tr id=") == 1
     assert "0.2 to ∞" in page.table()
     for bad in ("[[toy|other]]", "[[none|v]]", "[[figure toy/two|Caption.]]"):

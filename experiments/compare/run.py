@@ -8,11 +8,11 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import figures as figures
-import record
-from choice import Held, held_out, measured_seconds, ranks
-from contenders import ARENAS, CONTENDERS, VARIANTS, Setting, handed_over, trained
-from record import Number, mean_of_seeds
+import figures as figures  # noqa: E402
+import record  # noqa: E402
+from choice import Held, held_out, measured_seconds, ranks  # noqa: E402
+from contenders import ARENAS, CONTENDERS, VARIANTS, Setting, handed_over, trained  # noqa: E402
+from record import Number, mean_of_seeds  # noqa: E402
 
 BATCHES = (64, 128, 256, 512)
 FLOORS = ("sinkhorn, two batches", "sinkhorn, one batch", "kl", "kl, two batches", "deng")

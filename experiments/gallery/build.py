@@ -15,8 +15,12 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from PIL import Image
+
 HERE = Path(__file__).resolve().parent
 EXPERIMENTS = HERE.parent
+SHOWN = 135
+"""Dots of the screen for an inch of a printed figure."""
 NUMBER = re.compile(r"\[\[(?!figure )([^\[\]|]+)\|([^\[\]]+?)(?:\|(\.\d[a-z%]))?\]\]")
 FIGURE = re.compile(r"\[\[figure ([^\[\]|]+)\|([^\[\]]+)\]\]")
 
@@ -61,7 +65,7 @@ class Page:
         if place > len(self.numbers):
             self.numbers.append(Cited(experiment, name, *self.results[experiment][name]))
         shown = written(self.numbers[place - 1].value, form or ".3g")
-        return f'<span class="n">{shown}</span><sup><a href="#n{place}">{place}</a></sup>'
+        return f'<span class="n">{shown}</span><sup><a href="#n{place}">({place})</a></sup>'
 
     def _figure(self, where: str, caption: str) -> str:
         experiment, _, name = where.strip().partition("/")
@@ -69,8 +73,10 @@ class Page:
         if not path.is_file():
             raise Missing(f"there is no figure {path}")
         picture = base64.b64encode(path.read_bytes()).decode()
+        with Image.open(path) as image:
+            width = round(SHOWN * image.width / image.info.get("dpi", (300, 300))[0])
         alt = html.escape(html.unescape(re.sub(r"<sup>.*?</sup>|<[^>]+>", "", caption)), quote=True)
-        image = f'<img alt="{alt}" src="data:image/png;base64,{picture}">'
+        image = f'<img alt="{alt}" width="{width}" src="data:image/png;base64,{picture}">'
         source = f"<code>experiments/{experiment}</code>"
         return f"<figure>{image}<figcaption>{caption} {source}</figcaption></figure>"
 

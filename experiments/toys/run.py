@@ -5,9 +5,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import divergence as divergence
-import record
-import sweep as sweep
+import divergence as divergence  # noqa: E402
+import record  # noqa: E402
+import sweep as sweep  # noqa: E402
 
 
 def main() -> None:

@@ -69,8 +69,10 @@ def draw(runs: Sequence[RunRecord], folder: Path) -> Iterator[Path]:
 
 def _small(path: Path, to: Path, width: int = 1350) -> Path:
     """A picture of at most `width` dots across (200 an inch of a page) and 48 colours."""
-    image = Image.open(path).convert("RGB")
+    with Image.open(path) as drawn:
+        image, dots = drawn.convert("RGB"), drawn.info["dpi"][0]
     if image.width > width:
+        dots *= width / image.width
         image = image.resize((width, round(image.height * width / image.width)), Image.Resampling.LANCZOS)
-    image.quantize(48).save(to, optimize=True)
+    image.quantize(48).save(to, optimize=True, dpi=(dots, dots))
     return to
