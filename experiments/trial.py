@@ -21,6 +21,18 @@ from gmdwgf.training.step import train_chunk
 CHUNK = 50
 """Steps of one call; no number depends on it."""
 
+PLAIN: dict[str, Any] = {
+    "momentum": 0.0,
+    "clip_norm": 1e30,
+    "schedule": {
+        "_target_": "gmdwgf.optimizers.RateSchedule",
+        "decay": "constant",
+        "warmup_fraction": 0.0,
+        "final_fraction": 1.0,
+    },
+}
+"""What makes gradient descent of `sgd`; at rate 1/2 it moves particles by x <- x + eta v."""
+
 keep_compiled_programs()
 
 
@@ -41,20 +53,26 @@ def problem_of(
     sizes: Sizes,
     learning_rate: float,
     *,
-    optimizer: str = "adam",
+    plain: bool = False,
     generator: str = "mlp",
     eta: float = 1.0,
     schedules: dict[str, AbstractSchedule] | None = None,
 ) -> Problem:
-    """The training of one drift on one target; another number in any of them is the same compiled program."""
+    """The training of one drift on one target, with Adam or `plain` gradient descent.
+
+    Another real number in any of them is the same compiled program.
+    """
     shape = {"width": sizes.width} if generator == "mlp" else {}
     plan = {"n_steps": sizes.n_steps, "batch_size": sizes.batch_size, "n_targets": sizes.batch_size, "eta": eta}
     plan |= {"ema_decay": sizes.ema_decay, "divergence_radius": sizes.divergence_radius}
+    rate = {"learning_rate": learning_rate}
+    optimizer = load_node("optimizer", "sgd", rate | PLAIN) if plain else load_node("optimizer", "adam", rate)
+    node = load_node("generator", generator, shape)
     return make_problem(
         target,
         drift,
-        build(load_node("generator", generator, shape), "generator"),
-        build(load_node("optimizer", optimizer, {"learning_rate": learning_rate}), "optimizer"),
+        build(node.get("generator", node), "generator"),  # the YAML of particles also brings an optimiser
+        build(optimizer, "optimizer"),
         build(load_node("training", "default", plan), "training"),
         schedules,
     )

@@ -67,12 +67,12 @@ def draw(runs: Sequence[RunRecord], folder: Path) -> Iterator[Path]:
                 yield _small(path, folder / path.name)
 
 
-def _small(path: Path, to: Path, width: int = 1350) -> Path:
-    """A picture of at most `width` dots across (200 an inch of a page) and 48 colours."""
+def _small(path: Path, to: Path, width: int = 900) -> Path:
+    """A picture of at most `width` dots across (133 an inch of a page) and 24 colours."""
     with Image.open(path) as drawn:
         image, dots = drawn.convert("RGB"), drawn.info["dpi"][0]
     if image.width > width:
         dots *= width / image.width
         image = image.resize((width, round(image.height * width / image.width)), Image.Resampling.LANCZOS)
-    image.quantize(48).save(to, optimize=True, dpi=(dots, dots))
+    image.quantize(24).save(to, optimize=True, dpi=(dots, dots))
     return to
