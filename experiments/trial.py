@@ -99,6 +99,22 @@ def run(problem: Problem, seed: int, n_steps: int) -> tuple[TrainState, float]:
     return state, time.perf_counter() - start
 
 
+def step_seconds(problems: dict[str, Problem], rounds: int = 8) -> dict[str, float]:
+    """Seconds of a step of every problem: the fastest of some chunks, taken in turn so that all meet the same machine."""
+    states, fastest = {}, dict.fromkeys(problems, math.inf)
+    for name, problem in problems.items():
+        states[name], _ = train_chunk(
+            problem, _begun(problem, jax.random.key(0)), jnp.asarray(CHUNK, int), chunk_size=CHUNK
+        )
+    for k in range(2, rounds + 2):
+        for name, problem in problems.items():
+            start = time.perf_counter()
+            states[name], _ = train_chunk(problem, states[name], jnp.asarray(k * CHUNK, int), chunk_size=CHUNK)
+            jax.block_until_ready(states[name].step)
+            fastest[name] = min(fastest[name], (time.perf_counter() - start) / CHUNK)
+    return fastest
+
+
 @functools.cache
 def judge(dataset: str, fields: tuple[tuple[str, float], ...], n_samples: int) -> tuple[MetricSuite, Any]:
     """The metrics and the held-out points of a target, the same for all drifts and seeds."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from record import Number, mean_of_seeds
+from record import Number
 
 
 class Held(NamedTuple):
@@ -43,7 +43,6 @@ def ranks(scores: dict[str, list[float]], n_draws: int = 4000) -> dict[str, Numb
     return dict(zip(scores, numbers, strict=True))
 
 
-def measured_seconds(values: Sequence[float]) -> Number:
-    """Seconds of a machine: another one, or the same under load, may need a third or three times of them."""
-    mean = mean_of_seeds(values).value
-    return Number(mean, mean / 3, mean * 3)
+def measured_seconds(value: float) -> Number:
+    """Seconds (or steps in a given time) of a machine: another one may need a third or three times of them."""
+    return Number(value, value / 3, value * 3)

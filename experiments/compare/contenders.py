@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from trial import Sizes, problem_of, run, scores
+from trial import Sizes, problem_of, run, scores, step_seconds
 
 import gmdwgf
 from gmdwgf.drifts.sum import SumDrift
@@ -118,6 +118,16 @@ def handed_over(
     schedules = {"weights.0": switch(1.0, 0.0), "weights.1": switch(0.0, 1.0)}
     drift = SumDrift(drifts=drifts, weights=[1.0, 1.0])
     return _trained(drift, rate, arena, seed, Sizes(batch, n_steps, width), schedules)
+
+
+def paces(settings: dict[str, list], arena: str, n_steps: int, batch: int, width: int) -> dict[str, float]:
+    """A cell: seconds of a step of every contender at its setting, measured in turn."""
+    target = gmdwgf.load_target(ARENAS[arena].dataset, **ARENAS[arena].fields)
+    sizes = Sizes(batch, n_steps, width)
+    problems = {
+        name: problem_of(target, drift_of(name, value), sizes, rate) for name, (value, rate) in settings.items()
+    }
+    return step_seconds(problems)
 
 
 def _trained(drift: Any, rate: float, arena: str, seed: int, sizes: Sizes, schedules: dict) -> dict[str, Any]:

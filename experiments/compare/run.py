@@ -2,7 +2,6 @@
 batch; and a transport drift that hands over to a local one. `python experiments/compare/run.py [--preset quick|full]`.
 """
 
-import statistics
 import sys
 from pathlib import Path
 
@@ -11,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import figures as figures  # noqa: E402
 import record  # noqa: E402
 from choice import Held, held_out, measured_seconds, ranks  # noqa: E402
-from contenders import ARENAS, CONTENDERS, VARIANTS, Setting, handed_over, trained  # noqa: E402
+from contenders import ARENAS, CONTENDERS, VARIANTS, Setting, handed_over, paces, trained  # noqa: E402
 from record import Number, mean_of_seeds  # noqa: E402
 
 BATCHES = (64, 128, 256, 512)
@@ -29,7 +28,8 @@ class Comparison:
         self.fresh = range(10, 13 if self.quick else 15)
         self.numbers: dict[str, Number] = {}
         self.held: dict[str, dict[str, Held]] = {arena: {} for arena in ARENAS}
-        self.step_seconds: dict[str, dict[str, float]] = {arena: {} for arena in ARENAS}
+        self.steps_of_grid: dict[str, dict[str, float]] = {arena: {} for arena in ARENAS}
+        self.seconds: dict[str, dict[str, float]] = {}
 
     def train(self, name: str, setting: Setting, arena: str, seed: int, n_steps: int = 0, batch: int = 256) -> dict:
         """One training; where it diverges, the last good state is scored."""
@@ -57,12 +57,17 @@ class Comparison:
         lost = sum(cell["diverged"] for row in cells for cell in row)
         self.numbers[f"{key}/diverged"] = Number(lost, max(lost - 1, 0), lost + 1)
         self.masses(key, best, arena)
-        step = statistics.median(cell["seconds"] / cell["n_steps"] for cell in best)
-        run = step * ARENAS[arena].steps[self.quick]
-        self.step_seconds[arena][name] = step
-        self.numbers[f"{arena}/seconds/{name}/run"] = measured_seconds([run])
-        grid = sum(cell["seconds"] for row in cells for cell in row) / len(self.seeds)
-        self.numbers[f"{arena}/seconds/{name}/grid"] = measured_seconds([grid])
+        self.steps_of_grid[arena][name] = sum(cell["n_steps"] for row in cells for cell in row) / len(self.seeds)
+
+    def pace(self, arena: str) -> None:
+        """Seconds of a step, of a training and of the grid of every contender."""
+        settings = {name: list(self.chosen(name, arena)) for name in CONTENDERS}
+        n_steps = ARENAS[arena].steps[self.quick]
+        sizes = {"n_steps": n_steps, "batch": 256, "width": self.width}
+        self.seconds[arena] = self.experiment.cell(paces, settings=settings, arena=arena, **sizes)
+        for name, seconds in self.seconds[arena].items():
+            self.numbers[f"{arena}/seconds/{name}/run"] = measured_seconds(seconds * n_steps)
+            self.numbers[f"{arena}/seconds/{name}/grid"] = measured_seconds(seconds * self.steps_of_grid[arena][name])
 
     def masses(self, key: str, cells: list[dict], arena: str) -> None:
         """The mass near the mode that should have 0.2, where masses differ."""
@@ -72,10 +77,10 @@ class Comparison:
     def equal_time(self, arena: str, name: str) -> list[float]:
         """The chosen setting on fresh seeds, for as many steps as fit into the time; the kept cell says how many."""
         seconds = ARENAS[arena].seconds[self.quick]
-        steps = max(50, round(seconds / self.step_seconds[arena][name] / 50) * 50)
+        steps = max(50, round(seconds / self.seconds[arena][name] / 50) * 50)
         cells = [self.train(name, self.chosen(name, arena), arena, seed, steps) for seed in self.fresh]
         self.numbers[f"{arena}/time/{name}/best"] = mean_of_seeds([cell["mmd2"] for cell in cells])
-        self.numbers[f"{arena}/time/{name}/steps"] = measured_seconds([steps])
+        self.numbers[f"{arena}/time/{name}/steps"] = measured_seconds(steps)
         return [cell["mmd2"] for cell in cells]
 
     def floor(self, name: str) -> None:
@@ -161,6 +166,7 @@ def main() -> None:
     for arena in ARENAS:
         for name in CONTENDERS:
             found.tune(arena, name)
+        found.pace(arena)
         raced = {name: found.equal_time(arena, name) for name in CONTENDERS}
         for budget, scores in (
             ("samples", {name: held.best for name, held in found.held[arena].items()}),
