@@ -4,6 +4,7 @@ import numpy as np
 from contenders import ARENAS, CONTENDERS, config_of
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
 from record import Number
 
 from gmdwgf.plots.style import COLUMN, INK, PAGE, colour_of, styled
@@ -24,6 +25,13 @@ def _bars(number: Number, least: float = 1e-5) -> np.ndarray:
     return np.array([[number.value - max(number.low, least)], [number.high - number.value]]).clip(0)
 
 
+def _scores(axes: Axes, values: list[float], which: str = "x") -> None:
+    """A logarithmic axis around the means: a bar that goes below half of the least of them is cut."""
+    axes.set(**{f"{which}scale": "log", f"{which}lim": (min(values) / 2, 2 * max(values)), f"{which}label": "MMD²"})
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_minor_formatter(NullFormatter())
+
+
 def _plain(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
@@ -41,10 +49,9 @@ def league(numbers: Numbers) -> Figure:
             if budget == "samples":
                 median = numbers[f"{arena}/samples/{name}/median"].value
                 axes.plot([median], [place], "|", color=INK, markersize=8, markeredgewidth=1.2)
-        axes.set_xscale("log")
+        _scores(axes, [numbers[f"{arena}/{budget}/{name}/best"].value for name in names])
         axes.set_yticks(range(len(names)), names)
         axes.set_title(f"{'8 Gaussians' if arena == 'matched' else 'masses 80 : 20'},\nequal {budget}")
-        axes.set_xlabel("MMD²")
         axes.grid(axis="y", linewidth=0.3, alpha=0.5)
         _plain(axes)
     return figure
@@ -85,6 +92,7 @@ def cost(numbers: Numbers) -> Figure:
             axes.plot([run], [best.value], _marker(name), label=name if arena == "matched" else None, **marked)
         axes.set(xscale="log", yscale="log", xlabel="seconds of one run, and with its grid", ylabel="MMD²")
         axes.set_xticks([1, 3, 10, 30], ["1", "3", "10", "30"])
+        axes.set_yticks([0.001, 0.003, 0.01], ["0.001", "0.003", "0.01"])
         axes.minorticks_off()
         axes.set_title("8 Gaussians" if arena == "matched" else "two modes, masses 80 : 20")
         _plain(axes)
@@ -109,7 +117,8 @@ def batch_floor(numbers: Numbers) -> Figure:
         style = {"linestyle": "--" if name in SECOND else "-", "markerfacecolor": "white" if name in SECOND else None}
         axes.errorbar(x, [n.value for n in row], yerr=np.hstack([_bars(n) for n in row]), fmt="o", markersize=3.5,
                       color=colour_of(config_of(name)), elinewidth=0.7, label=name, **style)  # fmt: skip
-    axes.set(xscale="log", yscale="log", xlabel="batch", ylabel="MMD²")
+    _scores(axes, [number.value for key, number in numbers.items() if key.startswith("floor/")], "y")
+    axes.set(xscale="log", xlabel="batch")
     axes.set_xticks(batches, map(str, batches))
     axes.minorticks_off()
     _plain(axes)
