@@ -97,7 +97,7 @@ class Page:
 def written(value: float, form: str) -> str:
     """A number as text: a true minus, powers of ten as such, and ∞."""
     if value == 0:
-        return "0"
+        return "0%" if form.endswith("%") else "0"
     text = format(value, form)
     mantissa, e, power = text.partition("e")
     text = f"{mantissa} · 10<sup>{int(power)}</sup>" if e else text
