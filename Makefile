@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-slow test-browser lint format clean
+.PHONY: run test test-slow test-browser figures gallery lint format clean
 
 run: .venv/installed
 	$(BIN)/python -m gmdwgf.train +drift=sinkhorn
@@ -17,6 +17,13 @@ test-slow: .venv/installed-dev
 # The sweep page in a real browser. Chromium and its driver are not installed for you: without them the tests say so and skip.
 test-browser: .venv/installed-dev
 	$(BIN)/python -m pytest -m browser tests/reports
+
+# Every experiment, one after the other, and the page of them; typed again, it goes on where it was stopped.
+figures: .venv/installed
+	$(BIN)/python experiments/all.py
+
+gallery: .venv/installed
+	$(BIN)/python experiments/gallery/build.py
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """What a claim is, and the clouds, drifts and answers that the claims share. Everything is in double precision."""
 
 import functools
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
@@ -23,22 +24,27 @@ CONVERGED = {"threshold": 1e-13, "max_iters": 20000}
 
 
 class Wanted(NamedTuple):
-    """What a measured number must satisfy, in words and as a test; a NaN satisfies nothing."""
+    """Between what bounds a measured number must lie, and that in words."""
 
     text: str
-    met: Callable[[float], bool]
+    low: float
+    high: float
+
+    def met(self, value: float) -> bool:
+        """A NaN meets nothing."""
+        return self.low <= value <= self.high
 
 
 def at_most(bound: float) -> Wanted:
-    return Wanted(f"≤ {bound:g}", lambda value: value <= bound)
+    return Wanted(f"≤ {bound:g}", -math.inf, bound)
 
 
 def more_than(bound: float) -> Wanted:
-    return Wanted(f"> {bound:g}", lambda value: value > bound)
+    return Wanted(f"> {bound:g}", math.nextafter(bound, math.inf), math.inf)
 
 
 def between(low: float, high: float) -> Wanted:
-    return Wanted(f"{low:g} to {high:g}", lambda value: low <= value <= high)
+    return Wanted(f"{low:g} to {high:g}", low, high)
 
 
 class Claim(NamedTuple):

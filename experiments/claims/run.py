@@ -2,6 +2,7 @@
 
 import argparse
 import datetime
+import json
 import os
 import platform
 import re
@@ -44,6 +45,19 @@ def table(rows: list[tuple[Claim, float]], seconds: float) -> str:
     return "\n".join(lines)
 
 
+def kept(rows: list[tuple[Claim, float]]) -> str:
+    """The numbers as the other experiments keep theirs: by claim and statement, with the bounds of the claim.
+
+    One that does not hold is expected to miss by as much again, up to a factor of two.
+    """
+    lines = []
+    for claim, measured in sorted(rows, key=lambda row: (row[0].number, row[0].sentence)):
+        bounds = (claim.wanted.low, claim.wanted.high) if claim.wanted.met(measured) else (measured / 2, measured * 2)
+        name, numbers = f"{claim.number}/{claim.sentence}", [float(f"{x:.6g}") for x in (measured, *bounds)]
+        lines.append(f"  {json.dumps(name, ensure_ascii=False)}: {json.dumps(numbers)}")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
 def made_with(seconds: float) -> str:
     device = jax.devices()[0]
     kind = platform.machine() if device.platform == "cpu" else device.device_kind
@@ -57,7 +71,7 @@ def made_with(seconds: float) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("claims", nargs="*", type=int, help="numbers of claims to show; nothing is written then")
-    parser.add_argument("--out", type=Path, default=HERE, help="folder for README.md and figures/")
+    parser.add_argument("--out", type=Path, default=HERE, help="folder for README.md, results.json and figures/")
     arguments = parser.parse_args()
 
     start, rows = time.perf_counter(), []
@@ -71,6 +85,7 @@ def main() -> int:
         for name, draw in FIGURES.items():
             save(draw(), arguments.out / "figures" / f"{name}.png")
         page = (HERE / "README.md").read_text()
+        (arguments.out / "results.json").write_text(kept(rows))
         made = table(rows, time.perf_counter() - start)
         block = re.compile(re.escape(BEGIN) + ".*" + re.escape(END), re.DOTALL)
         (arguments.out / "README.md").write_text(block.sub(lambda _: f"{BEGIN}\n\n{made}\n\n{END}", page))

@@ -1,0 +1,154 @@
+"""The figures of the comparison, from its numbers alone."""
+
+import numpy as np
+from contenders import ARENAS, CONTENDERS, config_of
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullFormatter
+from record import Number
+
+from gmdwgf.plots.style import COLUMN, INK, PAGE, colour_of, styled
+
+Numbers = dict[str, Number]
+SECOND = {"sinkhorn, two batches", "kl, two batches", "mmd, Gaussian"}
+"""The second of its colour: hollow, with a dashed line."""
+
+
+def _mark(axes: Axes, x: float, y: float, name: str, **bars) -> None:
+    colour = colour_of(config_of(name))
+    face = "white" if name in SECOND else colour
+    axes.errorbar(x, y, **bars, fmt="o", color=colour, markerfacecolor=face, markersize=4, elinewidth=0.9)
+
+
+def _bars(number: Number, least: float = 1e-5) -> np.ndarray:
+    """Lengths of the bars below and above, which stay on a logarithmic axis."""
+    return np.array([[number.value - max(number.low, least)], [number.high - number.value]]).clip(0)
+
+
+def _scores(axes: Axes, values: list[float], which: str = "x") -> None:
+    """A logarithmic axis around the means: a bar that goes below half of the least of them is cut."""
+    axes.set(**{f"{which}scale": "log", f"{which}lim": (min(values) / 2, 2 * max(values)), f"{which}label": "MMD²"})
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _plain(axes: Axes) -> None:
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+@styled
+def league(numbers: Numbers) -> Figure:
+    """MMD^2 of every drift at its best (full) and median setting (bar), for equal samples and equal time."""
+    figure = Figure((PAGE, 2.9), layout="constrained")
+    panels = figure.subplots(1, 4, sharey=True)
+    for axes, (arena, budget) in zip(panels, ((a, b) for a in ARENAS for b in ("samples", "time")), strict=True):
+        names = list(reversed(CONTENDERS))
+        for place, name in enumerate(names):
+            best = numbers[f"{arena}/{budget}/{name}/best"]
+            _mark(axes, best.value, place, name, xerr=_bars(best))
+            if budget == "samples":
+                median = numbers[f"{arena}/samples/{name}/median"].value
+                axes.plot([median], [place], "|", color=INK, markersize=8, markeredgewidth=1.2)
+        _scores(axes, [numbers[f"{arena}/{budget}/{name}/best"].value for name in names])
+        axes.set_yticks(range(len(names)), names)
+        axes.set_title(f"{'8 Gaussians' if arena == 'matched' else 'masses 80 : 20'},\nequal {budget}")
+        axes.grid(axis="y", linewidth=0.3, alpha=0.5)
+        _plain(axes)
+    return figure
+
+
+@styled
+def league_ranks(numbers: Numbers) -> Figure:
+    """Ranks with their bootstrap intervals."""
+    figure = Figure((PAGE, 2.7), layout="constrained")
+    panels = figure.subplots(1, 4, sharey=True)
+    for axes, (arena, budget) in zip(panels, ((a, b) for a in ARENAS for b in ("samples", "time")), strict=True):
+        names = list(reversed(CONTENDERS))
+        for place, name in enumerate(names):
+            rank = numbers[f"{arena}/{budget}/{name}/rank"]
+            _mark(axes, rank.value, place, name, xerr=_bars(rank, 1))
+        axes.set_yticks(range(len(names)), names)
+        axes.set_xticks([1, 4, 8, 11])
+        axes.set_title(f"{'8 Gaussians' if arena == 'matched' else 'masses 80 : 20'},\nequal {budget}")
+        axes.set_xlabel("rank")
+        axes.grid(axis="y", linewidth=0.3, alpha=0.5)
+        _plain(axes)
+    return figure
+
+
+@styled
+def cost(numbers: Numbers) -> Figure:
+    """MMD^2 against the seconds of a run (mark) and of its whole grid (end of the line)."""
+    figure = Figure((PAGE, 2.9), layout="constrained")
+    for axes, arena in zip(figure.subplots(1, 2), ARENAS, strict=True):
+        for name in CONTENDERS:
+            best = numbers[f"{arena}/samples/{name}/best"]
+            run, grid = (numbers[f"{arena}/seconds/{name}/{what}"].value for what in ("run", "grid"))
+            colour = colour_of(config_of(name))
+            axes.plot([run, run + grid], [best.value] * 2, color=colour, linewidth=0.9, alpha=0.6)
+            axes.plot([run + grid], [best.value], "|", color=colour, markersize=6)
+            face = "white" if name in SECOND else colour
+            marked = {"color": colour, "markerfacecolor": face, "markersize": 4}
+            axes.plot([run], [best.value], _marker(name), label=name if arena == "matched" else None, **marked)
+        axes.set(xscale="log", yscale="log", xlabel="seconds of one run, and with its grid", ylabel="MMD²")
+        axes.set_xticks([1, 3, 10, 30], ["1", "3", "10", "30"])
+        axes.set_yticks([0.001, 0.003, 0.01], ["0.001", "0.003", "0.01"])
+        axes.minorticks_off()
+        axes.set_title("8 Gaussians" if arena == "matched" else "two modes, masses 80 : 20")
+        _plain(axes)
+    figure.legend(loc="outside right center")
+    return figure
+
+
+def _marker(name: str) -> str:
+    return {"wflow": "s", "critic": "^", "mean_shift": "D", "sliced_wasserstein": "v"}.get(name, "o")
+
+
+@styled
+def batch_floor(numbers: Numbers) -> Figure:
+    """MMD^2 against the batch, full for one batch and dashed for its other form."""
+    figure = Figure((COLUMN, 2.7), layout="constrained")
+    axes = figure.subplots()
+    names = list(dict.fromkeys(key.split("/")[1] for key in numbers if key.startswith("floor/")))
+    for nudge, name in enumerate(names):
+        batches = sorted(int(key.split("/")[2]) for key in numbers if key.startswith(f"floor/{name}/"))
+        row = [numbers[f"floor/{name}/{batch}"] for batch in batches]
+        x = np.array(batches) * 1.02 ** (nudge - len(names) / 2)
+        style = {"linestyle": "--" if name in SECOND else "-", "markerfacecolor": "white" if name in SECOND else None}
+        axes.errorbar(x, [n.value for n in row], yerr=np.hstack([_bars(n) for n in row]), fmt="o", markersize=3.5,
+                      color=colour_of(config_of(name)), elinewidth=0.7, label=name, **style)  # fmt: skip
+    _scores(axes, [number.value for key, number in numbers.items() if key.startswith("floor/")], "y")
+    axes.set(xscale="log", xlabel="batch")
+    axes.set_xticks(batches, map(str, batches))
+    axes.minorticks_off()
+    _plain(axes)
+    figure.legend(loc="outside lower center", ncols=2)
+    return figure
+
+
+@styled
+def handover(numbers: Numbers) -> Figure:
+    """MMD^2 of drifts alone and one after the other."""
+    figure = Figure((PAGE, 2.4), layout="constrained")
+    for axes, arena in zip(figure.subplots(1, 2, sharey=True), ARENAS, strict=True):
+        start = f"handover/{arena}/"
+        keys = [key for key in numbers if key.startswith(start) and key.count("/") == 2]
+        for place, key in enumerate(reversed(keys)):
+            words = key.removeprefix(start)
+            name = next(n for n in ("sinkhorn, two batches", "deng", "kl") if words.startswith(n))
+            _mark(axes, numbers[key].value, place, name, xerr=_bars(numbers[key]))
+        axes.set_yticks(range(len(keys)), [_words(key.removeprefix(start)) for key in reversed(keys)])
+        axes.set(
+            xscale="log", xlabel="MMD²", title="8 Gaussians" if arena == "matched" else "two modes, masses 80 : 20"
+        )
+        axes.grid(axis="y", linewidth=0.3, alpha=0.5)
+        _plain(axes)
+    return figure
+
+
+def _words(entry: str) -> str:
+    name, *rest = entry.split(" after ")
+    return f"sinkhorn to {rest[0]}, then {name}" if rest else entry
+
+
+FIGURES = {"league": league, "ranks": league_ranks, "cost": cost, "batch_floor": batch_floor, "handover": handover}

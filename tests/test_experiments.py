@@ -1,0 +1,64 @@
+"""The tools around the experiments: the check against committed numbers, the page of the gallery, honest choices of settings."""
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+EXPERIMENTS = Path(__file__).resolve().parents[1] / "experiments"
+
+
+def load(path: str, monkeypatch):
+    """A script of the experiments as a module; those beside it and in the folder above can be imported by it."""
+    file = EXPERIMENTS / path
+    monkeypatch.setattr(sys, "path", [str(file.parent), str(EXPERIMENTS), *sys.path])
+    spec = importlib.util.spec_from_file_location(f"experiment_{file.stem}", file)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_a_number_outside_of_its_bounds_is_said_and_one_within_is_not(monkeypatch):
+    check = load("check.py", monkeypatch)
+    old = {"a": [1.0, 0.5, 1.5], "b": [1.0, 0.5, 1.5], "gone": [0.0, 0.0, 0.0]}
+    new = {"a": [1.4, 1.0, 1.8], "b": [1.6, 1.0, 2.0], "fresh": [0.0, 0.0, 0.0]}
+    said = check.outside(new, old)
+    assert [line.split()[0] for line in said] == ["fresh", "gone", "b"]
+    assert check.outside(old, old) == []
+
+
+def test_every_number_and_figure_of_the_page_is_looked_up(monkeypatch, tmp_path):
+    gallery = load("gallery/build.py", monkeypatch)
+    (tmp_path / "toy" / "figures").mkdir(parents=True)
+    Image.new("L", (600, 1)).save(tmp_path / "toy" / "figures" / "one.png", dpi=(300, 300))
+    (tmp_path / "toy" / "results.json").write_text(json.dumps({"|v| = 0": [0.25, 0.2, float("inf")]}))
+    page = gallery.Page(tmp_path)
+    text = page.filled("[[toy||v| = 0|.0%]] and [[toy||v| = 0]] [[figure toy/one|Shows [[toy||v| = 0]].]]")
+    assert '<span class="n">25%</span><sup><a href="#n1">(1)</a></sup> and <span class="n">0.25</span>' in text
+    assert 'width="270" src="data:image/png;base64,' in text
+    assert page.table().count("<tr id=") == 1
+    assert "0.2 to ∞" in page.table()
+    for bad in ("[[toy|other]]", "[[none|v]]", "[[figure toy/two|Caption.]]"):
+        with pytest.raises(gallery.Missing):
+            page.filled(bad)
+
+
+def test_a_setting_is_scored_on_seeds_that_did_not_choose_it(monkeypatch):
+    choice = load("compare/choice.py", monkeypatch)
+    # The first setting is lucky with one seed: chosen by the others it is never taken, so its luck is not reported.
+    found = choice.held_out([[0.0, 5.0, 5.0], [2.0, 2.0, 2.0], [9.0, 9.0, 9.0]], ["lucky", "steady", "bad"])
+    assert found.best == [2.0, 2.0, 2.0]
+    assert found.chosen == "steady"
+
+
+def test_ranks_of_drifts_that_no_seed_tells_apart_have_wide_bounds(monkeypatch):
+    choice = load("compare/choice.py", monkeypatch)
+    ranks = choice.ranks({"a": [1.0, 2.0, 3.0], "b": [1.1, 2.0, 2.9], "far": [50.0, 51.0, 52.0]})
+    assert ranks["far"] == (3, 3, 3)
+    assert ranks["a"].low == 1
+    assert ranks["a"].high == 2
