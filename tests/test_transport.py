@@ -9,7 +9,8 @@ import ot
 import pytest
 
 import gmdwgf
-from gmdwgf import newton, plans, transport
+from gmdwgf import transport
+from gmdwgf.transport import newton, plans
 from tests.drifts import plan_loops
 
 SOLVERS = ("newton", "ott", "streamed")

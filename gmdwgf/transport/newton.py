@@ -9,7 +9,7 @@ and the dual h(g) = <b, g> - <a, logsumexp_j(S + g + log b)> is concave with gra
 preconditioned with diag(c). The Markov operator in it has one eigenvalue near 1 for every slow mode (mass between
 clusters) and the rest near 0, so few iterations do; plain Sinkhorn needs most of its own for just these.
 
-How the plan is had, kept or made anew in tiles, is the business of `gmdwgf.plans`.
+How the plan is had, kept or made anew in tiles, is the business of `gmdwgf.transport.plans`.
 
 Sources: Brauer et al. 2017; Tang et al. 2024 (ICLR); Kemertas, Farahmand and Jepson 2025 (arXiv:2504.02067). The safeguard
 (a step that improves neither dual nor marginals is replaced by a plain Sinkhorn iteration) is ours.
@@ -18,7 +18,7 @@ Sources: Brauer et al. 2017; Tang et al. 2024 (ICLR); Kemertas, Farahmand and Je
 import jax
 import jax.numpy as jnp
 
-from gmdwgf.plans import Dual, Plans
+from gmdwgf.transport.plans import Dual, Plans
 from gmdwgf.typing import Array, Float, Scalar
 
 WARM_UP = 5
