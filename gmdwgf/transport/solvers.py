@@ -32,9 +32,10 @@ def potentials(
     """Potentials between two clouds to an L1 marginal error, by one of the `SOLVERS`.
 
     `ott`: the Sinkhorn iterations of ott-jax, balanced problems with momentum, relaxed ones with its translation-invariant
-    updates (Séjourné et al. 2022). `newton`: truncated Newton on the dual (`gmdwgf.transport.newton`); where that does not reach the
-    threshold, ott-jax goes on from its potentials. `streamed`: the same with plans made in tiles, and after it plain
-    iterations in tiles; nothing n x m is kept. Relaxed problems are ott-jax's, or plain iterations if streamed.
+    updates (Séjourné et al. 2022). `newton`: truncated Newton on the dual (`gmdwgf.transport.newton`), a step beyond the
+    threshold; where that is not reached, ott-jax goes on from its potentials. `streamed`: the same with plans made in
+    tiles, and after it plain iterations in tiles; nothing n x m is kept. Relaxed problems are ott-jax's, or plain
+    iterations if streamed.
     `n_iters` counts Newton steps and the Sinkhorn iterations after them.
     Not differentiable, and need not be: by the envelope theorem the flow takes the plan as given.
 
