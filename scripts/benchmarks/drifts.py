@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import eager
 import floor
 import jax
+import jax.numpy as jnp
 from common import median_times, table, write_table
 
 import gmdwgf
@@ -64,6 +65,26 @@ def kl_against_the_floor() -> tuple[list[str], list[list]]:
         told = f"{times['tiles']}; at its least {ratio:.2f}x the floor; one dense block {dense_over} as long"
         short.append([f"`kl`, n = m = {n:,}, d = {d:,}", told])
     return table(["n = m", "d", "time", "least time over the floor", "dense over tiles", "memory"], rows), short
+
+
+def pieces_of_kl(n: int = 8192, d: int = 2) -> list[str]:
+    """What a pair costs in each pass of `kl` over a tile, by itself."""
+    y = clouds(n, d)[1]
+    of_each_row = lambda tile, value: tile.at[:, : value.shape[1]].set(1e-3 * value)
+    steps = {
+        "squared distances": lambda tile: jax.vmap(lambda point: -pairwise.squared_distances(point, y))(tile[:, :d]),
+        "their largest": lambda tile: of_each_row(tile, jnp.max(tile, axis=1, keepdims=True)),
+        "exponentials": lambda tile: jnp.exp(-tile),
+        "barycentres": lambda tile: of_each_row(tile, tile @ y),
+        "normalisers": lambda tile: of_each_row(tile, jnp.sum(tile, axis=1, keepdims=True)),
+    }
+    spent = floor.seconds_a_pair(steps, pairwise.TILE_PAIRS // (2 * n), n)
+    drift, x = gmdwgf.load_drift("kl", bandwidth=0.3), clouds(n, d)[0]
+    whole = median_times({"whole": question(drift, x, y)[0]}, repeats=9)["whole"].seconds.min()
+    spent |= {"all of them": sum(spent.values()), "`kl` as it runs": float(whole) / (2 * n * n)}
+    spent["the floor"] = sum(floor.measure(n, d))
+    rows = [[name, f"{seconds * 1e9:.3f} ns"] for name, seconds in spent.items()]
+    return table([f"pass over a pair, n = m = {n}, d = {d}", "least time"], rows)
 
 
 def memory_of_kl() -> list[str]:
@@ -132,7 +153,7 @@ def main() -> None:
         print("\n".join(sizes_of_tiles()))
         return
     lines, short = kl_against_the_floor()
-    write_table("kl", [*lines, "", *memory_of_kl()], short)
+    write_table("kl", [*lines, "", *pieces_of_kl(), "", *memory_of_kl()], short)
     write_table("torch", *against_torch())
     write_table("drifts", every_drift(), [])
 
