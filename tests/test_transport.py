@@ -9,7 +9,8 @@ import ot
 import pytest
 
 import gmdwgf
-from gmdwgf import newton, plans, transport
+from gmdwgf import transport
+from gmdwgf.transport import newton, plans
 from tests.drifts import plan_loops
 
 SOLVERS = ("newton", "ott", "streamed")
@@ -88,6 +89,17 @@ def test_newton_balances_far_clusters_in_a_few_steps(solver, apart):
     assert found.converged
     assert found.n_iters <= 25
     assert column_error(plan_of(found, x, y, 0.25)) < 2e-3
+
+
+@pytest.mark.parametrize("threshold", [1e-2, 3e-3, 1e-3])
+def test_newton_ends_well_below_the_threshold_and_with_a_velocity_as_good(threshold, x64):
+    # An error just below the threshold would lie in the slow modes, where the velocity is off by ten times as much.
+    x, y = skewed()
+    exact, found = (solve(x, y, 0.01, threshold=t, solver="newton") for t in (1e-10, threshold))
+    assert found.converged
+    assert found.marginal_error < threshold / 5
+    ours, theirs = (plan_of(end, x, y, 0.01) @ y * N for end in (found, exact))
+    assert np.sqrt(np.mean((ours - theirs) ** 2)) < threshold * np.std(y)
 
 
 @pytest.mark.parametrize("solver", ["newton", "streamed"])

@@ -77,8 +77,17 @@ def table(header: list[str], rows: list[list[Any]]) -> list[str]:
     return ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines]
 
 
-def write_table(name: str, lines: list[str]) -> None:
-    """Print the lines and keep them, with command, device and commit, as the section `name` of docs/benchmarks.md."""
+SHORT = ["in short", "measured"]
+"""The header of the table that a section begins with; its rows are those of the README."""
+
+
+def write_table(name: str, lines: list[str], short: list[list[Any]]) -> None:
+    """Print the lines and keep them, with command, device and commit, as the section `name` of docs/benchmarks.md.
+
+    `short` are the rows, if any, by which the README tells the result.
+    """
+    if short:
+        lines = [*table(SHORT, short), "", *lines]
     print("\n".join(lines))
     replace_between(PAGE, name, [*lines, "", circumstances()])
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import eager
 import floor
 import jax
+import jax.numpy as jnp
 from common import median_times, table, write_table
 
 import gmdwgf
@@ -46,9 +47,9 @@ def question(drift: StatelessDrift, x, y, dense: bool = False) -> tuple[Callable
     return lambda: ask(drift, x, y), ask.memory_analysis().temp_size_in_bytes / MB
 
 
-def kl_against_the_floor() -> list[str]:
-    """`kl` at the sizes of the goals."""
-    rows = []
+def kl_against_the_floor() -> tuple[list[str], list[list]]:
+    """`kl` at the sizes of the goals: the table, and in short."""
+    rows, short = [], []
     for n, d in ((8192, 2), (4096, 1024)):
         rates = floor.measure(n, d)
         x, y = clouds(n, d)
@@ -59,8 +60,31 @@ def kl_against_the_floor() -> list[str]:
         ratio = times["tiles"].seconds.min() / rates.kl(n, n)
         memory = f"{megabytes:.3g} MB, dense {dense_megabytes:.3g} MB"
         over_floor = f"{ratio:.2f}x of {rates.kl(n, n):.3g} s"
-        rows.append([n, d, times["tiles"], over_floor, times["dense"].over(times["tiles"]), memory])
-    return table(["n = m", "d", "time", "least time over the floor", "dense over tiles", "memory"], rows)
+        dense_over = times["dense"].over(times["tiles"])
+        rows.append([n, d, times["tiles"], over_floor, dense_over, memory])
+        told = f"{times['tiles']}; at its least {ratio:.2f}x the floor; one dense block {dense_over} as long"
+        short.append([f"`kl`, n = m = {n:,}, d = {d:,}", told])
+    return table(["n = m", "d", "time", "least time over the floor", "dense over tiles", "memory"], rows), short
+
+
+def pieces_of_kl(n: int = 8192, d: int = 2) -> list[str]:
+    """What a pair costs in each pass of `kl` over a tile, by itself."""
+    y = clouds(n, d)[1]
+    of_each_row = lambda tile, value: tile.at[:, : value.shape[1]].set(1e-3 * value)
+    steps = {
+        "squared distances": lambda tile: jax.vmap(lambda point: -pairwise.squared_distances(point, y))(tile[:, :d]),
+        "their largest": lambda tile: of_each_row(tile, jnp.max(tile, axis=1, keepdims=True)),
+        "exponentials": lambda tile: jnp.exp(-tile),
+        "barycentres": lambda tile: of_each_row(tile, tile @ y),
+        "normalisers": lambda tile: of_each_row(tile, jnp.sum(tile, axis=1, keepdims=True)),
+    }
+    spent = floor.seconds_a_pair(steps, pairwise.TILE_PAIRS // (2 * n), n)
+    drift, x = gmdwgf.load_drift("kl", bandwidth=0.3), clouds(n, d)[0]
+    whole = median_times({"whole": question(drift, x, y)[0]}, repeats=9)["whole"].seconds.min()
+    spent |= {"all of them": sum(spent.values()), "`kl` as it runs": float(whole) / (2 * n * n)}
+    spent["the floor"] = sum(floor.measure(n, d))
+    rows = [[name, f"{seconds * 1e9:.3f} ns"] for name, seconds in spent.items()]
+    return table([f"pass over a pair, n = m = {n}, d = {d}", "least time"], rows)
 
 
 def memory_of_kl() -> list[str]:
@@ -88,20 +112,21 @@ def every_drift(n: int = 4096, d: int = 2) -> list[str]:
     return table([f"drift, n = m = {n}, d = {d}", "time", "dense over tiles", "memory", "dense"], rows)
 
 
-def against_torch(n: int = 4096, d: int = 2) -> list[str]:
-    """`kl` and `deng` against the same formulas in eager PyTorch."""
+def against_torch(n: int = 4096, d: int = 2) -> tuple[list[str], list[list]]:
+    """`kl` and `deng` against the same formulas in eager PyTorch: the table, and in short."""
     x, y = clouds(n, d)
-    rows = []
+    rows, short = [], []
     for name, field in (("kl", "bandwidth"), ("deng", "temperature")):
         theirs = eager.velocity(name, x, y, 0.3)
         if theirs is None:
-            return ["PyTorch is not installed (`pip install gmdwgf[benchmark]`): not measured."]
+            return ["PyTorch is not installed (`pip install gmdwgf[benchmark]`): not measured."], []
         ours, _ = question(gmdwgf.load_drift(name, **{field: 0.3}), x, y)
         off = abs(ours() - theirs()).max() / abs(theirs()).max()
         times = median_times({"ours": ours, "PyTorch": theirs}, repeats=7, rest=0.05)
         ratio = times["PyTorch"].over(times["ours"])
         rows.append([f"`{name}`", times["ours"], times["PyTorch"], ratio, f"{off:.0e}"])
-    return table([f"n = m = {n}, d = {d}", "time", "PyTorch", "PyTorch over ours", "largest difference"], rows)
+        short.append([f"`{name}` in eager PyTorch, n = m = {n:,}, d = {d}", f"{ratio} as long"])
+    return table([f"n = m = {n}, d = {d}", "time", "PyTorch", "PyTorch over ours", "largest difference"], rows), short
 
 
 def sizes_of_tiles() -> list[str]:
@@ -127,9 +152,10 @@ def main() -> None:
     if parser.parse_args().tiles:
         print("\n".join(sizes_of_tiles()))
         return
-    write_table("kl", [*kl_against_the_floor(), "", *memory_of_kl()])
-    write_table("torch", against_torch())
-    write_table("drifts", every_drift())
+    lines, short = kl_against_the_floor()
+    write_table("kl", [*lines, "", *pieces_of_kl(), "", *memory_of_kl()], short)
+    write_table("torch", *against_torch())
+    write_table("drifts", every_drift(), [])
 
 
 if __name__ == "__main__":

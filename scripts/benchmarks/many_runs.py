@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from common import table, write_table
 
 from gmdwgf.sweeps.folder import RunFolder
 from gmdwgf.sweeps.identity import run_id
@@ -99,12 +100,15 @@ def main() -> None:
             "collect --seeds": ["gmdwgf.runs", "collect", str(root), "--seeds"],
             "report": ["gmdwgf.report", str(root)],
         }
-        too_much = False
+        too_much, rows = False, []
         for name, arguments in commands.items():
             seconds, megabytes = measure(arguments)
             too_much |= seconds > LIMIT_S or megabytes > LIMIT_MB
-            print(f"{name:16} {seconds:6.1f} s {megabytes:7.0f} MB")
-        print(f"report.html      {(root / 'report.html').stat().st_size / 1e6:6.1f} MB, {asked.runs} runs")
+            rows.append([name, f"{seconds:.1f} s", f"{megabytes:.0f} MB"])
+        page = f"The page of the report has {(root / 'report.html').stat().st_size / 1e6:.1f} MB."
+    told = "; ".join(f"{name} {seconds}, {megabytes}" for name, seconds, megabytes in rows)
+    lines = [*table([f"command, {asked.runs:,} runs", "time", "peak memory"], rows), "", page]
+    write_table("many-runs", lines, [[f"{asked.runs:,} finished runs", told]])
     sys.exit(int(too_much))
 
 

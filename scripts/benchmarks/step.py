@@ -138,7 +138,11 @@ def main(overrides: list[str]) -> None:
     if overrides:
         print("\n".join(lines))
     else:
-        write_table("step", ["Setting: `" + " ".join(SETTING) + "`.", "", *lines])
+        told = f"{step}; {step.over(together)} of its parts alone"
+        short = [["a training step, `kl`, batch 1,024, MLP 256x3", told]]
+        if theirs is not None:
+            short.append(["the same step in eager PyTorch", f"{times['PyTorch'].over(step)} as long"])
+        write_table("step", ["Setting: `" + " ".join(SETTING) + "`.", "", *lines], short)
 
 
 if __name__ == "__main__":

@@ -105,7 +105,8 @@ def compare(folder: Path, n_processes: int) -> None:
         rows.append([name, len(found), *times, cost.compiles, f"{cost.memory:.0f} MB", f"{apart:.1e}"])
     header = ["way", "runs", "wall time", "CPU time", "wall over vectorized", "CPU over vectorized"]
     header += ["compilations", "peak memory", "largest difference in MMD^2"]
-    common.write_table("sweep", ["### A sweep of 48 small jobs", "", *common.table(header, rows)])
+    told = "; ".join(f"{row[0]} {row[2]}, {row[6]} compilations" for row in rows)
+    common.write_table("sweep", common.table(header, rows), [["a sweep of 48 small jobs", told]])
 
 
 def killed(folder: Path, times: int, seed: int) -> None:

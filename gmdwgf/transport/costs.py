@@ -1,0 +1,41 @@
+"""Ground costs of transport, and the units of epsilon."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax.numpy as jnp
+
+from gmdwgf.kernels import distance, reciprocal_distance
+from gmdwgf.typing import Array, Scalar
+
+
+class Cost(NamedTuple):
+    """A ground cost by its profile functions of r2 = |x - y|^2."""
+
+    value: Callable[[Array], Array]
+    slope: Callable[[Array], Array]
+    """s with grad_x c(x, y) = s (x - y), 0 at coincident points where there is no gradient."""
+
+
+COSTS: dict[str, Cost] = {
+    "half_squared": Cost(value=lambda r2: r2 / 2, slope=jnp.ones_like),
+    "euclidean": Cost(value=distance, slope=reciprocal_distance),
+}
+"""|x - y|^2 / 2 and |x - y|."""
+
+
+def full_cost_epsilon(epsilon: Scalar | float) -> Scalar | float:
+    """The epsilon of the same problem under the full squared cost |x - y|^2: twice ours, for the half cost.
+
+    | convention | Gibbs kernel | in terms of our epsilon |
+    |---|---|---|
+    | half cost (here, everywhere) | exp(-r^2 / 2 epsilon) | epsilon |
+    | full cost (ott-jax, arXiv:2603.12366) | exp(-r^2 / epsilon') | epsilon' = 2 epsilon |
+    | Gaussian kernel of standard deviation sigma | exp(-r^2 / 2 sigma^2) | sigma^2 = epsilon |
+    | "temperature" of a squared distance | exp(-r^2 / tau) | tau = 2 epsilon = 2 sigma^2 |
+    | cost r = |x - y| (not squared) | exp(-r / epsilon) | epsilon, nothing to convert |
+
+    Potentials, values, gradients and the relaxation rho of the full cost are twice those of the half cost. What ott-jax
+    calls tau_a = tau_b is rho / (rho + epsilon), the same in both; 1 is balanced.
+    """
+    return 2 * epsilon

@@ -1,0 +1,89 @@
+"""What is read off potentials: the update of a row, barycentric maps, pulls, and the cost of the plan.
+
+All of it goes through in tiles.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from gmdwgf import pairwise
+from gmdwgf.transport.costs import COSTS
+from gmdwgf.transport.problem import Potentials
+from gmdwgf.typing import Array, Float, Particles, Point, Scalar, Targets
+
+
+def softmin(
+    point: Point,
+    y: Targets,
+    g: Float[Array, " m"],
+    log_b: Float[Array, " m"],
+    epsilon: Scalar,
+    cost: str = "half_squared",
+) -> Scalar:
+    """-epsilon log sum_j b_j exp((g_j - c(point, y_j)) / epsilon): the potential that makes this row exact."""
+    c = COSTS[cost].value(pairwise.squared_distances(point, y))
+    return -epsilon * pairwise.log_sum_exp(log_b + (g - c) / epsilon)
+
+
+def barycentric_map(
+    at: Particles, y: Targets, g: Float[Array, " m"], log_b: Float[Array, " m"], epsilon: Scalar
+) -> Particles:
+    """T(x) = sum_j pi(j | x) y_j of the plan with potential `g` and a last row update, at any points `at`."""
+
+    def mean_target(point):
+        cost = pairwise.squared_distances(point, y) / 2
+        return pairwise.softmax_weights(log_b + (g - cost) / epsilon) @ y
+
+    return pairwise.over_points(mean_target, at, y.shape[0])
+
+
+def pull(
+    at: Particles,
+    y: Targets,
+    g: Float[Array, " m"],
+    log_b: Float[Array, " m"],
+    epsilon: Scalar,
+    cost: str = "half_squared",
+    relaxation: Scalar | None = None,
+) -> Particles:
+    """-(1 / a) sum_j pi(x, j) grad_x c(x, y_j) at `at`, of the plan with potential `g` and a last row update.
+
+    For the half squared cost it is T(x) - x, for |x - y| the mean unit vector towards the targets. A relaxed plan gives
+    a row the mass a exp(-f / rho) instead of a.
+    """
+
+    def one(point):
+        r2 = pairwise.squared_distances(point, y)
+        logits = log_b + (g - COSTS[cost].value(r2)) / epsilon
+        weights = pairwise.softmax_weights(logits) * COSTS[cost].slope(r2)
+        if relaxation is not None:
+            weights = weights * jnp.exp(pairwise.log_sum_exp(logits) * epsilon / (relaxation + epsilon))
+        return pairwise.weighted_differences(weights, point, y)
+
+    return pairwise.over_points(one, at, y.shape[0])
+
+
+def entropic_cost(
+    x: Particles,
+    y: Targets,
+    found: Potentials,
+    epsilon: Scalar,
+    cost: str = "half_squared",
+    relaxation: Scalar | None = None,
+) -> Scalar:
+    """Minimum of the transport problem between two uniform clouds, by the dual value of the potentials found.
+
+    The potentials count as constants, so that its gradient is that of the minimum (envelope theorem).
+    """
+    f, g = jax.lax.stop_gradient((found.f, found.g))
+    log_b = pairwise.log_masses(None, y)
+
+    def row_mass(row):
+        point, height = row
+        return jnp.exp((height - softmin(point, y, g, log_b, epsilon, cost)) / epsilon)
+
+    def dual(h):
+        return jnp.mean(h) if relaxation is None else -relaxation * jnp.mean(jnp.expm1(-h / relaxation))
+
+    mass = jnp.mean(pairwise.over_points(row_mass, (x, f), y.shape[0]))
+    return dual(f) + dual(g) - epsilon * (mass - 1)

@@ -1,0 +1,67 @@
+"""A problem of entropic transport, and what an answer to it says."""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from gmdwgf import pairwise
+from gmdwgf.transport.costs import COSTS
+from gmdwgf.transport.plans import Masses
+from gmdwgf.typing import Array, Float, Particles, Point, Scalar, Targets, Weights
+
+
+class Potentials(NamedTuple):
+    """Dual potentials `f` `[n]`, `g` `[m]` in cost units, and how well they solve the problem."""
+
+    f: Float[Array, " n"]
+    g: Float[Array, " m"]
+    n_iters: Array
+    marginal_error: Scalar
+    """L1 distance between the plan's marginal and the wanted one (with a relaxation: summed over both marginals)."""
+    converged: Array
+
+
+class Problem(NamedTuple):
+    """Transport between two clouds with log masses; see `potentials`."""
+
+    x: Particles
+    y: Targets
+    log_a: Float[Array, " n"]
+    log_b: Float[Array, " m"]
+    epsilon: Scalar
+    cost: str
+    relaxation: Scalar | None
+
+    @property
+    def damping(self) -> Scalar | float:
+        """What a relaxation leaves of an update."""
+        return damping_of(self.relaxation, self.epsilon)
+
+    def log_affinity(self, point: Point, y: Targets) -> Float[Array, " m"]:
+        return -COSTS[self.cost].value(pairwise.squared_distances(point, y)) / self.epsilon
+
+    def log_affinities(self) -> Float[Array, "n m"]:
+        return jax.vmap(lambda point: self.log_affinity(point, self.y))(self.x)
+
+    @property
+    def masses(self) -> Masses:
+        return Masses(jnp.exp(self.log_a), jnp.exp(self.log_b))
+
+
+def damping_of(relaxation: Scalar | None, epsilon: Scalar) -> Scalar | float:
+    """What a relaxation leaves of an update: rho / (rho + epsilon), all of it where marginals are exact."""
+    return 1.0 if relaxation is None else relaxation / (relaxation + epsilon)
+
+
+def marginal_error(
+    g: Float[Array, " m"], update: Float[Array, " m"], b: Float[Array, " m"], epsilon: Scalar, relaxation: Scalar | None
+) -> Scalar:
+    """L1 distance of a marginal from the wanted one, where `update` is the potential that makes it b."""
+    wanted = 0.0 if relaxation is None else jnp.expm1(-g / relaxation)
+    return jnp.sum(b * jnp.abs(jnp.expm1((g - update) / epsilon) - wanted))
+
+
+def finite_log_masses(weights: Weights | None, cloud: Particles) -> Float[Array, " n"]:
+    """Log masses in which a weight of zero is a number too small to be seen instead, so that its potential exists."""
+    return jnp.maximum(pairwise.log_masses(weights, cloud), 2 * jnp.log(jnp.finfo(cloud.dtype).eps))

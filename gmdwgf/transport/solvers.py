@@ -1,0 +1,87 @@
+"""Potentials between two clouds, by the solver asked for."""
+
+from collections.abc import Callable
+
+import jax
+import jax.numpy as jnp
+
+from gmdwgf import pairwise
+from gmdwgf.transport import newton
+from gmdwgf.transport.by_ott import by_ott
+from gmdwgf.transport.iterations import by_iterations
+from gmdwgf.transport.plans import KeptPlans, Plans, TiledPlans
+from gmdwgf.transport.problem import Potentials, Problem, finite_log_masses
+from gmdwgf.typing import Particles, Scalar, Targets, Weights
+
+SOLVERS = ("newton", "ott", "streamed")
+
+
+def potentials(
+    x: Particles,
+    y: Targets,
+    epsilon: Scalar,
+    *,
+    threshold: Scalar,
+    max_iters: int,
+    x_weights: Weights | None = None,
+    y_weights: Weights | None = None,
+    cost: str = "half_squared",
+    relaxation: Scalar | None = None,
+    solver: str = "ott",
+) -> Potentials:
+    """Potentials between two clouds to an L1 marginal error, by one of the `SOLVERS`.
+
+    `ott`: the Sinkhorn iterations of ott-jax, balanced problems with momentum, relaxed ones with its translation-invariant
+    updates (Séjourné et al. 2022). `newton`: truncated Newton on the dual (`gmdwgf.transport.newton`), a step beyond the
+    threshold; where that is not reached, ott-jax goes on from its potentials. `streamed`: the same with plans made in
+    tiles, and after it plain iterations in tiles; nothing n x m is kept. Relaxed problems are ott-jax's, or plain
+    iterations if streamed.
+    `n_iters` counts Newton steps and the Sinkhorn iterations after them.
+    Not differentiable, and need not be: by the envelope theorem the flow takes the plan as given.
+
+    Single precision: logits are off by about 6e-8 times the largest potential over epsilon, and the marginals as much;
+    what is reported is the error of the plan as computed. Thresholds below 1e-5, or an epsilon below 1e-4 of the largest
+    cost, ask for double precision.
+    """
+    x, y = pairwise.centred(jax.lax.stop_gradient(x), jax.lax.stop_gradient(y))
+    log_a, log_b = finite_log_masses(x_weights, x), finite_log_masses(y_weights, y)
+    # Between shifted clouds the half squared cost differs by a sum of functions of x and of y, which exact marginals do
+    # not see: it is solved where it is small.
+    movable = cost == "half_squared" and relaxation is None
+    shift = jnp.exp(log_a) @ x if movable else jnp.zeros_like(x[0])
+    problem = Problem(x - shift, y, log_a, log_b, epsilon, cost, relaxation)
+    found = _SOLVERS[solver](problem, threshold, max_iters)
+    return found._replace(f=found.f + (x - shift / 2) @ shift, g=found.g - y @ shift)
+
+
+def _by_newton(problem: Problem, threshold: Scalar, max_iters: int) -> Potentials:
+    """By Newton on plans that are kept, and by ott-jax where that fails."""
+    if problem.relaxation is not None:
+        return by_ott(problem, threshold, max_iters)
+    plans = KeptPlans(problem.log_affinities(), problem.masses)
+    return _newton_then(by_ott, plans, problem, threshold, max_iters)
+
+
+def _streamed(problem: Problem, threshold: Scalar, max_iters: int) -> Potentials:
+    """By Newton on plans made in tiles, and by plain iterations where that fails."""
+    if problem.relaxation is not None:
+        return by_iterations(problem, threshold, max_iters)
+    plans = TiledPlans(problem.x, problem.y, problem.log_affinity, problem.masses)
+    return _newton_then(by_iterations, plans, problem, threshold, max_iters)
+
+
+def _newton_then(
+    go_on: Callable[..., Potentials], plans: Plans, problem: Problem, threshold: Scalar, max_iters: int
+) -> Potentials:
+    point, n_steps = newton.newton(plans, threshold, min(max_iters, newton.MAX_STEPS))
+    f, g = problem.epsilon * point.f, problem.epsilon * point.g
+    found = Potentials(f, g, n_steps, point.error, point.error <= threshold)
+
+    def unfinished(found):
+        more = go_on(problem, threshold, max_iters, (found.f, found.g))
+        return more._replace(n_iters=found.n_iters + more.n_iters.astype(found.n_iters.dtype))
+
+    return jax.lax.cond(found.converged, lambda found: found, unfinished, found)
+
+
+_SOLVERS = {"newton": _by_newton, "ott": by_ott, "streamed": _streamed}
