@@ -48,11 +48,13 @@ def table(rows: list[tuple[Claim, float]], seconds: float) -> str:
 def kept(rows: list[tuple[Claim, float]]) -> str:
     """The numbers as the other experiments keep theirs: by claim and statement, with the bounds of the claim.
 
-    One that does not hold is expected to miss by as much again, up to a factor of two.
+    An upper bound alone is on a size, which is at least 0; a claim that does not hold is expected to miss by as much
+    again, up to a factor of two.
     """
     lines = []
     for claim, measured in sorted(rows, key=lambda row: (row[0].number, row[0].sentence)):
-        bounds = (claim.wanted.low, claim.wanted.high) if claim.wanted.met(measured) else (measured / 2, measured * 2)
+        low, high = claim.wanted.low, claim.wanted.high
+        bounds = (max(low, min(0.0, measured)), high) if claim.wanted.met(measured) else (measured / 2, measured * 2)
         name, numbers = f"{claim.number}/{claim.sentence}", [float(f"{x:.6g}") for x in (measured, *bounds)]
         lines.append(f"  {json.dumps(name, ensure_ascii=False)}: {json.dumps(numbers)}")
     return "{\n" + ",\n".join(lines) + "\n}\n"
