@@ -62,7 +62,6 @@ def test_the_density_ratio_in_the_factor_is_clipped(objective, factor):
     np.testing.assert_allclose(v, factor, rtol=1e-5)
 
 
-@pytest.mark.slow
 def test_a_trained_critic_approaches_the_log_ratio_of_two_gaussians():
     # log p/q is quadratic, so its slope is linear; the data are far from unit scale and from the origin.
     rng = np.random.default_rng(0)
