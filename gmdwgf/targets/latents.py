@@ -1,6 +1,5 @@
 """Latents of pictures as a target: the digits that are shipped, or a latent file of your own."""
 
-import functools
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -15,6 +14,9 @@ from gmdwgf.hyperparameters import FieldError, real
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.targets.feed import Feed
 from gmdwgf.typing import Array, Float, Int, Key, Scalar, Targets
+
+_N_AT_ONCE = 512
+"""Rows of a streamed file that are converted at a time."""
 
 
 class Rows(eqx.Module):
@@ -84,29 +86,26 @@ class ImageLatents(AbstractTarget):
         self.source = Source(str(file.path), held_out_fraction, split_seed, file.moments)
         self.scale, self.latent_shape, self.weights = scale, file.shape, _weights(file)
         self.is_streamed = 4 * file.rows.size > max_resident
+        n_classes = int(file.labels.max()) + 1 if labels and file.labels is not None else 0
         if self.is_streamed:
-            train, held, train_labels, held_labels = self._streamed(file, int(max_resident) // (4 * file.rows[0].size))
+            rows, train_labels, held, held_labels = self._first_rows(file, int(max_resident) // (4 * file.rows[0].size))
+            order, self.first = _by_class(train_labels, n_classes)
+            self.train, self.held = (_in_parts(cloud, file.moments, posterior) for cloud in (rows[order], held))
         else:
             train_rows, held_rows = _split(file, held_out_fraction, split_seed)
-            train, held = file.points(train_rows), file.points(held_rows)
             train_labels, held_labels = (
                 None if file.labels is None else file.labels[rows] for rows in (train_rows, held_rows)
             )
-        self.held = _rows(held, posterior)
-        n_classes = int(file.labels.max()) + 1 if labels and file.labels is not None else 0
+            order, self.first = _by_class(train_labels, n_classes)
+            self.train, self.held = (_rows(file.points(rows), posterior) for rows in (train_rows[order], held_rows))
         self.held_labels = jnp.asarray(held_labels if n_classes else [], int)
-        self.train, self.first = _by_class(train, train_labels, posterior, n_classes)
 
-    def _streamed(
-        self, file: latent_files.LatentFile, n_kept: int
-    ) -> tuple[Any, Any, np.ndarray | None, np.ndarray | None]:
-        """The first rows to train on, the rows held out, and the labels of both."""
+    def _first_rows(self, file: latent_files.LatentFile, n_kept: int) -> tuple[Any, Any, Any, Any]:
+        """The first rows to train on and the rows held out, as they lie in the file, each with their labels."""
         if file.path.suffix == ".npz":
             raise FieldError("path", file.path, "is larger than max_resident; only a .npy file can be read in parts")
         feed = Feed(self.source.path, 0, 0, 1, *self.source[1:])
-        (rows, labels), (held, held_labels) = feed.next_labelled(n_kept), feed.held_out(n_kept)
-        points = functools.partial(latent_files.split_moments, log_var=None, moments=file.moments)
-        return points(rows.astype(np.float32)), points(held.astype(np.float32)), labels, held_labels
+        return *feed.next_labelled(n_kept), *feed.held_out(n_kept)
 
     def feed(self) -> Feed | None:
         return Feed(self.source.path, 0, 0, 1, *self.source[1:]) if self.is_streamed else None
@@ -117,8 +116,8 @@ class ImageLatents(AbstractTarget):
 
     def refreshed(self, rows: np.ndarray, labels: np.ndarray | None) -> "ImageLatents":
         """As they lie in the file; nothing is compiled anew."""
-        points = latent_files.split_moments(rows.astype(np.float32), None, self.source.moments)
-        train, first = _by_class(points, labels, self.train.std is not None, self.n_classes)
+        order, first = _by_class(labels, self.n_classes)
+        train = _in_parts(rows[order], self.source.moments, self.train.std is not None)
         return eqx.tree_at(lambda target: (target.train, target.first), self, (train, first))
 
     @property
@@ -169,18 +168,33 @@ def _rows(points: tuple[np.ndarray, np.ndarray | None], posterior: bool) -> Rows
     return Rows(flat, jnp.asarray(np.exp(log_var / 2).reshape(len(mean), -1), flat.dtype))
 
 
-def _by_class(points: Any, labels: np.ndarray | None, posterior: bool, n_classes: int) -> tuple[Rows, Int[Array, " k"]]:
-    """Training rows in the order of their classes, and where each class begins; as they are where there are no classes."""
+def _in_parts(rows: np.ndarray, moments: int | None, posterior: bool) -> Rows:
+    """`_rows` of rows as they lie in a file, some hundreds at a time: every copy of all of them would count as memory."""
+    parts = [rows[start : start + _N_AT_ONCE] for start in range(0, len(rows), _N_AT_ONCE)]
+    mean, std, done = np.empty((0, 0)), None, 0
+    for part in parts:
+        of_part, log_var = latent_files.split_moments(part.astype(np.float32), None, moments)
+        if not done:
+            mean = np.empty((len(rows), of_part[0].size), np.float32)
+            std = np.empty_like(mean) if posterior and log_var is not None else None
+        span = slice(done, done := done + len(part))
+        mean[span] = of_part.reshape(len(part), -1)
+        if std is not None and log_var is not None:
+            std[span] = np.exp(log_var / 2).reshape(len(part), -1)
+    dtype = jax.dtypes.canonicalize_dtype(float)
+    return Rows(jnp.asarray(mean, dtype), None if std is None else jnp.asarray(std, dtype))
+
+
+def _by_class(labels: np.ndarray | None, n_classes: int) -> tuple[Any, Int[Array, " k"]]:
+    """The order that sorts rows by class, and where each class then begins; as they are where there are no classes."""
     if not n_classes or labels is None:
-        return _rows(points, posterior), jnp.zeros(0, int)
+        return slice(None), jnp.zeros(0, int)
     order = np.argsort(labels, kind="stable")
     first = np.searchsorted(labels[order], np.arange(n_classes + 1))
     if (absent := np.flatnonzero(np.diff(first) == 0)).size:
         fix = f"of {n_classes} classes, {len(absent)} have no row to train on (the first: {absent[0]})"
         raise FieldError("labels", "true", f"{fix}; raise max_resident, or set labels=false")
-    mean, log_var = points
-    sorted_points = mean[order], None if log_var is None else log_var[order]
-    return _rows(sorted_points, posterior), jnp.asarray(first, int)
+    return order, jnp.asarray(first, int)
 
 
 def _split(file: latent_files.LatentFile, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -104,7 +104,7 @@ def peak():  # kB; getrusage would count the memory of the process that started 
     return int(re.search(r"VmHWM:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1])
 
 target = ImageLatents(sys.argv[1], labels=False, posterior=True, scale=0.18215, held_out_fraction=0.01, split_seed=0,
-                      moments=-1, max_resident=64e6)
+                      moments=-1, max_resident=32e6)
 feed, draw, n_kept = target.feed(), jax.jit(lambda target, key: target.sample(key, 32)), len(target.train)
 before, n_read = peak(), 0
 while feed.epoch == 0:
