@@ -65,10 +65,12 @@ def plans(steps: dict[str, Any], scalings: dict[str, Any], distances: list[float
     left, right = figure.subplots(1, 2, sharey=True)
     exact = TRANSPORT * np.array(distances)
     share = lambda cell: np.array(cell["mirrored"]["speed"]).mean(1) / exact
-    place = {"xytext": (-4, 0), "textcoords": "offset points", "ha": "right", "va": "center", "fontsize": 6}
     for (n, cell), shade in zip(steps.items(), np.linspace(0.25, 1, len(steps)), strict=True):
         left.plot(distances, share(cell), color=colour_of("sinkhorn"), alpha=shade, marker="o", markersize=2.5)
-        left.annotate(str(n), (distances[0], share(cell)[0]), **place)
+        # Beside the last point before the fall; where there is none, beside the first point.
+        before = max(np.sum(share(cell) > 0.5) - 1, 0)
+        beside = {"xytext": (5, 2), "textcoords": "offset points", "fontsize": 7}
+        left.annotate(str(n), (distances[before], share(cell)[before]), **beside)
     families = {"Sinkhorn corrections": ("sinkhorn", steps), "scalings of the proxy": ("sinkhorn_proxy", scalings)}
     for label, (name, cells) in families.items():
         many = [n for n in cells if n >= 3]
@@ -78,7 +80,7 @@ def plans(steps: dict[str, Any], scalings: dict[str, Any], distances: list[float
     over_distance(left, distances)
     bare(left, ylabel="speed over that of transport", title="K corrections")
     bare(right, xscale="log", xlabel="K ε / L²", title="by K ε / L²")
-    right.set_xlim(left=1e-3)
+    right.set_xlim(left=1e-2)
     legend_below(figure)
     return figure
 
@@ -120,12 +122,16 @@ def after_training(particles: dict[str, Any], networks: dict[str, Any], distance
         axes[1].plot(distances, values[:, -1], **shown)
     for name in NETWORKS:
         axes[2].plot(distances, error(networks[name])[:, -1], **style_of(name))
+    for name in ("deng", "proxy"):
+        freed = np.abs(np.array(networks[name]["freed"])[:, :, -1] - 0.5).mean(1)
+        hollow = {"linestyle": (0, (1, 1.2)), "markerfacecolor": "white"}
+        axes[2].plot(distances, freed, label=f"{name}, let go", **(style_of(name) | hollow))
     bare(axes[0], xlabel="time (steps × η)", ylabel="mass error", title=f"flow, L = {distances[1] / SIGMA:g} σ")
     for side, title in zip(axes[1:], (f"flow, time {time:g}", "network"), strict=True):
         over_distance(side, distances)
         bare(side, title=title)
     for side in axes:
-        side.set_ylim(-0.01, 0.36)
+        side.set_ylim(-0.01, 0.42)
         side.axhline(0.3, color=TARGET, linestyle=":")
     legend_below(figure)
     return figure

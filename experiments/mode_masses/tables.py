@@ -93,8 +93,11 @@ def pages(
         "Particles after the flow (0.3 at the start):": after(cells["particles"], "flow", FLOWS, short),
         "Networks after training (0.3 at the start):": after(cells["networks"], "network", NETWORKS, short),
     }
-    numbers, lines = {}, []
+    before = [record.mean_of_seeds(seeds) for seeds in np.array(cells["networks"][NETWORKS[0]]["near"])[:, :, 0]]
+    numbers = {f"network, near before, L = {L / SIGMA:g} sigma": n for L, n in zip(short, before, strict=True)}
+    lines: list[str] = []
     for title, (found, rows) in parts.items():
         numbers |= found
         lines += [title, "", *rows, ""]
-    return numbers, lines
+    where = ", ".join(f"{number} at {L / SIGMA:g} σ" for L, number in zip(short, before, strict=True))
+    return numbers, [*lines, f"Before this training a share of the networks' samples lies on a mode of {where}."]

@@ -58,10 +58,15 @@ def gallery(cells: dict[str, Any]) -> list[tuple[str, str, dict[str, Any], str, 
     shown += [(f"{word}\nε' = 0.01", *ring, drift, cells["he"][drift]["0.01"]) for drift, word in words.items()]
     shown.append(("score difference\nannealed", *ring, "kl", cells["annealing"]["annealed"]))
     shown += [(f"weight\n{name}", *ring, "f_divergence", cells["cao"][name]) for name in ("p/q", "q/p", "p/q + q/p")]
-    shown += [(f"{name}\nthree rings", "three_rings", {}, drift, cells["rings"][name])
-              for name, drift in (("mmd", "mmd"), ("drmmd, lam 0.01", "drmmd"), ("riesz 1", "mmd"), ("sliced", "sliced_mmd"),
-                                  ("gaussian", "mmd"))]  # fmt: skip
-    return shown
+    of_rings = {
+        "mmd": ("mmd", "MMD, Gaussian\nfrom around"),
+        "drmmd, lam 0.01": ("drmmd", "DrMMD, λ = 0.01\nfrom around"),
+        "riesz 1": ("mmd", "energy\nfrom far"),
+        "sliced": ("sliced_mmd", "energy, sliced\nfrom far"),
+        "gaussian": ("mmd", "MMD, Gaussian\nfrom far"),
+    }
+    flows = cells["rings"]
+    return shown + [(title, "three_rings", {}, drift, flows[name]) for name, (drift, title) in of_rings.items()]
 
 
 @styled
