@@ -45,8 +45,9 @@ def differences(root, other):
 
 
 def final_mmd2(root):
-    """The last MMD^2 of every run."""
-    return {name: json.loads(path.read_text())["mmd2"] for name, path in endings(root).items()}
+    """The last MMD^2 of every run that has one."""
+    ends = {name: json.loads(path.read_text()) for name, path in endings(root).items()}
+    return {name: end["mmd2"] for name, end in ends.items() if "mmd2" in end}
 
 
 def steps_of(root):
