@@ -28,7 +28,7 @@ class Sizes(NamedTuple):
     particle_steps: int
 
 
-QUICK, FULL = Sizes(128, 256, 1000, 3, 1000), Sizes(256, 2048, 2000, 5, 10000)
+QUICK, FULL = Sizes(128, 256, 1000, 3, 4000), Sizes(256, 2048, 4000, 5, 20000)
 
 
 class Row(NamedTuple):
@@ -69,7 +69,7 @@ def train(
     drift: str,
     fields: dict[str, Any],
     sizes: list[int],
-    rate: float = 1e-3,
+    rate: float = 3e-3,
     marks: int = 1,
     annealed: list[float] | None = None,
 ) -> dict[str, Any]:
@@ -91,3 +91,8 @@ def train(
 def last(cell: dict[str, Any], metric: str) -> record.Number:
     """A metric at the end, over the seeds."""
     return record.mean_of_seeds([run[-1] for run in cell[metric]])
+
+
+def kept(cell: dict[str, Any]) -> record.Number:
+    """How many modes have at least a quarter of their due mass among the samples nearest to them, over the seeds."""
+    return record.mean_of_seeds([sum(mass >= 0.25 / len(masses) for mass in masses) for masses in cell["masses"]])

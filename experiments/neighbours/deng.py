@@ -1,5 +1,6 @@
 """Deng et al. 2026 (arXiv:2602.04770): their two-dimensional demonstration, and their three starts on two modes."""
 
+import itertools
 from typing import Any
 
 import jax
@@ -18,18 +19,20 @@ TARGETS = {"checkerboard": {"scale": 1.0, "noise": 0.05}, "swiss_roll": {"scale"
 
 TAUS = {"0.02": 0.02, "0.05": 0.05, "0.2": 0.2, "all three": [0.02, 0.05, 0.2]}
 STARTS = ("between", "far", "collapsed")
+START_TAUS = {"0.05": 0.05, "1": 1.0}
+"""Theirs is not known; the distance of the modes is 3."""
 
 
-def starts(n_steps: int, seeds: int) -> dict[str, list[float]]:
-    """Mass of the lighter mode after the flow of Algorithm 2 from three starts: two modes 3 apart, sd 0.3, 256 particles."""
+def starts(temperature: Any, n_steps: int, seeds: int) -> dict[str, list[float]]:
+    """Share on the lighter mode after the flow of Algorithm 2 from three starts: two modes 3 apart, sd 0.3, 256 particles."""
     target = gmdwgf.load_target("two_modes", distance=3.0)
-    drift = gmdwgf.load_drift("deng", temperature=[0.02, 0.05, 0.2])
+    drift = gmdwgf.load_drift("deng", temperature=temperature)
     problem = short_runs.flow(target, drift, n=256, n_steps=n_steps, eta=0.5)
     modes, keys = Modes(*target.modes(), target.mode_radius()), jax.random.split(jax.random.key(0), seeds)
     noise = jnp.stack([jax.random.normal(key, (256, 2)) for key in keys])
     places = {
         "between": 0.2 * noise,
-        "far": jnp.asarray([0.0, 5.0]) + 0.2 * noise,
+        "far": jnp.asarray([0.0, 3.0]) + 0.2 * noise,
         "collapsed": target.modes()[0][0] + 0.02 * noise,
     }
     found = {}
@@ -45,7 +48,10 @@ def measure(experiment: record.Experiment, sizes: Sizes) -> dict[str, Any]:
     )
     cells: dict[str, Any] = {name: ask(name, 0.05) for name in TARGETS}
     cells["taus"] = {name: ask("checkerboard", tau) for name, tau in TAUS.items()}
-    cells["starts"] = experiment.cell(starts, n_steps=sizes.particle_steps, seeds=sizes.seeds)
+    cells["starts"] = {
+        name: experiment.cell(starts, temperature=tau, n_steps=sizes.n_steps, seeds=sizes.seeds)
+        for name, tau in START_TAUS.items()
+    }
     return cells
 
 
@@ -55,9 +61,9 @@ def rows(cells: dict[str, Any]) -> list[Row]:
         floor, error = cells[name]["floor"]["w2"][0], last(cells[name], "w2")
         says = f"Algorithm 2, tau = 0.05, learns the {name.replace('_', ' ')} (W2; data against data {floor:.2g})"
         found.append(Row(PAPER, says, error, "W2", error.high < 2 * floor))
-    for name in STARTS:
-        least = record.mean_of_seeds(cells["starts"][name])
-        says = f"two modes, start {name}: no collapse (share on the lighter mode, due 0.5)"
+    for (tau, cell), name in itertools.product(cells["starts"].items(), STARTS):
+        least = record.mean_of_seeds(cell[name])
+        says = f"two modes, tau = {tau}, start {name}: no collapse (share on the lighter mode, due 0.5)"
         found.append(Row(PAPER, says, least, "mass", least.low > 0.25))
     best = min((last(cells["taus"][name], "mmd2") for name in list(TAUS)[:3]), key=lambda number: number.value)
     ratio = record.mean_of_seeds([run[-1] / best.value for run in cells["taus"]["all three"]["mmd2"]])
