@@ -22,7 +22,7 @@ HERE = Path(__file__).resolve().parent
 BEGIN, END = "<!-- table: written by run.py -->", "<!-- end of table -->"
 BOUND, STEPS = 0.02, 3000
 EXPLAINED = {
-    "deng_released": "its floor draws all samples to the mean of the ring (its page in docs/drifts.md, and "
+    "deng_released": "its floor draws samples to the mean of the ring (its page in docs/drifts.md, and "
     "`tests/drifts/test_deng_released.py`); `product_floor: 0` trains",
 }
 

@@ -44,11 +44,12 @@ class DengReleasedDrift(StatelessDrift):
     with s+_i, s-_i the sums of A_ic over the targets and over the rest. S and mean V^2 are single numbers over all
     groups, particles and coordinates. So |v| says nothing of how far apart the clouds are: `raw_rms` does, the RMS of
     sum_R u V.
-    Flow of: nothing; not curl-free. Long range, but only by the floor and the RMS normalisation together: every pair
-    keeps an affinity of sqrt(product_floor), a pull of mean towards mean. With floor 0 it is as local as Algorithm 2.
-    On 8 Gaussians these defaults, made for features of many dimensions, end with all samples in the middle of the ring
-    (MMD^2 .79): where all targets are several temperatures away each attraction is the floor, which draws to their
-    mean, while repulsion stays local, so samples that start inside never leave. `product_floor: 0` trains well there.
+    Flow of: nothing; not curl-free. Long range, but only by the floor: every pair keeps an affinity of
+    sqrt(product_floor), a pull of mean towards mean, which the RMS normalisation then scales to the size of a drift
+    (experiments/mode_masses). With floor 0 it is as local as Algorithm 2. On 8 Gaussians these defaults, made for
+    features of many dimensions, end further from the data than the others (experiments/defaults): where all targets
+    are several temperatures away each attraction is the floor, which draws to their mean, while repulsion stays local.
+    `product_floor: 0` trains well there.
     Units: `temperatures` R in mean distances; `product_floor` a product of two probabilities; `distance_floor` in data
     units (the release takes the root of the squared distance or of 1e-8: a particle is 1e-4 away from itself).
     Switches: `product_floor: 0`, `distance_floor: 0`, `self_mask`; `scale_normalise: false` sets h = u = 1 data unit;
