@@ -1,9 +1,12 @@
 """The formulas of `kl` and `deng` and a training step in eager PyTorch, as one writes them there (the extra `benchmark`)."""
 
+import os
 from collections.abc import Callable
 
 import numpy as np
 
+# Its threads would otherwise spin for a while after each call, on the cores that whatever is timed next needs.
+os.environ |= {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
 try:
     import torch
 except ImportError:

@@ -22,7 +22,7 @@ from gmdwgf.configuration import build, config_dir
 from gmdwgf.sweeps.job import problem_of
 from gmdwgf.tracking import RunInfo, make_tracker
 from gmdwgf.training.checkpoints import Checkpoints
-from gmdwgf.training.loop import evaluation_samples, fixed_reference
+from gmdwgf.training.member import evaluation_samples, fixed_reference
 from gmdwgf.training.plan import Problem
 from gmdwgf.training.state import TrainState, initial_state
 from gmdwgf.training.step import regression_loss, train_chunk
