@@ -97,8 +97,8 @@ DRIFTS: dict[str, tuple[str, dict[str, Any]]] = {
     "MMD Gaussian": ("mmd", {"kernel": "gaussian", "bandwidth": H}),
     "MMD Laplace": ("mmd", {"kernel": "laplace", "bandwidth": TAU}),
     "MMD energy": ("mmd", {"kernel": "energy"}),
-    "DrMMD": ("drmmd", {"bandwidth": H, "regularisation": 0.1}),
-    "KALE": ("kale", {"bandwidth": H, "regularisation": 0.1}),
+    "DrMMD": ("drmmd", {"kernel": "gaussian", "bandwidth": H, "regularisation": 0.1}),
+    "KALE": ("kale", {"kernel": "gaussian", "bandwidth": H, "regularisation": 0.1}),
     "sliced Wasserstein": ("sliced_wasserstein", {"n_projections": 8}),
 }
 """The drifts of the claims: config and fields."""

@@ -10,7 +10,7 @@ from gmdwgf.testing import asymmetry, check_drift
 from tests.conftest import skewed_clouds
 from tests.drifts.kernel_loops import KERNELS, KEY, profiles, repetitions
 
-drmmd = functools.partial(gmdwgf.load_drift, "drmmd", bandwidth=0.7, regularisation=0.05)
+drmmd = functools.partial(gmdwgf.load_drift, "drmmd", kernel="gaussian", bandwidth=0.7, regularisation=0.05)
 
 
 @jax.jit

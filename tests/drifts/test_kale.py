@@ -12,7 +12,7 @@ from tests.conftest import skewed_clouds
 from tests.drifts.kernel_loops import KERNELS, answer, assert_weights_act_as_repeated_points, profiles
 from tests.drifts.test_drmmd import features
 
-kale = functools.partial(gmdwgf.load_drift, "kale", bandwidth=0.7, regularisation=0.05)
+kale = functools.partial(gmdwgf.load_drift, "kale", kernel="gaussian", bandwidth=0.7, regularisation=0.05)
 
 
 def divergence(kernel, lam, x, y):
