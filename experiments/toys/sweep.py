@@ -68,11 +68,13 @@ def draw(runs: Sequence[RunRecord], folder: Path) -> Iterator[Path]:
 
 
 def _small(path: Path, to: Path, width: int = 900) -> Path:
-    """A picture of at most `width` dots across (133 an inch of a page) and 24 colours."""
+    """A picture of at most `width` dots across (133 an inch of a page) and 256 colours, none of them mixed."""
     with Image.open(path) as drawn:
         image, dots = drawn.convert("RGB"), drawn.info["dpi"][0]
     if image.width > width:
         dots *= width / image.width
         image = image.resize((width, round(image.height * width / image.width)), Image.Resampling.LANCZOS)
-    image.quantize(24).save(to, optimize=True, dpi=(dots, dots))
+    image.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(
+        to, optimize=True, dpi=(dots, dots)
+    )
     return to
