@@ -82,7 +82,8 @@ class DengReleasedDrift(StatelessDrift):
     def update_groups(self, states, x, y, keys, *, negatives=None, negative_weights=None):
         del keys
         found = self.grouped(x, y, negatives, negative_weights=negative_weights)
-        v_rms, raw_rms = (jnp.sqrt(jnp.mean(jnp.sum(v**2, axis=-1), axis=-1)) for v in (found.v, found.raw))
+        norm = lambda v: jnp.sqrt(jnp.mean(jnp.sum(v**2, axis=-1), axis=-1))  # no mutants: reported only
+        v_rms, raw_rms = norm(found.v), norm(found.raw)
         unit = jnp.broadcast_to(found.unit, v_rms.shape)
         return DriftOutput(found.v, {"v_rms": v_rms, "raw_rms": raw_rms, "unit": unit}), states
 
@@ -134,7 +135,8 @@ class DengReleasedDrift(StatelessDrift):
             on_particles = raw(temperature, None)
             wanted = on_particles if at is None else raw(temperature, at)
             factor = rms_factor(on_particles, unit) if self.rms_normalise else 1.0
-            v, total = v + factor * wanted, total + wanted
+            v = v + factor * wanted
+            total = total + wanted  # no mutants: only its size is reported
         return GroupedDrift(v, total, unit)
 
     def _units(self, x, points, weights) -> tuple[Scalar, Scalar]:
