@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Array, Float, Key, Particles, Targets, Weights
@@ -40,3 +41,11 @@ def on_the_line(masses: Sequence[float], centres: Sequence[float], deviations: S
     """A mixture in one dimension, by its masses, centres and standard deviations."""
     variances = [deviation**2 for deviation in deviations]
     return GaussianMixture(jnp.asarray(masses), jnp.asarray(centres)[:, None], jnp.asarray(variances)[:, None, None])
+
+
+def hermite(n_nodes: int, dim: int = 2) -> tuple[Array, Array]:
+    """Gauss-Hermite nodes `[s d]` and weights `[s]` of the standard normal law."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(n_nodes)
+    grid = np.stack(np.meshgrid(*[nodes] * dim, indexing="ij"), axis=-1).reshape(-1, dim)
+    products = np.prod(np.stack(np.meshgrid(*[weights] * dim, indexing="ij"), axis=-1).reshape(-1, dim), axis=-1)
+    return jnp.asarray(grid), jnp.asarray(products / products.sum())

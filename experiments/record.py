@@ -83,26 +83,15 @@ class Experiment:
         return json.loads(path.read_text())["answer"]
 
     def figure(self, name: str, figure: Figure) -> None:
-        """Write a figure into `figures/<name>.png`, 200 dots an inch and in 256 colours, so that it stays small."""
-        from PIL import Image
-
+        """Write a figure into `figures/<name>.png`, at 200 dots an inch."""
         path = self.out / "figures" / f"{name}.png"
         save(figure, path)
-        with Image.open(path) as drawn:
-            smaller = drawn.convert("RGB").resize(
-                (drawn.width * 2 // 3, drawn.height * 2 // 3), Image.Resampling.LANCZOS
-            )
-        smaller.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(path, optimize=True)
+        small_png(path, path, scale=2 / 3)
 
     def write(self, numbers: dict[str, Number], lines: Sequence[str]) -> None:
         """Keep the numbers in `results.json`, and put `lines` and what made them between the marks of the README."""
-        kept = {name: [float(f"{x:.6g}") for x in number] for name, number in numbers.items()}
-        self.out.mkdir(parents=True, exist_ok=True)
-        rows = (f"  {json.dumps(name)}: {json.dumps(row, allow_nan=True)}" for name, row in sorted(kept.items()))
-        (self.out / "results.json").write_text("{\n" + ",\n".join(rows) + "\n}\n")
-        block = re.compile(re.escape(BEGIN) + ".*" + re.escape(END), re.DOTALL)
-        body = "\n".join([BEGIN, "", *lines, "", made_with(), "", END])
-        (self.out / "README.md").write_text(block.sub(lambda _: body, (self.here / "README.md").read_text()))
+        keep(dict(sorted(numbers.items())), self.out / "results.json")
+        into_readme(self.here, self.out, [*lines, "", made_with()])
         print(
             f"{self.here.name}: {len(numbers)} numbers of {self.n_cells} cells, {time.perf_counter() - self.started:.0f} s"
         )
@@ -114,12 +103,40 @@ def table(head: Sequence[str], rows: Sequence[Sequence[Any]]) -> list[str]:
     return ["| " + " | ".join(map(str, row)) + " |" for row in (head, marks, *rows)]
 
 
-def made_with() -> str:
-    """The day, the machine and the versions."""
+def keep(numbers: dict[str, Number], path: Path) -> None:
+    """Write numbers with their bounds as JSON, a line each, in six digits."""
+    rows = {name: [float(f"{x:.6g}") for x in number] for name, number in numbers.items()}
+    text = ",\n".join(f"  {json.dumps(name, ensure_ascii=False)}: {json.dumps(row)}" for name, row in rows.items())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("{\n" + text + "\n}\n")
+
+
+def into_readme(here: Path, out: Path, lines: Sequence[str]) -> None:
+    """The README of `here` with `lines` between its marks, into the folder `out`."""
+    block = re.compile(re.escape(BEGIN) + ".*" + re.escape(END), re.DOTALL)
+    body = "\n".join([BEGIN, "", *lines, "", END])
+    (out / "README.md").write_text(block.sub(lambda _: body, (here / "README.md").read_text()))
+
+
+def small_png(path: Path, to: Path, scale: float) -> None:
+    """A picture with `scale` times the dots, for the same size in print, in 256 colours, none of them mixed."""
+    from PIL import Image
+
+    with Image.open(path) as drawn:
+        image, dots = drawn.convert("RGB"), scale * drawn.info["dpi"][0]
+    image = image.resize((round(scale * image.width), round(scale * image.height)), Image.Resampling.LANCZOS)
+    few = image.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+    few.save(to, optimize=True, dpi=(dots, dots))
+
+
+def made_with(*more: str) -> str:
+    """The day, the machine, the versions, and what else there is to say."""
     import jax
 
     device = jax.devices()[0]
-    kind = platform.machine() if device.platform == "cpu" else device.device_kind
-    versions = ", ".join(f"{name} {version(name)}" for name in ("jax", "ott-jax"))
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    kind = f"{platform.machine()}, {cores} cores" if device.platform == "cpu" else device.device_kind
+    versions = [f"{name} {version(name)}" for name in ("jax", "ott-jax")]
     day = datetime.datetime.now(datetime.UTC).date()
-    return f"Made on {day}, {device.platform} ({kind}), Python {platform.python_version()}, {versions}."
+    words = [f"{device.platform} ({kind})", f"Python {platform.python_version()}", *versions, *more]
+    return f"Made on {day}, {', '.join(words)}."

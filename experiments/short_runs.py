@@ -12,12 +12,19 @@ from gmdwgf.configuration import build, load_node
 from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.generators.mlp import MLPGenerator
 from gmdwgf.generators.particles import ParticlesGenerator
-from gmdwgf.optimizers import SGD, Adam, RateSchedule
+from gmdwgf.optimizers import Adam, RateSchedule
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.training.plan import Problem, make_problem
 from gmdwgf.training.state import initial_state
 from gmdwgf.training.step import chunk
 from gmdwgf.typing import Array
+
+
+@jax.jit
+def velocity(drift: AbstractDrift, x, y, key, *, at=None, x_weights=None, y_weights=None) -> Array:
+    """What `drift` says at `at` (the particles, if None), from its initial state: a critic then takes its inner steps."""
+    state = drift.init(key, x, y)
+    return drift.update(state, x, y, key, at=at, x_weights=x_weights, y_weights=y_weights)[0].v
 
 
 def flow(
@@ -31,8 +38,7 @@ def flow(
     init_scale: float = 1.0,
 ) -> Problem:
     """`n` free particles and explicit Euler steps x <- x + eta v, with fresh targets at each step."""
-    constant = RateSchedule(decay="constant", warmup_fraction=0.0, final_fraction=1.0)
-    euler = SGD(learning_rate=0.5, momentum=0.0, clip_norm=1e30, schedule=constant)
+    euler = build(load_node("optimizer", "euler", {}), "optimizer")
     plan = _plan(n_steps=n_steps, batch_size=n, n_targets=n_targets or n, eta=eta)
     return make_problem(target, drift, ParticlesGenerator(init_scale=init_scale), euler, plan)
 

@@ -21,18 +21,6 @@ from gmdwgf.training.step import train_chunk
 CHUNK = 50
 """Steps of one call; no number depends on it."""
 
-PLAIN: dict[str, Any] = {
-    "momentum": 0.0,
-    "clip_norm": 1e30,
-    "schedule": {
-        "_target_": "gmdwgf.optimizers.RateSchedule",
-        "decay": "constant",
-        "warmup_fraction": 0.0,
-        "final_fraction": 1.0,
-    },
-}
-"""What makes gradient descent of `sgd`; at rate 1/2 it moves particles by x <- x + eta v."""
-
 keep_compiled_programs()
 
 
@@ -66,7 +54,7 @@ def problem_of(
     plan = {"n_steps": sizes.n_steps, "batch_size": sizes.batch_size, "n_targets": sizes.batch_size, "eta": eta}
     plan |= {"ema_decay": sizes.ema_decay, "divergence_radius": sizes.divergence_radius}
     rate = {"learning_rate": learning_rate}
-    optimizer = load_node("optimizer", "sgd", rate | PLAIN) if plain else load_node("optimizer", "adam", rate)
+    optimizer = load_node("optimizer", "euler" if plain else "adam", rate)
     node = load_node("generator", generator, shape)
     return make_problem(
         target,

@@ -81,11 +81,13 @@ def unknown_name(name: str, known: list[str]) -> str:
 
 
 def load_node(group: str, name: str, changes: dict[str, Any]) -> DictConfig:
-    """The YAML `name` of a group (or any YAML file) with some fields changed."""
+    """The YAML `name` of a group (or any YAML file), over those of the group that it builds on, with some fields changed."""
     path = Path(name) if name.endswith((".yaml", ".yml")) else config_dir() / group / f"{name}.yaml"
     if not path.is_file():
         raise ConfigError(group, name, unknown_name(name, options(group)))
     node: Any = OmegaConf.load(path)
+    bases = [base for base in node.pop("defaults", []) if isinstance(base, str) and base != "_self_"]
+    node = OmegaConf.merge(*(load_node(group, base, {}) for base in bases), node)
     for field, value in changes.items():
         if field not in node:
             raise ConfigError(f"{group}.{field}", value, unknown_name(field, [str(k) for k in node if k != "_target_"]))

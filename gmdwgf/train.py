@@ -28,10 +28,10 @@ def accept_sweep(arguments: list[str]) -> list[str]:
         arguments = [
             argument for argument in arguments if not argument.startswith(("hydra/launcher=", "hydra.launcher."))
         ]
-    if {"-m", "--multirun"} & set(arguments):
-        arguments = _beside_swept_groups(arguments)
-    named = any(argument.startswith("sweep.name=") for argument in arguments)
-    if named or not {"-m", "--multirun"} & set(arguments):
+    if not {"-m", "--multirun"} & set(arguments):
+        return arguments
+    arguments = _beside_swept_groups(arguments)
+    if any(argument.startswith("sweep.name=") for argument in arguments):
         return arguments
     from gmdwgf.sweeps.ledger import sweep_name
 
@@ -44,23 +44,28 @@ def _beside_swept_groups(arguments: list[str]) -> list[str]:
     Hydra composes a config without what is swept first, and would look for the field in the group's default.
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.core.override_parser.types import Override
     from hydra.errors import HydraException
 
-    swept = "|".join(
-        re.escape(argument.split("=")[0]) for argument in arguments if re.match(r"[a-z_]+=.*[,(*]", argument)
-    )
-    of_them = re.compile(rf"\+{{0,2}}({swept})\.[^=]+=.")
-    if not swept or not any(map(of_them.match, arguments)):
-        return arguments
     parser = OverridesParser.create()
 
-    def alone(argument: str) -> bool:
+    def parsed(argument: str) -> Override | None:
         try:
-            return bool(of_them.match(argument)) and not parser.parse_override(argument).is_sweep_override()
-        except HydraException:  # which Hydra will say better
-            return False
+            return parser.parse_override(argument)
+        except HydraException:  # a flag, or what Hydra will complain of better
+            return None
 
-    return [re.sub("=(.*)", r"=choice(\1)", argument) if alone(argument) else argument for argument in arguments]
+    overrides = [parsed(argument) for argument in arguments]
+    swept = {found.key_or_group for found in overrides if found is not None and found.is_sweep_override()}
+
+    def alone(found: Override | None) -> bool:
+        if found is None or found.is_delete() or found.is_sweep_override() or found.value() in ("", None):
+            return False
+        group, *field = found.key_or_group.split(".")
+        return bool(field) and group in swept
+
+    pairs = zip(arguments, overrides, strict=True)
+    return [re.sub("=(.*)", r"=choice(\1)", argument) if alone(found) else argument for argument, found in pairs]
 
 
 @hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="train")

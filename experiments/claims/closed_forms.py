@@ -8,7 +8,8 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from common import KEY, H, claim, clouds, drift, gap, gaussian_grid, hermite, velocity
+from common import KEY, H, claim, clouds, drift, gap, gaussian_grid, velocity
+from mixtures import hermite
 
 import gmdwgf
 

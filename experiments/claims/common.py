@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+import short_runs
 
 import gmdwgf
 from gmdwgf import slicing
@@ -16,6 +17,12 @@ from gmdwgf.testing.laws import skewed_clouds
 jax.config.update("jax_enable_x64", True)
 
 KEY = jax.random.key(0)
+
+
+def velocity(drift, x, y, at=None, x_weights=None, y_weights=None, key=KEY):
+    """The drift's answer, with one key for all claims that ask for no other."""
+    return short_runs.velocity(drift, x, y, key, at=at, x_weights=x_weights, y_weights=y_weights)
+
 
 H, TAU, EPSILON = 0.7, 0.6, 0.5
 """Gaussian standard deviation and Laplace scale (data units), regularisation of transport (their square)."""
@@ -116,12 +123,6 @@ def clouds() -> tuple[jax.Array, jax.Array]:
     return skewed_clouds()
 
 
-@jax.jit
-def velocity(drift, x, y, at=None, x_weights=None, y_weights=None, key=KEY):
-    state = drift.init(KEY, x, y)
-    return drift.update(state, x, y, key, at=at, x_weights=x_weights, y_weights=y_weights)[0].v
-
-
 def functional_of(drift) -> Callable:
     """The functional whose flow the drift is, at the directions that `velocity` draws."""
     if not hasattr(drift, "functional_along"):
@@ -157,14 +158,6 @@ def gap(one, other) -> float:
 
 def squared_distances(x, y):
     return jnp.sum((x[:, None] - y[None]) ** 2, axis=-1)
-
-
-def hermite(n_nodes: int, dim: int = 2):
-    """Nodes `[s d]` and weights `[s]` of the standard normal law."""
-    nodes, weights = np.polynomial.hermite_e.hermegauss(n_nodes)
-    grid = np.stack(np.meshgrid(*[nodes] * dim, indexing="ij"), axis=-1).reshape(-1, dim)
-    products = np.prod(np.stack(np.meshgrid(*[weights] * dim, indexing="ij"), axis=-1).reshape(-1, dim), axis=-1)
-    return jnp.asarray(grid), jnp.asarray(products / products.sum())
 
 
 def gaussian_grid(mean: float, variance: float, n: int = 300):

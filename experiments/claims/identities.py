@@ -18,13 +18,13 @@ from common import (
     gap,
     gaussian_grid,
     gradient,
-    hermite,
     more_than,
     slope,
     squared_distances,
     value,
     velocity,
 )
+from mixtures import hermite
 
 import gmdwgf
 from gmdwgf import pairwise, transport

@@ -1,5 +1,7 @@
 """The figures of the comparison, from its numbers alone."""
 
+from collections.abc import Callable
+
 import numpy as np
 from contenders import ARENAS, CONTENDERS, config_of
 from matplotlib.axes import Axes
@@ -12,6 +14,10 @@ from gmdwgf.plots.style import COLUMN, INK, PAGE, colour_of, styled
 Numbers = dict[str, Number]
 SECOND = {"sinkhorn, two batches", "kl, two batches", "mmd, Gaussian"}
 """The second of its colour: hollow, with a dashed line."""
+
+PANELS = [f"{arena}/{budget}" for arena in ARENAS for budget in ("samples", "time")]
+SHORT = {"matched": "8 Gaussians", "mismatched": "masses 80 : 20"}
+TITLES = SHORT | {"mismatched": "two modes, masses 80 : 20"}
 
 
 def _mark(axes: Axes, x: float, y: float, name: str, **bars) -> None:
@@ -36,43 +42,50 @@ def _plain(axes: Axes) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
+def _by_drift(height: float, draw: Callable[[Axes, str, int, str], None]) -> tuple[Figure, dict[str, Axes]]:
+    """A panel for each target and budget (by `target/budget`), a line for each drift, which `draw` is asked for."""
+    figure = Figure((PAGE, height), layout="constrained")
+    panels = dict(zip(PANELS, figure.subplots(1, len(PANELS), sharey=True), strict=True))
+    for panel, axes in panels.items():
+        for place, name in enumerate(reversed(CONTENDERS)):
+            draw(axes, panel, place, name)
+        axes.set_yticks(range(len(CONTENDERS)), reversed(CONTENDERS))
+        arena, budget = panel.split("/")
+        axes.set_title(f"{SHORT[arena]},\nequal {budget}")
+        axes.grid(axis="y", linewidth=0.3, alpha=0.5)
+        _plain(axes)
+    return figure, panels
+
+
 @styled
 def league(numbers: Numbers) -> Figure:
     """MMD^2 of every drift at its best (full) and median setting (bar), for equal samples and equal time."""
-    figure = Figure((PAGE, 2.9), layout="constrained")
-    panels = figure.subplots(1, 4, sharey=True)
-    for axes, (arena, budget) in zip(panels, ((a, b) for a in ARENAS for b in ("samples", "time")), strict=True):
-        names = list(reversed(CONTENDERS))
-        for place, name in enumerate(names):
-            best = numbers[f"{arena}/{budget}/{name}/best"]
-            _mark(axes, best.value, place, name, xerr=_bars(best))
-            if budget == "samples":
-                median = numbers[f"{arena}/samples/{name}/median"].value
-                axes.plot([median], [place], "|", color=INK, markersize=8, markeredgewidth=1.2)
-        _scores(axes, [numbers[f"{arena}/{budget}/{name}/best"].value for name in names])
-        axes.set_yticks(range(len(names)), names)
-        axes.set_title(f"{'8 Gaussians' if arena == 'matched' else 'masses 80 : 20'},\nequal {budget}")
-        axes.grid(axis="y", linewidth=0.3, alpha=0.5)
-        _plain(axes)
+
+    def scores(axes: Axes, panel: str, place: int, name: str) -> None:
+        best = numbers[f"{panel}/{name}/best"]
+        _mark(axes, best.value, place, name, xerr=_bars(best))
+        if panel.endswith("samples"):
+            median = numbers[f"{panel}/{name}/median"].value
+            axes.plot([median], [place], "|", color=INK, markersize=8, markeredgewidth=1.2)
+
+    figure, panels = _by_drift(2.9, scores)
+    for panel, axes in panels.items():
+        _scores(axes, [numbers[f"{panel}/{name}/best"].value for name in CONTENDERS])
     return figure
 
 
 @styled
 def league_ranks(numbers: Numbers) -> Figure:
     """Ranks with their bootstrap intervals."""
-    figure = Figure((PAGE, 2.7), layout="constrained")
-    panels = figure.subplots(1, 4, sharey=True)
-    for axes, (arena, budget) in zip(panels, ((a, b) for a in ARENAS for b in ("samples", "time")), strict=True):
-        names = list(reversed(CONTENDERS))
-        for place, name in enumerate(names):
-            rank = numbers[f"{arena}/{budget}/{name}/rank"]
-            _mark(axes, rank.value, place, name, xerr=_bars(rank, 1))
-        axes.set_yticks(range(len(names)), names)
+
+    def ranks(axes: Axes, panel: str, place: int, name: str) -> None:
+        rank = numbers[f"{panel}/{name}/rank"]
+        _mark(axes, rank.value, place, name, xerr=_bars(rank, 1))
+
+    figure, panels = _by_drift(2.7, ranks)
+    for axes in panels.values():
         axes.set_xticks([1, 4, 8, 11])
-        axes.set_title(f"{'8 Gaussians' if arena == 'matched' else 'masses 80 : 20'},\nequal {budget}")
         axes.set_xlabel("rank")
-        axes.grid(axis="y", linewidth=0.3, alpha=0.5)
-        _plain(axes)
     return figure
 
 
@@ -94,7 +107,7 @@ def cost(numbers: Numbers) -> Figure:
         axes.set_xticks([1, 3, 10, 30], ["1", "3", "10", "30"])
         axes.set_yticks([0.001, 0.003, 0.01], ["0.001", "0.003", "0.01"])
         axes.minorticks_off()
-        axes.set_title("8 Gaussians" if arena == "matched" else "two modes, masses 80 : 20")
+        axes.set_title(TITLES[arena])
         _plain(axes)
     figure.legend(loc="outside right center")
     return figure
@@ -138,9 +151,7 @@ def handover(numbers: Numbers) -> Figure:
             name = next(n for n in ("sinkhorn, two batches", "deng", "kl") if words.startswith(n))
             _mark(axes, numbers[key].value, place, name, xerr=_bars(numbers[key]))
         axes.set_yticks(range(len(keys)), [_words(key.removeprefix(start)) for key in reversed(keys)])
-        axes.set(
-            xscale="log", xlabel="MMD²", title="8 Gaussians" if arena == "matched" else "two modes, masses 80 : 20"
-        )
+        axes.set(xscale="log", xlabel="MMD²", title=TITLES[arena])
         axes.grid(axis="y", linewidth=0.3, alpha=0.5)
         _plain(axes)
     return figure

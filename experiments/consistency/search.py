@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from mixtures import GaussianMixture
+from mixtures import GaussianMixture, hermite
 
 import gmdwgf
 from gmdwgf.drifts.base import AbstractDrift, rms
@@ -72,19 +72,10 @@ def drift_of(name: str) -> AbstractDrift:
     return gmdwgf.load_drift(config, **fields)
 
 
-@cache
-def nodes(n_nodes: int = 3):
-    """Gauss-Hermite nodes and weights of N(0, I) in the plane, so that `kl_wgf` is a field without noise."""
-    points, weights = np.polynomial.hermite_e.hermegauss(n_nodes)
-    grid = np.stack(np.meshgrid(points, points), axis=-1).reshape(-1, 2)
-    products = np.outer(weights, weights).ravel()
-    return grid, products / products.sum()
-
-
 def field(drift: AbstractDrift, x: jax.Array, y: jax.Array) -> jax.Array:
     """V at the particles; directions of the sliced drift are held, and `kl_wgf` (times H^2) is integrated."""
     if isinstance(drift, KLWGFDrift):
-        return H**2 * drift.average(x, y, *map(jnp.asarray, nodes()))[0]
+        return H**2 * drift.average(x, y, *hermite(3))[0]
     return drift.update((), x, y, jax.random.key(0))[0].v
 
 

@@ -5,12 +5,8 @@ Finished runs are read, not repeated. Exits with 1 if a drift misses the bound w
 
 import argparse
 import json
-import os
-import platform
-import re
 import subprocess
 import sys
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +15,10 @@ from omegaconf import OmegaConf
 from gmdwgf.configuration import load_node, options
 
 HERE = Path(__file__).resolve().parent
-BEGIN, END = "<!-- table: written by run.py -->", "<!-- end of table -->"
+sys.path.insert(0, str(HERE.parent))
+
+import record  # noqa: E402
+
 BOUND, STEPS = 0.02, 3000
 EXPLAINED = {
     "deng_released": "its floor draws samples to the mean of the ring (its page in docs/drifts.md, and "
@@ -66,17 +65,15 @@ def row(name: str, end: dict[str, Any] | None) -> str:
     return "| " + " | ".join([f"`{name}`", *numbers, verdict(name, end)]) + " |"
 
 
-def table(ends: dict[str, dict[str, Any] | None]) -> str:
-    versions = ", ".join(f"{name} {version(name)}" for name in ("jax", "ott-jax"))
+def table(ends: dict[str, dict[str, Any] | None]) -> list[str]:
     floor = next(end["floor"]["mmd2"] for end in ends.values() if end)
     lines = [
-        f"cpu ({platform.machine()}, {os.cpu_count()} cores), Python {platform.python_version()}, {versions}. Fresh data score "
-        f"{floor[0]:.1g} ± {floor[1]:.1g} in MMD².",
+        f"{record.made_with()} Fresh data score {floor[0]:.1g} ± {floor[1]:.1g} in MMD².",
         "",
         f"| drift | MMD² | energy distance | W2 | modes | masses | rms v | below {BOUND:g} |",
         "|---|--:|--:|--:|--:|--:|--:|---|",
     ]
-    return "\n".join(lines + [row(name, end) for name, end in ends.items()])
+    return lines + [row(name, end) for name, end in ends.items()]
 
 
 def main() -> int:
@@ -86,8 +83,7 @@ def main() -> int:
     names = options("drift")
     train(root, names)
     ends = {name: ending(root, name) for name in names}
-    page, block = HERE / "README.md", re.compile(re.escape(BEGIN) + ".*" + re.escape(END), re.DOTALL)
-    page.write_text(block.sub(lambda _: f"{BEGIN}\n\n{table(ends)}\n\n{END}", page.read_text()))
+    record.into_readme(HERE, HERE, table(ends))
     return 1 if any("**" in verdict(name, end) for name, end in ends.items()) else 0
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from drifts import SIGMA
+from short_runs import velocity
 
 import gmdwgf
 from gmdwgf.drifts.base import AbstractDrift
@@ -45,7 +46,7 @@ def _measured(drift: AbstractDrift, distances, noise, seeds: int):
         # In random order, because some drifts take the two halves of a cloud for independent ones.
         order = jax.random.permutation(keys[2], N)
         x, y = x[order], y[jax.random.permutation(keys[3], N)]
-        v = drift.update(drift.init(keys[3], x, y), x, y, keys[3])[0].v
+        v = velocity(drift, x, y, keys[3])
         is_left = order < round(SHARE * N)
         return jnp.sum(jnp.where(is_left, v[:, 0], 0)) / jnp.sum(is_left), jnp.sqrt(jnp.mean(v**2))
 

@@ -59,7 +59,6 @@ def flow(drift: str, fields: dict[str, Any], eta: float, start: str, n_steps: in
 
 
 N_DIRECTIONS = (16, 64, 256, 1024)
-_velocity = jax.jit(lambda drift, x, y, key: drift.update((), x, y, key)[0].v)
 
 
 def slices(seeds: int) -> list[list[float]]:
@@ -70,8 +69,8 @@ def slices(seeds: int) -> list[list[float]]:
     def error(n: int, seed: int) -> float:
         key, start = jax.random.split(jax.random.key(seed))
         x = jax.random.normal(start, (N, 2))
-        whole = _velocity(energy, x, y, key)
-        sliced = _velocity(gmdwgf.load_drift("sliced_mmd", n_projections=n), x, y, key)
+        whole = short_runs.velocity(energy, x, y, key)
+        sliced = short_runs.velocity(gmdwgf.load_drift("sliced_mmd", n_projections=n), x, y, key)
         return float(jnp.linalg.norm(sliced - whole) / jnp.linalg.norm(whole))
 
     return [[error(n, seed) for seed in range(seeds)] for n in N_DIRECTIONS]

@@ -7,13 +7,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from PIL import Image
-from record import ROOT, Number, mean_of_seeds
+from record import ROOT, Number, mean_of_seeds, small_png
 
 from gmdwgf.reports.figures import draw_figures, floor_of
 from gmdwgf.reports.findings import Score, best, score
 from gmdwgf.runs import read_all
 from gmdwgf.sweeps.records import RunRecord
 from gmdwgf.sweeps.settings import caption, cells, varied
+
+WIDEST = 900
+"""Dots across a picture: 133 an inch of a page."""
 
 
 def train(preset: str, root: Path) -> list[RunRecord]:
@@ -64,17 +67,7 @@ def draw(runs: Sequence[RunRecord], folder: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as made:
         for path in draw_figures(runs, Path(made)):
             if path.suffix == ".png":
-                yield _small(path, folder / path.name)
-
-
-def _small(path: Path, to: Path, width: int = 900) -> Path:
-    """A picture of at most `width` dots across (133 an inch of a page) and 256 colours, none of them mixed."""
-    with Image.open(path) as drawn:
-        image, dots = drawn.convert("RGB"), drawn.info["dpi"][0]
-    if image.width > width:
-        dots *= width / image.width
-        image = image.resize((width, round(image.height * width / image.width)), Image.Resampling.LANCZOS)
-    image.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE).save(
-        to, optimize=True, dpi=(dots, dots)
-    )
-    return to
+                with Image.open(path) as drawn:
+                    scale = min(1.0, WIDEST / drawn.width)
+                small_png(path, folder / path.name, scale)
+                yield folder / path.name

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from mixtures import GaussianMixture
+from short_runs import velocity
 
 import gmdwgf
 from gmdwgf.drifts.base import AbstractDrift
@@ -54,13 +55,6 @@ def first_variation(x: jax.Array) -> jax.Array:
     return Q.log_density(x) - P.log_density(x) + 1
 
 
-@jax.jit
-def answer(drift: AbstractDrift, x, y, key, at=None, x_weights=None, y_weights=None) -> jax.Array:
-    """What `drift` says at `at`, from its initial state (a critic then takes its inner steps)."""
-    state = drift.init(key, x, y)
-    return drift.update(state, x, y, key, at=at, x_weights=x_weights, y_weights=y_weights)[0].v
-
-
 def clouds(seed: int, n: int) -> tuple[jax.Array, jax.Array]:
     key_x, key_y = jax.random.split(jax.random.key(seed))
     return Q.sample(key_x, n), P.sample(key_y, n)
@@ -84,7 +78,7 @@ def population(name: str, h: float, at: jax.Array) -> jax.Array:
     else:
         spacing, least = 0.14, 1e-12
     (x, a), (y, b) = quadrature("Q", spacing, least), quadrature("P", spacing, least)
-    return answer(drift_at(name, h), x, y, jax.random.key(9), at=at, x_weights=a, y_weights=b)
+    return velocity(drift_at(name, h), x, y, jax.random.key(9), at=at, x_weights=a, y_weights=b)
 
 
 def cosine(v: jax.Array, u: jax.Array) -> float:
@@ -101,7 +95,7 @@ def median_angle(v: jax.Array, u: jax.Array) -> float:
 def compare(drift: str, h: float, seed: int, n: int) -> dict[str, float]:
     """One drift on one pair of clouds: against the KL velocity, and against its own field between the laws."""
     x, y = clouds(seed, n)
-    v, kl = answer(drift_at(drift, h), x, y, jax.random.key(100 + seed)), kl_velocity(x)
+    v, kl = velocity(drift_at(drift, h), x, y, jax.random.key(100 + seed)), kl_velocity(x)
     found = {"kl_cosine": cosine(v, kl), "kl_angle": median_angle(v, kl)}
     if drift == "critic":  # its field between the laws is the KL velocity itself
         return found

@@ -3,9 +3,10 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from fields import DRIFTS, WITH_BANDWIDTH, H, answer, clouds, drift_at, first_variation, kl_velocity
+from fields import DRIFTS, WITH_BANDWIDTH, H, clouds, drift_at, first_variation, kl_velocity
 from matplotlib.figure import Figure
 from record import Number
+from short_runs import velocity
 
 from gmdwgf.plots.style import COLUMN, INK, PAGE, TARGET, colour_of, drift_styles, legend_below, styled
 
@@ -38,7 +39,7 @@ def figure_one(numbers: Results, n: int) -> Figure:
     panels = right.subplots(3, 4).ravel()
     drawn = {"exact": (INK, kl_velocity(x))}
     for name in DRIFTS:
-        drawn[name] = (colour_of(DRIFTS[name][0]), answer(drift_at(name, H), x, y, jax.random.key(100)))
+        drawn[name] = (colour_of(DRIFTS[name][0]), velocity(drift_at(name, H), x, y, jax.random.key(100)))
     for panel, (name, (colour, v)) in zip(panels, drawn.items(), strict=True):
         panel.scatter(*np.asarray(y[:250]).T, s=2, color=TARGET, alpha=0.5, linewidths=0)
         arrows(panel, x[:SHOWN], v[:SHOWN], colour, length=0.5)

@@ -102,7 +102,7 @@ class MetricSuite(Configurable):
         judged = None if classifier is None else judge(classifier, y, self.bandwidths)
         reference = Reference(y, within_y, directions, y_sorted, modes, judged, floor={})
         floor = self._floor(target, key_floor, n or self.n_samples, reference)
-        return reference._replace(floor=floor | _accuracy_on_data(target))
+        return reference._replace(floor=floor | _accuracy_on_data(target, classifier))
 
     def _floor(self, target: Target, key: Key, n: int, reference: Reference) -> dict[str, Floor]:
         clouds = _fresh_clouds(target, jax.random.split(key, self.n_floor_draws), n)
@@ -155,9 +155,9 @@ def _fresh_clouds(target: Target, keys: Array, n: int) -> list:
     return [cloud[first[:n_common]] for cloud, first in zip(clouds, firsts, strict=True)]
 
 
-def _accuracy_on_data(target: Target) -> dict[str, Floor]:
+def _accuracy_on_data(target: Target, classifier: Any) -> dict[str, Floor]:
     """Share of the held-out pictures that the classifier takes for their own class, with its binomial deviation."""
-    classifier, labelled = target.classifier(), target.labelled_held_out()
+    labelled = target.labelled_held_out()
     if classifier is None or labelled is None:
         return {}
     points, labels = labelled

@@ -170,15 +170,12 @@ def _rows(points: tuple[np.ndarray, np.ndarray | None], posterior: bool) -> Rows
 
 def _in_parts(rows: np.ndarray, moments: int | None, posterior: bool) -> Rows:
     """`_rows` of rows as they lie in a file, some hundreds at a time: every copy of all of them would count as memory."""
-    parts = [rows[start : start + _N_AT_ONCE] for start in range(0, len(rows), _N_AT_ONCE)]
-    mean, std, done = np.empty((0, 0)), None, 0
-    for part in parts:
-        of_part, log_var = latent_files.split_moments(part.astype(np.float32), None, moments)
-        if not done:
-            mean = np.empty((len(rows), of_part[0].size), np.float32)
-            std = np.empty_like(mean) if posterior and log_var is not None else None
-        span = slice(done, done := done + len(part))
-        mean[span] = of_part.reshape(len(part), -1)
+    mean = np.empty((len(rows), rows[0].size // (1 if moments is None else 2)), np.float32)
+    std = np.empty_like(mean) if posterior and moments is not None else None
+    for start in range(0, len(rows), _N_AT_ONCE):
+        span = slice(start, start + _N_AT_ONCE)
+        part, log_var = latent_files.split_moments(rows[span].astype(np.float32), None, moments)
+        mean[span] = part.reshape(len(part), -1)
         if std is not None and log_var is not None:
             std[span] = np.exp(log_var / 2).reshape(len(part), -1)
     dtype = jax.dtypes.canonicalize_dtype(float)

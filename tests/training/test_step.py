@@ -34,28 +34,13 @@ def test_gradient_of_the_loss_is_two_eta_times_the_gradient_of_the_functional(cl
 
 
 def test_particles_with_sgd_at_one_half_are_the_explicit_euler_step():
-    problem = small_problem(generator="particles", optimizer="sgd", changes=EULER)
+    problem = small_problem(generator="particles", optimizer="euler")
     state = jax.jit(initial_state)(problem, jax.random.key(0))
     x = state.params["x"]
     key = jax.random.fold_in(jax.random.fold_in(jax.random.key(0), 0), 1)
     v = problem.drift.velocity(x, problem.target.sample(key, 32), key).v
     moved, _ = train_chunk(problem, jax.tree.map(jnp.copy, state), jnp.asarray(1), chunk_size=10)
     np.testing.assert_allclose(moved.params["x"], x + v, rtol=2e-6, atol=2e-6)
-
-
-EULER = {
-    "optimizer": {
-        "learning_rate": 0.5,
-        "momentum": 0.0,
-        "clip_norm": 1e30,
-        "schedule": {
-            "_target_": "gmdwgf.optimizers.RateSchedule",
-            "decay": "constant",
-            "warmup_fraction": 0.0,
-            "final_fraction": 0.0,
-        },
-    }
-}
 
 
 def test_k_steps_and_k_more_are_bit_equal_to_2k_steps_however_they_are_cut():
