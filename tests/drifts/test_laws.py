@@ -24,7 +24,7 @@ MANY_PROGRAMS = {
     "single_precision",
     "streamed_equals_dense",
 }
-ONE_A_FAMILY = {"kl", "mmd", "deng", "sinkhorn_steps", "kale", "sum"}
+ONE_A_FAMILY = {"kl", "mmd", "deng", "sinkhorn_steps", "sum"}
 SECOND_SETTINGS = {"critic_w1"}
 
 

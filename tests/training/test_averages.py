@@ -67,6 +67,7 @@ def test_decays_that_cannot_be_are_refused(value, complaint):
         build(node, "training")
 
 
+@pytest.mark.slow
 def test_a_run_scores_every_average_and_any_of_them_can_be_loaded(tmp_path):
     command = ["+drift=kl", "debug=tiny", "training.ema_decay=[0.5,0.9]", "tracking.wandb.mode=disabled"]
     done = run_command(*command, cwd=tmp_path)

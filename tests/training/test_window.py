@@ -3,6 +3,7 @@
 import shutil
 
 import numpy as np
+import pytest
 from hydra import compose, initialize_config_dir
 
 import gmdwgf
@@ -40,6 +41,7 @@ def test_every_window_shows_other_rows_and_is_found_again_from_its_notes(tmp_pat
     np.testing.assert_array_equal(rows_of(again.at(40)), rows_of(window.at(40)))
 
 
+@pytest.mark.slow
 def test_a_run_on_a_share_of_its_file_resumes_to_the_same_bits(tmp_path):
     overrides = ["drift=kl", "dataset=image_latents", f"dataset.path={latents(tmp_path)}", "debug=tiny"]
     overrides += [f"dataset.max_resident={4.0 * 8 * N_KEPT}", "training.refresh_every=4", "training.batch_size=32"]
