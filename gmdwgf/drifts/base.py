@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from gmdwgf import pairwise
 from gmdwgf.hyperparameters import Configurable
 from gmdwgf.typing import Array, Float, Key, Particles, Scalar, Targets, Weights
 
@@ -47,7 +48,14 @@ class AbstractDrift(Configurable):
     `x` `[n d]` are the particles, `y` `[m d]` the targets, `x_weights` and `y_weights` their masses (uniform when None,
     need not sum to one). `at` `[k d]` are the points where the field is wanted; None means the particles themselves, and
     only then do self-pairs exist for a mask to act on.
+
+    What a drift computes with matrices is in full precision on every device, without its doing (`pairwise.full_precision`).
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for name in {"update", "update_groups", "velocity"} & vars(cls).keys():
+            setattr(cls, name, pairwise.full_precision(vars(cls)[name]))
 
     @abc.abstractmethod
     def init(self, key: Key, x: Particles, y: Targets) -> State:

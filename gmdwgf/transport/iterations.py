@@ -32,6 +32,7 @@ def by_iterations(problem: Problem, threshold: Scalar, max_iters: int, init=None
     return Potentials(f, g, n_iters, error, error <= threshold)
 
 
+@pairwise.full_precision
 def self_potential(
     x: Particles,
     epsilon: Scalar,

@@ -16,6 +16,7 @@ from gmdwgf.typing import Particles, Scalar, Targets, Weights
 SOLVERS = ("newton", "ott", "streamed")
 
 
+@pairwise.full_precision
 def potentials(
     x: Particles,
     y: Targets,

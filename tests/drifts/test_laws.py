@@ -1,10 +1,13 @@
 """Every YAML in configs/drift is held to every law; a new drift enters by its file being there."""
 
+import jax
+import jax.numpy as jnp
 import pytest
 
 import gmdwgf
 from gmdwgf.configuration import options
 from gmdwgf.testing import LAWS, check_drift
+from tests.conftest import skewed_clouds
 
 # A solver is held to exact laws at an exact tolerance.
 SETTINGS = {
@@ -36,3 +39,14 @@ def case(name, law):
 @pytest.mark.parametrize(("name", "law"), [case(name, law) for name in options("drift") for law in LAWS])
 def test_the_drift_obeys_the_law(name, law, x64):
     check_drift(gmdwgf.load_drift(name, **SETTINGS.get(name, {})), [law])
+
+
+@pytest.mark.parametrize("name", options("drift"))
+def test_products_of_matrices_are_in_full_precision(name):
+    """Only the program can tell: a CPU multiplies float32 exactly whatever it is asked."""
+    x, y = (jnp.asarray(cloud, jnp.float32) for cloud in skewed_clouds(d=20))
+    drift, key = gmdwgf.load_drift(name), jax.random.key(0)
+    program = str(jax.make_jaxpr(drift.update)(drift.init(key, x, y), x, y, key))
+    products = program.count("dot_general[")
+    assert products > 0
+    assert products == program.count("precision=(Precision.HIGHEST, Precision.HIGHEST)")
