@@ -6,8 +6,9 @@ size n x m is ever kept. Under a mesh (`jax.set_mesh`) with an axis `data` every
 all of the other cloud: the answer is that of one device, to rounding.
 """
 
+import contextlib
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
@@ -21,19 +22,32 @@ DATA = "data"
 """The axis of a device mesh over which particles are spread."""
 
 DENSE_PAIRS = 1 << 20
-"""Up to this many pairs a reduction is one dense block. Change it, and `TILE_PAIRS`, before anything is compiled."""
+"""Up to this many pairs a reduction is one dense block."""
 
 TILE_PAIRS = 1 << 20
 """Pairs in a tile of a streamed reduction, 4 MB in float32: more leave the cache, fewer do not pay for the calls.
 
 Both were measured on a CPU (`scripts/benchmarks/drifts.py --tiles`), where dense blocks fall behind beyond a single tile.
+`tiles` has them otherwise for a while.
 """
 
 ACCELERATOR_FACTOR = 64
-"""Tiles and dense blocks are so many times as large where the platform is no CPU (not measured)."""
+"""Tiles and dense blocks are so many times as large on a GPU or TPU: it wants many rows at once (measured on an H100)."""
 
 _FEW_COORDINATES = 16
 """Up to this dimension distances are sums of squared differences, exact near zero; beyond it one matrix product."""
+
+
+@contextlib.contextmanager
+def tiles(dense_pairs: int, tile_pairs: int) -> Iterator[None]:
+    """Other limits, the same on every platform, for what is compiled meanwhile."""
+    global DENSE_PAIRS, TILE_PAIRS, ACCELERATOR_FACTOR
+    before = DENSE_PAIRS, TILE_PAIRS, ACCELERATOR_FACTOR
+    DENSE_PAIRS, TILE_PAIRS, ACCELERATOR_FACTOR = dense_pairs, tile_pairs, 1
+    try:
+        yield
+    finally:
+        DENSE_PAIRS, TILE_PAIRS, ACCELERATOR_FACTOR = before
 
 
 def full_precision(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -75,11 +89,19 @@ def over_devices(function: Callable[[Any], Any], rows: Any) -> Any:
 
 def _in_tiles(reduction: Callable[..., Any], rows: Any, n_columns: int) -> Any:
     n_rows = jax.tree.leaves(rows)[0].shape[0]
-    factor = 1 if jax.default_backend() == "cpu" else ACCELERATOR_FACTOR
-    if n_rows * n_columns <= factor * DENSE_PAIRS:
+    if n_rows * n_columns <= platform_factor() * DENSE_PAIRS:
         return jax.vmap(reduction)(rows)
-    tile = min(n_rows, max(8, factor * TILE_PAIRS // n_columns))
+    tile = min(n_rows, max(8, platform_factor() * TILE_PAIRS // n_columns))
     return jax.lax.map(reduction, rows, batch_size=tile)
+
+
+def platform_factor() -> int:
+    """How many times as much is done at once on this platform as on a CPU."""
+    return 1 if _on_cpu() else ACCELERATOR_FACTOR
+
+
+def _on_cpu() -> bool:
+    return jax.default_backend() == "cpu"
 
 
 def kept(rows: Array) -> Array:
@@ -87,7 +109,10 @@ def kept(rows: Array) -> Array:
 
     On CPUs XLA hands sums, maxima and products to a library, together with the arithmetic in front of them. What is broadcast
     there is written out first, and what has two users is computed twice. Neither crosses this comparison, which never holds.
+    Elsewhere nothing is asked for: a GPU makes a number twice sooner than it stores it.
     """
+    if not _on_cpu():
+        return rows
     return jnp.where(rows > jnp.finfo(rows.dtype).max, jnp.inf, rows)
 
 
@@ -101,6 +126,17 @@ def squared_distances(point: Point, y: Targets) -> Float[Array, " m"]:
         return sum(((point[k] - y[:, k]) ** 2 for k in range(d)), start=jnp.zeros(y.shape[0], y.dtype))
     expanded = jnp.sum(point**2) + jnp.sum(y**2, axis=-1) - 2 * (y @ point)
     return jnp.maximum(expanded, 0.0)
+
+
+def combination(weights: Float[Array, " m"], y: Targets) -> Point:
+    """sum_j weights_j y_j.
+
+    A CPU takes it as a product of matrices. Elsewhere, in few dimensions, it is sums that the weights are made for on the
+    way, so that none of them is stored.
+    """
+    if _on_cpu() or y.shape[-1] > _FEW_COORDINATES:
+        return weights @ y
+    return jnp.stack([jnp.sum(weights * y[:, k]) for k in range(y.shape[-1])])
 
 
 def weighted_differences(weights: Float[Array, " m"], point: Point, y: Targets) -> Point:
@@ -152,7 +188,7 @@ class Softmax(NamedTuple):
 
     def mean(self, y: Targets) -> Point:
         """sum_j weights_j y_j."""
-        return self.exponentials @ y / self._divisor
+        return combination(self.exponentials, y) / self._divisor
 
     @property
     def mass(self) -> Scalar:

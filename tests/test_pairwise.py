@@ -38,7 +38,7 @@ def test_log_sum_exp_has_the_softmax_as_gradient_also_with_masked_candidates(x64
 
 
 @pytest.mark.parametrize("n", [64, 61])
-def test_tiles_give_what_one_block_gives_and_so_do_their_gradients(monkeypatch, n, x64):
+def test_tiles_give_what_one_block_gives_and_so_do_their_gradients(n, x64):
     rng = np.random.default_rng(1)
     x, y = jnp.asarray(rng.normal(size=(n, 2))), jnp.asarray(rng.gamma(2.0, size=(40, 2)))
 
@@ -48,9 +48,8 @@ def test_tiles_give_what_one_block_gives_and_so_do_their_gradients(monkeypatch, 
         return jnp.sum(jnp.sin(means)), means
 
     (_, dense), dense_gradient = jax.value_and_grad(total, has_aux=True)(x)
-    monkeypatch.setattr(pairwise, "DENSE_PAIRS", 0)
-    monkeypatch.setattr(pairwise, "TILE_PAIRS", 8 * 40)
-    (_, tiled), gradient = jax.value_and_grad(total, has_aux=True)(x)
+    with pairwise.tiles(0, 8 * 40):
+        (_, tiled), gradient = jax.value_and_grad(total, has_aux=True)(x)
     np.testing.assert_allclose(tiled, dense, rtol=1e-13)
     np.testing.assert_allclose(gradient, dense_gradient, rtol=1e-12, atol=1e-15)
 

@@ -136,6 +136,7 @@ def joint_drift(
     """
     points, copies, weights, n_repelling = candidates
     n, c = x.shape[0], points.shape[0]
+    repelling, attracting = points[:n_repelling], points[n_repelling:]
     own, log_copies = jnp.arange(c), jnp.log(copies)
 
     def log_column_sum(row):
@@ -153,7 +154,8 @@ def joint_drift(
         log_root = logits - (pairwise.log_sum_exp(log_copies + logits) + column) / 2
         affinity = pairwise.kept(weights * jnp.exp(jnp.maximum(log_root, jnp.log(product_floor) / 2)))
         push, pull = affinity[:n_repelling], affinity[n_repelling:]
-        return jnp.sum(push) * (pull @ points[n_repelling:]) - jnp.sum(pull) * (push @ points[:n_repelling])
+        to_pull, to_push = pairwise.combination(pull, attracting), pairwise.combination(push, repelling)
+        return jnp.sum(push) * to_pull - jnp.sum(pull) * to_push
 
     queries = x if at is None else at
     index = own[:n] if at is None else jnp.full(at.shape[0], -1)

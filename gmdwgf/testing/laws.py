@@ -176,7 +176,7 @@ def streamed_equals_dense(drift: AbstractDrift) -> None:
     """The tiled reductions give what one dense block gives."""
     x, y = skewed_clouds(n=37, m=41)
     dense = velocity(drift, x, y)
-    with _tiles_of(160):
+    with pairwise.tiles(0, 160):
         _close(jax.jit(lambda: _ask(drift, x, y).v)(), dense, EXACT, "streamed against dense")
 
 
@@ -186,7 +186,7 @@ def keeps_no_pairs(drift: AbstractDrift) -> None:
     if keeps or not isinstance(drift, StatelessDrift):
         return
     x, y = skewed_clouds(n=1024, m=1024)
-    with _tiles_of(1 << 12):
+    with pairwise.tiles(0, 1 << 12):
         needed = jax.jit(_ask).lower(drift, x, y).compile().memory_analysis()
     pairs = x.shape[0] * y.shape[0] * x.dtype.itemsize
     if needed is not None:  # a platform may not tell
@@ -335,13 +335,3 @@ def _double_precision() -> Iterator[None]:
         yield
     finally:
         jax.config.update("jax_enable_x64", before)
-
-
-@contextlib.contextmanager
-def _tiles_of(pairs: int) -> Iterator[None]:
-    dense, tile = pairwise.DENSE_PAIRS, pairwise.TILE_PAIRS
-    pairwise.DENSE_PAIRS, pairwise.TILE_PAIRS = 0, pairs
-    try:
-        yield
-    finally:
-        pairwise.DENSE_PAIRS, pairwise.TILE_PAIRS = dense, tile

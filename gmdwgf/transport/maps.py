@@ -32,7 +32,7 @@ def barycentric_map(
 
     def mean_target(point):
         cost = pairwise.squared_distances(point, y) / 2
-        return pairwise.softmax_weights(log_b + (g - cost) / epsilon) @ y
+        return pairwise.softmax(log_b + (g - cost) / epsilon).mean(y)
 
     return pairwise.over_points(mean_target, at, y.shape[0])
 

@@ -17,7 +17,7 @@ NEAR = 40.0
 single precision, exp(-87), is then less than exp(-47) of its row."""
 
 TILE_ROWS = 64
-"""Rows of a plan that are made at once."""
+"""Rows of a plan that are made at once on a CPU."""
 
 
 class Masses(NamedTuple):
@@ -174,7 +174,7 @@ class TiledPlans(NamedTuple):
     def _over_tiles(self, function, *rows):
         """The sum over tiles of the first thing that `function` of rows and masses gives, and the second row by row."""
         n = self.x.shape[0]
-        size = min(TILE_ROWS, n)
+        size = min(TILE_ROWS * pairwise.platform_factor(), n)
 
         def tiles(array, **spare):
             padded = jnp.pad(array, [(0, -n % size), *[(0, 0)] * (array.ndim - 1)], **spare)

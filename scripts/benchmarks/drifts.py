@@ -6,7 +6,7 @@ python scripts/benchmarks/drifts.py --tiles      # print where dense blocks stop
 
 import argparse
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import eager
 import floor
@@ -22,17 +22,6 @@ from gmdwgf.drifts import StatelessDrift
 MB = 1e6
 
 
-@contextlib.contextmanager
-def tiles(dense_pairs: int, tile_pairs: int) -> Iterator[None]:
-    """Other limits for what is compiled meanwhile."""
-    before = pairwise.DENSE_PAIRS, pairwise.TILE_PAIRS
-    pairwise.DENSE_PAIRS, pairwise.TILE_PAIRS = dense_pairs, tile_pairs
-    try:
-        yield
-    finally:
-        pairwise.DENSE_PAIRS, pairwise.TILE_PAIRS = before
-
-
 def clouds(n: int, d: int) -> tuple:
     """A normal cloud and a skewed one."""
     key_x, key_y = jax.random.split(jax.random.key(0))
@@ -41,8 +30,7 @@ def clouds(n: int, d: int) -> tuple:
 
 def question(drift: StatelessDrift, x, y, dense: bool = False) -> tuple[Callable, float]:
     """A compiled evaluation to be timed, and the megabytes that it needs beside its inputs and outputs."""
-    limits = (1 << 62, 1 << 62) if dense else (pairwise.DENSE_PAIRS, pairwise.TILE_PAIRS)
-    with tiles(*limits):
+    with pairwise.tiles(1 << 62, 1 << 62) if dense else contextlib.nullcontext():
         ask = jax.jit(lambda drift, x, y: drift.velocity(x, y, jax.random.key(0)).v).lower(drift, x, y).compile()
     return lambda: ask(drift, x, y), ask.memory_analysis().temp_size_in_bytes / MB
 
@@ -137,7 +125,7 @@ def sizes_of_tiles() -> list[str]:
             x, y = clouds(n, 2)
             drift, functions = gmdwgf.load_drift(name), {}
             for power in (17, 18, 19, 20, 21):
-                with tiles(0, 1 << power):
+                with pairwise.tiles(0, 1 << power):
                     functions[f"2^{power}"] = question(drift, x, y)[0]
             functions["dense"] = question(drift, x, y, dense=True)[0]
             times = median_times(functions, repeats=9)

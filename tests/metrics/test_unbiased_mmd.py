@@ -59,12 +59,11 @@ def test_the_estimators_equal_double_loops_over_distinct_pairs(d, profile, slow)
 
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("d", [2, 20])
-def test_streamed_pairs_equal_dense_pairs(d, monkeypatch):
+def test_streamed_pairs_equal_dense_pairs(d):
     x, y = (jnp.array(cloud) for cloud in clouds(d, n=37, m=23))
     dense = compiled(energy, x, y)
-    monkeypatch.setattr(pairwise, "DENSE_PAIRS", 0)
-    monkeypatch.setattr(pairwise, "TILE_PAIRS", 100)
-    np.testing.assert_allclose(compiled(energy, x, y), dense, rtol=1e-12)
+    with pairwise.tiles(0, 100):
+        np.testing.assert_allclose(compiled(energy, x, y), dense, rtol=1e-12)
 
 
 @pytest.mark.parametrize("d", [2, 20])
