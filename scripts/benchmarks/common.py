@@ -107,11 +107,18 @@ def circumstances() -> str:
     words = [Path(sys.argv[0]).resolve().relative_to(ROOT), *sys.argv[1:]]
     device = jax.devices()[0]
     kind = f"{_processor()}, {os.cpu_count()} cores" if device.platform == "cpu" else device.device_kind
-    git = lambda *what: subprocess.run(["git", *what], cwd=ROOT, capture_output=True, text=True).stdout.strip()
-    changed = " with changes" if git("status", "--porcelain", "--untracked-files=no", "--", "gmdwgf", "scripts") else ""
-    commit = git("rev-parse", "--short", "HEAD") + changed
+    changed = " with changes" if _git("status", "--porcelain", "--untracked-files=no", "--", "gmdwgf", "scripts") else ""
+    commit = (_git("rev-parse", "--short", "HEAD") or "unknown") + changed
     command = " ".join(["python", *map(str, words)])
     return f"`{command}` on {device.platform} ({kind}), jax {jax.__version__}, commit {commit}."
+
+
+def _git(*what: str) -> str:
+    """What git says; nothing where it is not there, or this is no checkout."""
+    try:
+        return subprocess.run(["git", *what], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+    except FileNotFoundError:
+        return ""
 
 
 def _processor() -> str:

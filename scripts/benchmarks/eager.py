@@ -11,6 +11,7 @@ try:
     import torch
 except ImportError:
     torch = None
+DEVICE = "cuda" if torch is not None and torch.cuda.is_available() else "cpu"
 
 
 def kl(x, y, bandwidth: float):
@@ -23,7 +24,7 @@ def deng(x, y, temperature: float):
     """Algorithm 2 of Deng et al. 2026, self-pairs masked by a distance of 1e6."""
     n = x.shape[0]
     distances = torch.cdist(x, torch.cat([x, y]))
-    distances[:, :n] += 1e6 * torch.eye(n)
+    distances[:, :n] += 1e6 * torch.eye(n, device=DEVICE)
     logits = -distances / temperature
     affinity = torch.sqrt(torch.softmax(logits, dim=1) * torch.softmax(logits, dim=0))
     to_x, to_y = affinity[:, :n], affinity[:, n:]
@@ -34,11 +35,11 @@ def velocity(name: str, x, y, number: float) -> Callable[[], np.ndarray] | None:
     """The drift `name` of two clouds (NumPy), to be timed; None where there is no PyTorch."""
     if torch is None:
         return None
-    x, y = torch.tensor(np.asarray(x)), torch.tensor(np.asarray(y))
+    x, y = (torch.tensor(np.asarray(cloud), device=DEVICE) for cloud in (x, y))
 
     def ask():
         with torch.no_grad():
-            return {"kl": kl, "deng": deng}[name](x, y, number).numpy()
+            return {"kl": kl, "deng": deng}[name](x, y, number).cpu().numpy()
 
     return ask
 
@@ -50,12 +51,12 @@ def training_step(n: int, noise_dim: int, width: int, depth: int, bandwidth: flo
     sizes, layers = [noise_dim, *[width] * depth], []
     for fan_in, fan_out in zip(sizes[:-1], sizes[1:], strict=True):
         layers += [torch.nn.Linear(fan_in, fan_out), torch.nn.SiLU()]
-    network = torch.nn.Sequential(*layers, torch.nn.Linear(width, 2))
+    network = torch.nn.Sequential(*layers, torch.nn.Linear(width, 2)).to(DEVICE)
     average = [p.detach().clone() for p in network.parameters()]
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
 
     def step():
-        x, y = network(torch.randn(n, noise_dim)), torch.randn(n, 2)
+        x, y = network(torch.randn(n, noise_dim, device=DEVICE)), torch.randn(n, 2, device=DEVICE)
         with torch.no_grad():
             goal = x + kl(x, y, bandwidth)
         loss = ((x - goal) ** 2).sum(1).mean()

@@ -103,20 +103,28 @@ def around(config: dict, problem: Problem, state: TrainState, scratch: Path) -> 
     }
 
 
-def main(overrides: list[str]) -> None:
-    """Measure one setting; keep the tables if it is the standard one."""
+def setting(overrides: list[str]) -> tuple[dict[str, Any], Problem, TrainState]:
+    """The configuration of the benchmark with some changes, its problem, and a state to step from."""
     with initialize_config_dir(str(config_dir().resolve()), version_base="1.3"):
         cfg = compose("train", overrides=[*SETTING, *overrides])
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     problem = problem_of(config)
-    state = jax.jit(initial_state)(problem, jax.random.key(0))
+    return config, problem, jax.jit(initial_state)(problem, jax.random.key(0))
+
+
+def in_torch(config: dict) -> Callable | None:
+    """A step of that setting in eager PyTorch, if it is there."""
+    generator, batch_size = config["generator"], config["training"]["batch_size"]
+    sizes = [generator[name] for name in ("noise_dim", "width", "depth")]
+    return eager.training_step(batch_size, *sizes, config["drift"]["bandwidth"])
+
+
+def main(overrides: list[str]) -> None:
+    """Measure one setting; keep the tables if it is the standard one."""
+    config, problem, state = setting(overrides)
     pieces = parts(problem, state)
     functions = {"whole step": whole(problem, state)} | pieces
-    generator = config["generator"]
-    theirs = None
-    if not overrides:
-        sizes = [generator[name] for name in ("noise_dim", "width", "depth")]
-        theirs = eager.training_step(problem.batch_size, *sizes, config["drift"]["bandwidth"])
+    theirs = None if overrides else in_torch(config)
     if theirs is not None:
         functions["PyTorch"] = lambda: [theirs() for _ in range(5)]
     times = {}
