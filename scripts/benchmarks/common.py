@@ -107,8 +107,8 @@ def circumstances() -> str:
     words = [Path(sys.argv[0]).resolve().relative_to(ROOT), *sys.argv[1:]]
     device = jax.devices()[0]
     kind = f"{_processor()}, {os.cpu_count()} cores" if device.platform == "cpu" else device.device_kind
-    changed = " with changes" if _git("status", "--porcelain", "--untracked-files=no", "--", "gmdwgf", "scripts") else ""
-    commit = (_git("rev-parse", "--short", "HEAD") or "unknown") + changed
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", "gmdwgf", "scripts")
+    commit = (_git("rev-parse", "--short", "HEAD") or "unknown") + (" with changes" if changed else "")
     command = " ".join(["python", *map(str, words)])
     return f"`{command}` on {device.platform} ({kind}), jax {jax.__version__}, commit {commit}."
 

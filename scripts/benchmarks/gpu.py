@@ -100,8 +100,8 @@ def solvers(n: int = 1024, stages: dict[str, int] | None = None, repeats: int = 
     return [*lines, "", *table(header, sinkhorn.steps(n, state, repeats))]
 
 
-def training_step(repeats: int = 9) -> list[str]:
-    """The step of the benchmark of that name."""
+def training_step(repeats: int = 9) -> tuple[list[str], list[list]]:
+    """The step of the benchmark of that name: the table, and in short."""
     config, problem, state = step.setting([])
     theirs = step.in_torch(config)
     functions = {"a training step": step.whole(problem, state)}
@@ -110,15 +110,19 @@ def training_step(repeats: int = 9) -> list[str]:
     times = median_times(functions, repeats)
     times = {name: Times(spent.seconds / step.N) for name, spent in times.items()}
     rows = [[name, spent, spent.over(times["a training step"])] for name, spent in times.items()]
-    return table(["`" + " ".join(step.SETTING) + "`", "time", "over ours"], rows)
+    short = [["the same training step on a GPU", str(times["a training step"])]]
+    if theirs is not None:
+        short.append(["and in eager PyTorch there", f"{rows[1][2]} as long"])
+    return table(["`" + " ".join(step.SETTING) + "`", "time", "over ours"], rows), short
 
 
 def main() -> None:
     """Measure everything and write."""
     if jax.default_backend() == "cpu":
         raise SystemExit("JAX sees no GPU: nothing to measure (pip install 'gmdwgf[cuda]').")
-    parts = [evaluations(), against_attention(), training_step(), solvers()]
-    write_table("gpu", [line for part in parts for line in [*part, ""]][:-1], [])
+    of_step, short = training_step()
+    parts = [evaluations(), against_attention(), of_step, solvers()]
+    write_table("gpu", [line for part in parts for line in [*part, ""]][:-1], short)
 
 
 if __name__ == "__main__":
