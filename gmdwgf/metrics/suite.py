@@ -91,13 +91,13 @@ class MetricSuite(Configurable):
         """
         key_y, key_directions, key_floor = jax.random.split(key, 3)
         n_y = self.n_samples if target.n_held_out is None else min(self.n_samples, target.n_held_out)
-        y = target.held_out(key_y, n_y)
-        directions = random_directions(key_directions, self.n_projections, y.shape[1]).astype(y.dtype)
+        y, within_y, directions, y_sorted = _fixed(
+            target, key_y, n_y, self.bandwidths, key_directions, self.n_projections
+        )
         modes = target.modes()
         if modes is not None:
             centres, masses = modes
             modes = Modes(centres, masses / jnp.sum(masses), jnp.asarray(target.mode_radius(), y.dtype))
-        within_y, y_sorted = _fixed_terms(self.bandwidths, y, directions)
         classifier = target.classifier()
         judged = None if classifier is None else judge(classifier, y, self.bandwidths)
         reference = Reference(y, within_y, directions, y_sorted, modes, judged, floor={})
@@ -165,11 +165,6 @@ def _accuracy_on_data(target: Target, classifier: Any) -> dict[str, Floor]:
     return {"class_accuracy": Floor(share, math.sqrt(share * (1 - share) / len(labels)))}
 
 
-@eqx.filter_jit
-def _drawn(target: Target, key: Key, n: int) -> Targets:
-    return target.sample(key, n)
-
-
 def _checked(x: Any, reference: Reference) -> Particles:
     x, dim = jnp.asarray(x, reference.y.dtype), reference.y.shape[1]
     if x.ndim != 2 or x.shape[1] != dim or x.shape[0] == 0:
@@ -177,10 +172,18 @@ def _checked(x: Any, reference: Reference) -> Particles:
     return x
 
 
-@jax.jit
-def _fixed_terms(bandwidths, y, directions):
+@eqx.filter_jit
+def _drawn(target: Target, key: Key, n: int) -> Targets:
+    return target.sample(key, n)
+
+
+@eqx.filter_jit
+def _fixed(target, key, n, bandwidths, key_directions, n_projections):
+    y = target.held_out(key, n)
+    directions = random_directions(key_directions, n_projections, y.shape[1]).astype(y.dtype)
     with jax.default_matmul_precision("highest"):
-        return mean_over_distinct_pairs(scoring_kernels(bandwidths), y), sorted_projections(y, directions)
+        within_y = mean_over_distinct_pairs(scoring_kernels(bandwidths), y)
+        return y, within_y, directions, sorted_projections(y, directions)
 
 
 @jax.jit

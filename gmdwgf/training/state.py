@@ -57,6 +57,12 @@ _PURPOSES = (
 )
 
 
+@jax.jit
+def copied(state: TrainState) -> TrainState:
+    """The same state in memory of its own, by one program."""
+    return jax.tree.map(jnp.copy, state)
+
+
 def initial_state(problem: Problem, key: Key) -> TrainState:
     """State before the first step."""
     start = jnp.zeros((), int)

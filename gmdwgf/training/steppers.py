@@ -3,12 +3,11 @@
 import time
 from typing import Protocol
 
-import jax
 import jax.numpy as jnp
 
 from gmdwgf.training.member import Moved
 from gmdwgf.training.plan import Problem
-from gmdwgf.training.state import TrainState
+from gmdwgf.training.state import TrainState, copied
 from gmdwgf.training.step import train_chunk
 
 
@@ -38,7 +37,7 @@ class OneByOne:
 
     def peek(self) -> list[dict[str, float]]:
         """By the same compiled program, on copies."""
-        copies = [jax.tree.map(jnp.copy, state) for state in self.states]
+        copies = [copied(state) for state in self.states]
         return [self._chunk(row, copy, copy.step + 1)[1].logs for row, copy in enumerate(copies)]
 
     def advance(self, stops: dict[int, int]) -> dict[int, Moved]:

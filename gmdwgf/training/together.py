@@ -15,7 +15,7 @@ from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from gmdwgf.training.checkpoints import as_plain, as_state
 from gmdwgf.training.member import Moved
 from gmdwgf.training.plan import Problem
-from gmdwgf.training.state import TrainState
+from gmdwgf.training.state import TrainState, copied
 from gmdwgf.training.step import chunk
 
 RUNS = "runs"
@@ -72,7 +72,7 @@ class Together:
         """By the same compiled program, on copies."""
         logs: dict[int, dict[str, float]] = {}
         for number, state in enumerate(self.states):
-            copy = jax.tree.map(jnp.copy, state)
+            copy = copied(state)
             stops = dict(zip(self.parts[number], np.asarray(copy.step + 1).tolist(), strict=True))
             logs |= {row: moved.logs for row, moved in self._advance(number, copy, stops)[1].items()}
         return [logs[row] for row in sorted(logs)]
