@@ -55,6 +55,17 @@ def test_tiles_give_what_one_block_gives_and_so_do_their_gradients(n, x64):
 
 
 @pytest.mark.parametrize("d", [2, 40])
+def test_the_sums_for_accelerators_are_the_products_of_a_cpu(d, x64, monkeypatch):
+    rng = np.random.default_rng(3)
+    weights, y = jnp.asarray(rng.gamma(0.3, size=23)), jnp.asarray(rng.normal(size=(23, d)))
+    here = pairwise.combination(weights, y)
+    monkeypatch.setattr(pairwise, "_on_cpu", lambda: False)
+    np.testing.assert_allclose(pairwise.combination(weights, y), here, rtol=1e-12)
+    assert pairwise.kept(weights) is weights
+    assert pairwise.platform_factor() > 1
+
+
+@pytest.mark.parametrize("d", [2, 40])
 def test_float32_barycentres_are_those_of_float64_to_single_precision(d, x64):
     rng = np.random.default_rng(2)
     x, y = rng.normal(size=(50, d)), rng.gamma(2.0, 0.5, size=(60, d))
