@@ -109,9 +109,8 @@ def newton(gram: Gram, b: Float[Array, " m"], lam: Scalar, max_iters: int) -> Du
         value_at = lambda t: dual_value(gram, b, lam, dual.u + t * direction)
         # D is a difference of terms of the size of |mu_q|^2 / lam. no mutants below: other safeguards would serve as well.
         rounding = 4 * eps * (dual.value + gram.xx / lam)  # no mutants
-        too_long = lambda t: (
-            ~(value_at(t) <= dual.value - 1e-4 * t * decrement + rounding) & (t > SHORTEST)
-        )  # no mutants
+        least = 1e-4 * decrement  # no mutants
+        too_long = lambda t: ~(value_at(t) <= dual.value - t * least + rounding) & (t > SHORTEST)  # no mutants
         t = jax.lax.while_loop(too_long, lambda t: t / 2, longest)  # no mutants: would never end
         stuck = ~(t > SHORTEST)  # a direction that is not finite counts too
         u = jnp.where(stuck, dual.u, dual.u + t * direction)

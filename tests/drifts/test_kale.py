@@ -7,6 +7,10 @@ import pytest
 from scipy.optimize import minimize
 
 import gmdwgf
+from gmdwgf.drifts.kale import dual_value, newton_direction
+from gmdwgf.drifts.witness import gram
+from gmdwgf.kernels import mean_kernel
+from gmdwgf.pairwise import masses
 from gmdwgf.testing import asymmetry
 from tests.conftest import skewed_clouds
 from tests.drifts.kernel_loops import KERNELS, answer, assert_weights_act_as_repeated_points, profiles
@@ -103,6 +107,16 @@ def test_it_says_when_it_has_not_converged(clouds, x64):
     assert solved["converged"]
     assert solved["decrement"] < 1.5e-8
     assert 2 <= solved["n_iters"] < 12
+
+
+def test_the_decrement_is_what_the_newton_direction_takes_from_the_dual_at_first(clouds, x64):
+    x, y = map(jnp.asarray, clouds)
+    b, u, lam = masses(None, y), jnp.cos(3 * y[:, 0]), jnp.asarray(0.05)
+    terms = gram(mean_kernel("gaussian", jnp.asarray([0.7])), x, masses(None, x), y)
+    direction, decrement = newton_direction(terms, b, lam, u)
+    slope = jax.jvp(lambda u: dual_value(terms, b, lam, u), (u,), (direction,))[1]
+    assert decrement > 1e-3
+    np.testing.assert_allclose(decrement, -slope, rtol=1e-9)
 
 
 def test_rounding_of_the_dual_does_not_hold_up_the_last_newton_step(clouds, x64):
