@@ -22,8 +22,10 @@ def complain(error: Exception, arguments: list[str], run_folder: Path | None) ->
     from gmdwgf.sweeps.folder import RunIsLive, reason
 
     begun = run_folder is not None and (run_folder / "FAILED.json").is_file()
-    if isinstance(error, ConfigError):
-        line = f"{error}{_default(error.key, arguments)}"
+    if choice := _no_choice(arguments):
+        line = choice
+    elif isinstance(error, ConfigError):
+        line = f"{error}{_default(error, arguments)}"
     elif isinstance(error, RunIsLive):
         line = str(error)
     elif launcher := _missing_launcher(error, arguments):
@@ -44,16 +46,30 @@ def _of_hydra(error: Exception, arguments: list[str]) -> str:
     text = str(error)
     if found := re.search(r"Could not find '([\w/]+)/([^/']+)'", text):
         group, name = found.groups()
-        return f"{group}={name}: {unknown_name(name, options(group))}"
+        return f"{group}={name}: {unknown_name(name, _options(group, arguments))}"
     if found := re.search(r"Could not override '([^']+)'", text):
         key = found.group(1)
         if key in _groups():
-            return f"{key}: give one of {', '.join(options(key))} as {key}=NAME"
-        parent, _, name = key.rpartition(".")
-        return f"{key}={_value(key, arguments)}: {unknown_name(name, _fields(parent, arguments))}"
+            return f"{key}: give one of {', '.join(_options(key, arguments))} as {key}=NAME"
+        return f"{key}={_value(key, arguments)}: {_unknown(key, arguments)}"
     if found := re.search(r"Could not append to config\. An item is already at '([^']+)'", text):
         return f"+{found.group(1)}: is there already; write it without the +"
     return f"{_one_line(text)}; see python -m gmdwgf.train --help"
+
+
+def _no_choice(arguments: list[str]) -> str | None:
+    """What to say where a group is given what is no name, or taken away."""
+    for argument in arguments:
+        group, _, value = argument.lstrip("+").partition("=")
+        if group.lstrip("~") not in _groups():
+            continue
+        names = ", ".join(_options(group.lstrip("~"), arguments))
+        if group.startswith("~"):
+            return f"{argument}: a run has a {group[1:]}; give one of {names} as {group[1:]}=NAME"
+        if value in ("", "null") or value.startswith(("[", "{")):
+            more = "; -m drift=A,B runs one after the other, drift=sum adds them" if group == "drift" else ""
+            return f"{argument}: give one of {names} as {group}=NAME{more}"
+    return None
 
 
 def _missing_launcher(error: Exception, arguments: list[str]) -> str | None:
@@ -70,6 +86,20 @@ def _one_line(text: str) -> str:
     return " ".join(text.split())[:300]
 
 
+def _options(group: str, arguments: list[str]) -> list[str]:
+    """The names in a group, also those in a folder of the user's."""
+    return sorted({*options(group), *(path.stem for own in _own(arguments) for path in (own / group).glob("*.yaml"))})
+
+
+def _own(arguments: list[str]) -> list[Path]:
+    """The folder given as --config-dir, if any."""
+    flags = ("--config-dir", "-cd")
+    pairs = zip(arguments, arguments[1:], strict=False)
+    given = [value for flag, value in pairs if flag in flags]
+    given += [argument.partition("=")[2] for argument in arguments if argument.startswith(f"{flags[0]}=")]
+    return [Path(folder).expanduser().absolute() for folder in given]
+
+
 def _groups() -> list[str]:
     return [path.name for path in config_dir().iterdir() if path.is_dir() and path.name != "hydra"]
 
@@ -83,24 +113,33 @@ def _defaults(arguments: list[str]) -> DictConfig | None:
     """The config with the chosen groups and nothing else changed; None when even those do not compose."""
     # Of a swept group the first: it is the one that an error stopped at.
     chosen = [argument.split(",")[0] for argument in arguments if argument.split("=", 1)[0] in _groups()]
+    own = [f"hydra.searchpath=[{','.join(f'file://{folder}' for folder in _own(arguments))}]"]
     GlobalHydra.instance().clear()
     try:
         OverridesParser.create().parse_overrides(chosen)
         with initialize_config_dir(str(config_dir()), version_base="1.3"):
-            return compose("train", overrides=chosen)
+            return compose("train", overrides=chosen + own)
     except Exception:
         return None
 
 
-def _fields(parent: str, arguments: list[str]) -> list[str]:
-    cfg = _defaults(arguments)
-    node: Any = OmegaConf.select(cfg, parent) if cfg is not None and parent else cfg
-    return [str(name) for name in node if name != "_target_"] if isinstance(node, DictConfig) else []
+def _unknown(key: str, arguments: list[str]) -> str:
+    """What to say of a key that is not there: its first word that is not known, and what is known in its place."""
+    node: Any = _defaults(arguments)
+    words = key.split(".")
+    for word in words:
+        if not isinstance(node, DictConfig) or words[0] == "hydra":
+            return "unknown; see python -m gmdwgf.train --help"
+        if word not in node:
+            return unknown_name(word, [str(name) for name in node if name != "_target_"])
+        node = node[word]
+    return "unknown"
 
 
-def _default(key: str, arguments: list[str]) -> str:
+def _default(error: ConfigError, arguments: list[str]) -> str:
+    """The default of the key at fault, where another value was given."""
     cfg = _defaults(arguments)
-    value = OmegaConf.select(cfg, key) if cfg is not None else None
-    if value is None or isinstance(value, DictConfig):
+    value = OmegaConf.select(cfg, error.key) if cfg is not None else None
+    if value is None or isinstance(value, DictConfig) or str(value) == str(error.value):
         return ""
-    return f"; the default is {key}={value}"
+    return f"; the default is {error.key}={value}"

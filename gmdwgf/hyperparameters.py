@@ -55,7 +55,7 @@ def _check_real(
             raise FieldError(name, value, f"must be {shape_of}")
         if isinstance(value, jax.Array) and not value.is_fully_addressable:
             return
-        shown = np.asarray(value).tolist()
+        shown = jax.tree.map(lambda number: float(f"{number:.7g}"), np.asarray(value).tolist())
         for number in np.ravel(np.asarray(value)):
             if not math.isfinite(number):
                 raise FieldError(name, shown, "must be finite")

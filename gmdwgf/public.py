@@ -40,6 +40,12 @@ class LoadedRun(NamedTuple):
     params: Any
     """Parameters of the averaged generator at the last checkpoint."""
 
+    def __repr__(self) -> str:
+        at, shape = (self.steps[-1] if len(self.steps) else 0), list(self.samples.shape)
+        return (
+            f"LoadedRun({len(self.records)} records, samples {shape} up to step {at}, {type(self.generator).__name__})"
+        )
+
     def sample(self, key: Key, n: int, condition: Condition | None = None) -> Particles:
         """`n` fresh points of the trained generator."""
         return self.generator.sample(self.params, key, n, condition)

@@ -8,6 +8,7 @@ import argparse
 import dataclasses
 import inspect
 import sys
+import textwrap
 from pathlib import Path
 
 from omegaconf import OmegaConf
@@ -29,13 +30,21 @@ def first_sentence(text: str) -> str:
 def table() -> str:
     """One row a drift: what it is, what it is the flow of, and its tags, with the defaults of its YAML."""
     rows = ["| `drift=` | what it is | flow of | zero at p = q | reach |", "|---|---|---|---|---|"]
+    classes: set[type] = set()
     for name in options("drift"):
         drift = gmdwgf.load_drift(name)
         tags, what = drift.tags(), first_sentence(inspect.getdoc(type(drift)) or "")
+        what = remark(name) if type(drift) in classes else what
+        classes.add(type(drift))
         zero = "yes" if tags.zero_at_equality else "no"
         cells = [f"`{name}`", what, tags.flow_of or "nothing", zero, tags.reach]
         rows.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(rows)
+
+
+def remark(name: str) -> str:
+    """The comment that a YAML file begins with: what tells it from another one of its class."""
+    return (config_dir() / "drift" / f"{name}.yaml").read_text().splitlines()[0].removeprefix("#").strip().rstrip(".")
 
 
 def entry(name: str) -> str:
@@ -68,7 +77,7 @@ def entry(name: str) -> str:
 
 def _short(value) -> str:
     text = OmegaConf.to_yaml(value, resolve=False).strip() if OmegaConf.is_config(value) else str(value)
-    return " ".join(text.split())[:80]
+    return textwrap.shorten(text, 80, placeholder=" ...")
 
 
 def page() -> str:

@@ -14,6 +14,15 @@ TINY = ["debug=tiny", "tracking.wandb.mode=disabled"]
 BAD_INPUT = {
     "unknown drift": (["drift=sinkhron"], ["drift=sinkhron", "did you mean sinkhorn", "deng", "kl", "mmd"]),
     "unknown drift with a plus": (["+drift=foo"], ["drift=foo", "Known:", "kl"]),
+    "no drift": (["drift=null"], ["drift=null", "give one of", "drift=NAME"]),
+    "drift taken away": (["~drift"], ["~drift", "give one of"]),
+    "two drifts": (["drift=[kl,mmd]"], ["drift=[kl,mmd]", "-m drift=A,B", "drift=sum"]),
+    "misspelt group of a key": (["train.n_steps=9"], ["train.n_steps=9", "did you mean training"]),
+    "misspelt part of a key": (["optimizer.schedul.decay=cosine"], ["did you mean schedule"]),
+    "features of other points": (["drift=kl", "+features=digits"], ["features=", "points of 2 numbers"]),
+    "a drift of one's own, misspelt": (["--config-dir=own", "drift=outr"], ["did you mean outer"]),
+    "a field of one's own drift": (["--config-dir=own", "drift=outer", "drift.bandwith=1"], ["did you mean bandwidth"]),
+    "transposed array": (["dataset=array", "dataset.path=wide.npy"], ["[2, 500]", "array.T"]),
     "unknown dataset": (["dataset=moons"], ["dataset=moons", "two_moons"]),
     "misspelt field": (["drift=kl", "drift.bandwith=0.3"], ["drift.bandwith=0.3", "did you mean bandwidth"]),
     "misspelt field behind a plus": (
@@ -45,7 +54,11 @@ def test_bad_input_is_one_line_that_names_key_value_and_fix(case, cli, tmp_path)
     holes = np.ones((6, 2))
     holes[3, 1] = np.nan
     np.save(tmp_path / "holes.npy", holes)
+    np.save(tmp_path / "wide.npy", np.ones((2, 500)))
     (tmp_path / "file.txt").write_text("not a folder")
+    (tmp_path / "own/drift").mkdir(parents=True)
+    own = "_target_: gmdwgf.drifts.kl.KLDrift\nbandwidth: 0.3\nself_term: keep\n"
+    (tmp_path / "own/drift/outer.yaml").write_text(own)
     arguments, expected = BAD_INPUT[case]
     code, out, err = cli(*arguments)
     assert code == 2
@@ -125,7 +138,14 @@ def test_a_diverged_run_is_a_result(cli, tmp_path):
     facts = json.loads(ending.read_text())
     assert facts["diverged_term"] == "position"
     assert float(facts["diverged_value"]) > 0.5
-    assert "already diverged" in cli("drift=mmd", "training.divergence_radius=0.5", *TINY)[1]
+    again = cli("drift=mmd", "training.divergence_radius=0.5", *TINY)[1]
+    assert "already diverged" in again
+    assert "another version" not in again
+
+    manifest = ending.parent / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"drift_file": "00000000"}))
+    again = " ".join(cli("drift=mmd", "training.divergence_radius=0.5", *TINY)[1].split())
+    assert "by another version of its drift's file (python -m gmdwgf.runs rm runs/" in again
 
 
 def test_the_module_and_the_console_script_are_one_command(tmp_path):

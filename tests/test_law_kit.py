@@ -11,7 +11,7 @@ class Centre(StatelessDrift):
     """Moves the mean of the particles to that of the targets, with one fault at a time."""
 
     length: Scalar = real("data units", above=0)
-    fault: str = choice("none", "cancels", "absolute", "spread", "upwards")
+    fault: str = choice("none", "cancels", "absolute", "spread", "upwards", "forgets_at")
 
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None):
         far = 1e4 if self.fault == "cancels" else 0.0
@@ -20,7 +20,8 @@ class Centre(StatelessDrift):
             step = step + jnp.mean(y, axis=0)
         if self.fault == "upwards":
             step = jnp.abs(step)
-        v = jnp.broadcast_to(step, (x if at is None else at).shape) + 0 * self.length
+        asked = x if at is None or self.fault == "forgets_at" else at
+        v = jnp.broadcast_to(step, asked.shape) + 0 * self.length
         spread = jnp.std(x) / jnp.std(x) if self.fault == "spread" else jnp.std(x)
         return DriftOutput(v, {"v_rms": rms(v), "spread": spread})
 
@@ -48,3 +49,27 @@ def test_a_sound_drift_passes_every_law():
 def test_a_fault_is_found_by_its_law_and_named_with_a_number(fault, law, says):
     with pytest.raises(LawBroken, match=f"Centre broke 1 law.*\n  {law}: {says}"):
         check_drift(Centre(length=1.0, fault=fault), [law])
+
+
+def test_a_drift_that_cannot_be_asked_breaks_laws_and_not_the_kit():
+    with pytest.raises(LawBroken, match=r"shape_dtype_and_finite: the field at 5 points(.|\n)*curl_free: raised"):
+        check_drift(Centre(length=1.0, fault="forgets_at"))
+    with pytest.raises(LawBroken, match="shape_dtype_and_finite: raised ZeroDivisionError: division by zero"):
+        check_drift(Broken(), ["shape_dtype_and_finite"])
+
+
+class Broken(StatelessDrift):
+    def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None):
+        raise ZeroDivisionError("division by zero")
+
+    def tags(self):
+        return Tags(zero_at_equality=True, curl_free=True, flow_of=None, reach="long")
+
+
+@pytest.mark.parametrize(("x", "y"), [((3, 2), (4, 1)), ((3, 1), (4, 2)), ((3,), (4, 2))])
+def test_clouds_that_do_not_go_together_are_refused(x, y):
+    drift = Centre(length=1.0, fault="none")
+    with pytest.raises(ValueError, match=r"clouds are \[points, d\] with one d, not x \["):
+        drift.velocity(jnp.ones(x), jnp.ones(y), None)
+    with pytest.raises(ValueError, match="with one d"):
+        drift.update((), x=jnp.ones(x), y=jnp.ones(y), key=None)

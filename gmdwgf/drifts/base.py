@@ -1,7 +1,9 @@
 """The protocol of a drift: two clouds in, one velocity a particle out."""
 
 import abc
-from typing import Any, NamedTuple
+import functools
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -52,10 +54,15 @@ class AbstractDrift(Configurable):
     What a drift computes with matrices is in full precision on every device, without its doing (`pairwise.full_precision`).
     """
 
+    functional: ClassVar[Any] = None
+    """Where the drift is the flow of a functional and has it as code: a method of (x, y). Otherwise None."""
+
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for name in {"update", "update_groups", "velocity"} & vars(cls).keys():
-            setattr(cls, name, pairwise.full_precision(vars(cls)[name]))
+        for name, first in (("update", 1), ("velocity", 0), ("update_groups", None)):
+            if name in vars(cls):
+                function = pairwise.full_precision(vars(cls)[name])
+                setattr(cls, name, function if first is None else _of_two_clouds(function, first))
 
     @abc.abstractmethod
     def init(self, key: Key, x: Particles, y: Targets) -> State:
@@ -100,6 +107,24 @@ class AbstractDrift(Configurable):
     @abc.abstractmethod
     def tags(self) -> Tags:
         """What is claimed of this drift with its present options."""
+
+
+def _of_two_clouds(function: Callable, first: int) -> Callable:
+    """The same method, which says so where the clouds `x` and `y`, arguments `first` and `first` + 1, do not go together.
+
+    Unequal dimensions would otherwise broadcast to a velocity that means nothing.
+    """
+
+    @functools.wraps(function)
+    def checked(self, *args, **kwargs):
+        clouds = dict(zip(("x", "y"), args[first : first + 2], strict=False)) | kwargs
+        shapes = {name: jnp.shape(clouds[name]) for name in ("x", "y", "at") if clouds.get(name) is not None}
+        if any(len(shape) != 2 for shape in shapes.values()) or len({shape[1] for shape in shapes.values()}) > 1:
+            told = " and ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
+            raise ValueError(f"clouds are [points, d] with one d, not {told}")
+        return function(self, *args, **kwargs)
+
+    return checked
 
 
 class StatelessDrift(AbstractDrift):

@@ -61,9 +61,9 @@ class SumDrift(AbstractDrift):
     @property
     def functional(self) -> Callable[[Particles, Targets], Scalar] | None:
         """The functional (x, y) -> sum_k weights_k F_k where every part is a flow and gives its own as code."""
-        if self.tags().flow_of is None or any(getattr(part, "functional", None) is None for part in self.drifts):
+        if self.tags().flow_of is None or any(part.functional is None for part in self.drifts):
             return None
-        return lambda x, y: self._combined([part.functional(x, y) for part in self.drifts])  # type: ignore[attr-defined]
+        return lambda x, y: self._combined([part.functional(x, y) for part in self.drifts])
 
     def _combined(self, parts: list[Array]) -> Array:
         return jnp.tensordot(self.weights.astype(parts[0].dtype), jnp.stack(parts), axes=1)

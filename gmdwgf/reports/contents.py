@@ -125,13 +125,16 @@ class _Targets:
         self.packed: list[str] = []
         self._places: dict[tuple[str, int], int] = {}
         self._windows: dict[str, samples.Window] = {}
+        """By dataset with its fields: two arrays have their own."""
         self.dims: dict[str, int] = {}
 
     def of(self, run: RunRecord, n_runs: int) -> dict[str, Any]:
         kept = samples.read(run.path / "samples.npz")
         if kept is None:
             return {"target": None, "frames": None}
-        window = self._windows.setdefault(run.dataset, samples.window_of(kept["y"]))
+        fields = {key: value for key, value in run.flat.items() if key.startswith("dataset.")}
+        shown = f"{run.dataset} {kept['y'].shape[1]} {fields}"
+        window = self._windows.setdefault(shown, samples.window_of(kept["y"]))
         self.dims[run.dataset] = kept["y"].shape[1]
         name = run.dataset, zlib.crc32(np.ascontiguousarray(kept["y"]).tobytes())
         if name not in self._places:

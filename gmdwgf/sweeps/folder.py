@@ -41,6 +41,13 @@ class RunFolder:
                 return state
         return "unfinished" if (self.path / "manifest.json").is_file() else "new"
 
+    def manifest(self) -> dict[str, Any]:
+        """What was written when the run was begun; empty where it was not, or cannot be read."""
+        try:
+            return json.loads((self.path / "manifest.json").read_text())
+        except (OSError, ValueError):
+            return {}
+
     def ending(self) -> dict[str, Any]:
         """What was written when the run ended; empty while it has not."""
         state = self.status()
@@ -95,6 +102,10 @@ def reason(error: BaseException) -> str:
     text = " ".join(str(error).split())
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or any(words in text for words in _DISK_FULL):
         return "the disk is full; make room, then the same command goes on"
+    if "RESOURCE_EXHAUSTED" in text:
+        return (
+            f"out of memory; take a smaller training.batch_size, training.n_targets or metrics.n_samples ({text[:120]})"
+        )
     return f"{type(error).__name__}: {text}"
 
 

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 MACHINE_KEYS = ("paths", "tracking", "devices", "sweep")
 """Top-level keys that say where and how a run is carried out, not what it computes."""
@@ -26,6 +27,22 @@ def run_id(config: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
+def data_id(config: dict[str, Any]) -> str:
+    """Eight hex digits of the contents of the dataset's file; empty where it has none."""
+    path = config["dataset"].get("path")
+    return _contents(path)[:8] if _is_file(path) else ""
+
+
+def drift_file_id(config: dict[str, Any]) -> str:
+    """Eight hex digits of the file that the class of the drift is written in; nothing is imported. Empty if not found."""
+    *module, _ = str(config["drift"].get("_target_", "")).split(".")
+    for folder in [Path(__file__).resolve().parents[2], *map(Path, sys.path)]:
+        file = folder.joinpath(*module).with_suffix(".py")
+        if module and file.is_file():
+            return hashlib.sha256(file.read_bytes()).hexdigest()[:8]
+    return ""
+
+
 def run_name(config: dict[str, Any], choices: dict[str, str]) -> str:
     """Folder name of a run: readable dataset and drift, then the id."""
     return f"{choices.get('dataset', 'custom')}-{choices.get('drift', 'custom')}-{run_id(config)}"
@@ -38,7 +55,13 @@ def _canonical(value: Any, name: str = "") -> Any:
         return [_canonical(item) for item in value]
     if isinstance(value, int | float) and not isinstance(value, bool):
         return repr(float(value))
-    if name == "path" and isinstance(value, str) and Path(value).is_file():
-        with Path(value).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    return value
+    return _contents(value) if name == "path" and _is_file(value) else value
+
+
+def _is_file(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and Path(value).is_file()
+
+
+def _contents(path: str) -> str:
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

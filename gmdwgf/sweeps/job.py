@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gmdwgf.configuration import ConfigError, build, unknown_name
 from gmdwgf.sweeps import folder as folders
-from gmdwgf.sweeps.identity import run_id, run_name
+from gmdwgf.sweeps.identity import drift_file_id, run_id, run_name
 
 
 class Job(NamedTuple):
@@ -31,6 +31,11 @@ class Job(NamedTuple):
     """The name of the sweep it belongs to."""
     writes: bool = True
     """Whether this process keeps what the run leaves; of several processes only one does."""
+
+    def drift_changed(self) -> bool:
+        """Whether the file of the drift is another than when the run was begun: the id of a run does not tell."""
+        before = self.folder.manifest().get("drift_file")
+        return bool(before) and before != drift_file_id(self.config)
 
 
 def describe(cfg: DictConfig, choices: dict[str, str], overrides: Iterable[str] = ()) -> Job:
@@ -130,6 +135,9 @@ def rehearse(job: Job, voice: Any) -> float:
 def prepare(job: Job) -> dict[str, Any]:
     """Everything a job is made of, by config group; ConfigError for what cannot be used."""
     _check_keys(job.config)
+    missing = [name for name in _PIECES if not isinstance(job.config.get(name), dict)]
+    if missing:
+        raise ConfigError(missing[0], job.config.get(missing[0], "null"), f"a run has one: {missing[0]}=NAME")
     seed_of(job.config)
     return _build(job.config, _PIECES)
 
@@ -180,7 +188,22 @@ def _problem(pieces: dict[str, Any]) -> Any:
         n_parameters(generator, plan.batch_size, target.dim, problem.n_classes)
     except FieldError as error:
         raise ConfigError(f"generator.{error.name}", error.value, error.fix) from error
+    _check_features(pieces.get("features"), target)
     return problem
+
+
+def _check_features(space: Any, target: Any) -> None:
+    """Raise ConfigError for features that cannot be taken of points of the target."""
+    import jax
+
+    if space is None:
+        return
+    points = jax.eval_shape(lambda: target.sample(jax.random.key(0), 2))
+    try:
+        jax.eval_shape(space.maps.maps, points)
+    except Exception as error:  # a map of the user's own may fail in any way
+        made_for = f"cannot be taken of points of {target.dim} numbers ({' '.join(str(error).split())[:120]})"
+        raise ConfigError("features", type(space.maps).__name__, made_for) from error
 
 
 def _check_keys(config: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gmdwgf.sweeps import folder as folders
+from gmdwgf.sweeps.identity import data_id, drift_file_id
 from gmdwgf.sweeps.job import Job, seed_of
 
 
@@ -29,7 +30,10 @@ class Session:
 
         keep_compiled_programs()
         self.job, self.say, self.began, self.clock = job, say, time.perf_counter(), CompileClock()
-        job.folder.begin(job.yaml, folders.manifest(job.id, job.command) | {"rules": pieces["drift"].rules})
+        if job.drift_changed():
+            say("the file of the drift has changed since this run was begun; it goes on with the new one")
+        facts = {"rules": pieces["drift"].rules, "data": data_id(job.config), "drift_file": drift_file_id(job.config)}
+        job.folder.begin(job.yaml, folders.manifest(job.id, job.command) | facts)
         plan, problem = pieces["training"], pieces["problem"]
         size = n_parameters(problem.generator, problem.batch_size, problem.target.dim, problem.n_classes)
         for line in [*pieces["drift"].introduction(), f"{type(problem.generator).__name__}: {size:,} parameters"]:

@@ -98,10 +98,11 @@ def cells(runs: Sequence[RunRecord], keys: Sequence[str]) -> list[Cell]:
     for run in runs:
         for key in keys:
             seen[run.drift, key].add(_same(setting(run, key)))
-    found: dict[tuple[str, str, str], Cell] = {}
+    found: dict[tuple, Cell] = {}
     for run in runs:
         settings = settings_of(run, [key for key in keys if len(seen[run.drift, key]) > 1])
-        name = (run.dataset, run.drift, _same(settings))
+        # The contents of a data file may change under its path.
+        name = (run.dataset, run.drift, _same(settings), run.manifest.get("data"))
         found.setdefault(name, Cell(run.dataset, run.drift, settings, [])).runs.append(run)
     for cell in found.values():
         cell.runs.sort(key=lambda run: _rank(run.seed))

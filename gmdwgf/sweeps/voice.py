@@ -42,7 +42,11 @@ class Voice:
     def skipped(self, job: Job) -> float:
         """The job was finished before."""
         ending = job.folder.ending()
-        what = f"already {ending.get('status')} (MMD^2 {_number(ending.get('mmd2'))})"
+        state = ending.get("status")
+        what = f"already {state} (MMD^2 {_number(ending.get('mmd2'))})"
+        if job.drift_changed():
+            again = f"python -m gmdwgf.runs rm {_short(job)} {state}"
+            what += f", though by another version of its drift's file ({again} lets it run anew)"
         self._end("skipped", f"{what}, nothing to do: {_short(job)}")
         return _metric(ending)
 

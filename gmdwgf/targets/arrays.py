@@ -11,11 +11,14 @@ from gmdwgf.hyperparameters import FieldError
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Array, Float, Key, Targets
 
+MIN_ROWS = 4
+"""Two rows to train on and two to score against: with fewer there is no pair, and no unbiased score."""
+
 
 class ArrayTarget(AbstractTarget):
     """The rows of a `.npy` or `.npz` file of shape `[N d]`: latents, features, any points of your own.
 
-    The split is a permutation fixed by `split_seed`: a share `held_out_fraction` of the rows (at least one) is never
+    The split is a permutation fixed by `split_seed`: a share `held_out_fraction` of the rows (at least two) is never
     trained on. `sample` draws training rows with replacement; `held_out` draws held-out rows, each at most once as long
     as there are enough. `key` names the array in an `.npz` file that holds several. Rows are kept in JAX's default
     float type. Raises FieldError for a file that is missing, damaged, of another shape or type, or not finite.
@@ -31,7 +34,7 @@ class ArrayTarget(AbstractTarget):
             raise FieldError("split_seed", split_seed, "must be a whole number, at least 0")
         rows = _rows(path, key)
         order = np.random.default_rng(split_seed).permutation(len(rows))
-        n_held = min(max(round(held_out_fraction * len(rows)), 1), len(rows) - 1)
+        n_held = min(max(round(held_out_fraction * len(rows)), 2), len(rows) - 1)  # a score needs a pair of points
         self.held, self.train = jnp.asarray(rows[order[:n_held]]), jnp.asarray(rows[order[n_held:]])
 
     @property
@@ -61,8 +64,9 @@ def _rows(path: str | None, key: str | None) -> np.ndarray:
     if array.ndim != 2:
         fix = "array.reshape(-1, 1)" if array.ndim < 2 else "array.reshape(len(array), -1)"
         raise FieldError("path", path, f"has shape {shape}, not [N d]; one row is one point, perhaps save {fix}")
-    if array.shape[0] < 2 or array.shape[1] < 1:
-        raise FieldError("path", path, f"has shape {shape}; [N d] needs at least 2 rows and 1 column")
+    if array.shape[0] < MIN_ROWS or array.shape[1] < 1:
+        hint = "; one row is one point, perhaps save array.T" if array.shape[1] >= MIN_ROWS else ""
+        raise FieldError("path", path, f"has shape {shape}; [N d] needs at least {MIN_ROWS} rows and 1 column{hint}")
     with np.errstate(over="ignore"):  # a number too large for the type becomes infinite, and is refused as such
         array = array.astype(jnp.zeros(()).dtype)
     n_bad = int((~np.isfinite(array)).any(axis=1).sum())

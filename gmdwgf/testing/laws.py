@@ -137,7 +137,7 @@ def curl_free(drift: AbstractDrift) -> None:
 
 def functional_gradient(drift: AbstractDrift) -> None:
     """v = -n dF/dx_i wherever the drift gives its functional F as code."""
-    functional = getattr(drift, "functional", None)
+    functional = drift.functional
     if functional is None:
         return
     x, y = skewed_clouds()
@@ -287,6 +287,8 @@ def check_drift(drift: AbstractDrift, laws: list[str] | None = None) -> None:
                 LAWS[name](drift)
             except LawBroken as broken:
                 failures.append(f"{name}: {broken}")
+            except Exception as error:  # a drift may fail in any way: the other laws are still asked
+                failures.append(f"{name}: raised {type(error).__name__}: {' '.join(str(error).split())[:200]}")
     if failures:
         raise LawBroken(f"{type(drift).__name__} broke {len(failures)} law(s):\n  " + "\n  ".join(failures))
 

@@ -4,10 +4,12 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from gmdwgf import pairwise
 from gmdwgf.transport import newton
 from gmdwgf.transport.by_ott import by_ott
+from gmdwgf.transport.costs import COSTS
 from gmdwgf.transport.iterations import by_iterations
 from gmdwgf.transport.plans import KeptPlans, Plans, TiledPlans
 from gmdwgf.transport.problem import Potentials, Problem, finite_log_masses
@@ -38,12 +40,18 @@ def potentials(
     tiles, and after it plain iterations in tiles; nothing n x m is kept. Relaxed problems are ott-jax's, or plain
     iterations if streamed.
     `n_iters` counts Newton steps and the Sinkhorn iterations after them.
+    Raises ValueError for a solver or cost that there is not, and for an epsilon that is not positive.
     Not differentiable, and need not be: by the envelope theorem the flow takes the plan as given.
 
     Single precision: logits are off by about 6e-8 times the largest potential over epsilon, and the marginals as much;
     what is reported is the error of the plan as computed. Thresholds below 1e-5, or an epsilon below 1e-4 of the largest
     cost, ask for double precision.
     """
+    for name, value, known in (("solver", solver, SOLVERS), ("cost", cost, tuple(COSTS))):
+        if value not in known:
+            raise ValueError(f"{name}={value!r}: must be one of {', '.join(known)}")
+    if not isinstance(epsilon, Tracer) and not float(epsilon) > 0:
+        raise ValueError(f"epsilon={epsilon}: must be greater than 0")
     x, y = pairwise.centred(jax.lax.stop_gradient(x), jax.lax.stop_gradient(y))
     log_a, log_b = finite_log_masses(x_weights, x), finite_log_masses(y_weights, y)
     # Between shifted clouds the half squared cost differs by a sum of functions of x and of y, which exact marginals do

@@ -1,5 +1,6 @@
 import json
 
+import numpy as np
 import pytest
 
 from gmdwgf.reports.contents import as_json, contents, first_sentence
@@ -37,6 +38,13 @@ def test_curves_and_samples_hold_every_evaluation_of_a_short_run(tmp_path):
     assert run["curve"]["step"] == run["frames"]["steps"] == [0, 100, 200]
     assert run["curve"]["mmd2"][1:] == [0.02, 0.02]
     assert data_of(tmp_path)["datasets"]["eight_gaussians"]["floor"]["mmd2"] == (-0.002, 0.002)
+
+
+def test_arrays_of_different_size_have_a_window_each(tmp_path):
+    make_run(tmp_path, dataset="array", dataset__path="plane.npy")
+    space, rng = make_run(tmp_path, dataset="array", dataset__path="space.npy"), np.random.default_rng(0)
+    np.savez(space.folder.samples, x=rng.normal(size=(2, 40, 3)), steps=[0, 200], y=rng.normal(size=(50, 3)))
+    assert all(run["frames"] for run in data_of(tmp_path)["runs"])
 
 
 def test_runs_without_samples_or_config_still_have_an_entry(tmp_path):

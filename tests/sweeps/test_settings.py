@@ -1,3 +1,5 @@
+import json
+
 from gmdwgf.sweeps.records import read_runs
 from gmdwgf.sweeps.settings import caption, cells, setting, short, varied
 from tests.sweeps.folders import make_run
@@ -49,3 +51,11 @@ def test_a_name_is_as_short_as_tells_it_apart():
     keys = ["optimizer.schedule.decay", "training.ema_decay", "drift.schedule.decay"]
     assert short(keys[1], keys) == "ema_decay"
     assert short(keys[0], keys) == "optimizer.schedule.decay"
+
+
+def test_one_path_with_other_contents_is_another_cell(tmp_path):
+    folders = [make_run(tmp_path, drift="kl", seed=seed).folder for seed in (0, 1)]
+    for folder, contents in zip(folders, ("0a", "0b"), strict=True):
+        path = folder.path / "manifest.json"
+        path.write_text(json.dumps(folder.manifest() | {"data": contents}))
+    assert [len(cell.runs) for cell in cells(read_runs(tmp_path), [])] == [1, 1]

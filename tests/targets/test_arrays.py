@@ -40,7 +40,7 @@ def test_the_split_depends_on_its_seed_alone(file):
     assert rows(loaded(file).held) != rows(loaded(file, split_seed=1).held)
 
 
-@pytest.mark.parametrize(("fraction", "n_held"), [(0.001, 1), (0.5, 25), (0.999, 49)])
+@pytest.mark.parametrize(("fraction", "n_held"), [(0.001, 2), (0.5, 25), (0.999, 49)])
 def test_neither_part_is_ever_empty(file, fraction, n_held):
     target = loaded(file, held_out_fraction=fraction)
     assert (len(target.held), len(target.train)) == (n_held, 50 - n_held)
@@ -153,9 +153,10 @@ WRONG = {
     "complex": ("points.npy", saved(np.ones((4, 2), complex)), None, "path", "complex128"),
     "flags": ("points.npy", saved(np.ones((4, 2), bool)), None, "path", "bool"),
     "not_finite": ("points.npy", saved(BAD), None, "path", "in 2 of 5 rows"),
-    "too_large": ("points.npy", saved(np.array([[1.0], [1e300]])), None, "path", "in 1 of 2 rows"),
+    "too_large": ("points.npy", saved(np.array([[1.0], [2.0], [3.0], [1e300]])), None, "path", "in 1 of 4 rows"),
     "one_row": ("points.npy", saved(np.ones((1, 2))), None, "path", "has shape [1, 2]"),
-    "no_rows": ("points.npy", saved(np.ones((0, 2))), None, "path", "at least 2 rows"),
+    "no_rows": ("points.npy", saved(np.ones((0, 2))), None, "path", "at least 4 rows"),
+    "transposed": ("points.npy", saved(np.ones((2, 1000))), None, "path", "array.T"),
     "no_columns": ("points.npy", saved(np.ones((4, 0))), None, "path", "1 column"),
     "several": ("points.npz", two_arrays, None, "key", "latents, labels"),
     "unknown_key": ("points.npz", two_arrays, "points", "key", "latents, labels"),
