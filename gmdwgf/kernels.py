@@ -62,6 +62,11 @@ def _matern_sharp(r2, h):
     return h**2 / 3 * (s**2 + 3 * s + 3) * jnp.exp(-s)
 
 
+def _alike(r2, h):
+    """r^2 in the shape that it has with a list of bandwidths, for a kernel that has none."""
+    return r2 + 0 * h  # no mutants: nothing is added
+
+
 KERNELS: dict[str, RadialKernel] = {
     "gaussian": RadialKernel(
         value=_gaussian,
@@ -84,9 +89,9 @@ KERNELS: dict[str, RadialKernel] = {
         sharp=_matern_sharp,
     ),
     "energy": RadialKernel(
-        value=lambda r2, h: -distance(r2) + 0 * h,
-        gradient_weight=lambda r2, h: reciprocal_distance(r2) + 0 * h,
-        sharp=lambda r2, h: distance(r2) ** 3 / 3 + 0 * h,
+        value=lambda r2, h: -distance(_alike(r2, h)),
+        gradient_weight=lambda r2, h: reciprocal_distance(_alike(r2, h)),
+        sharp=lambda r2, h: distance(_alike(r2, h)) ** 3 / 3,
     ),
 }
 

@@ -25,6 +25,15 @@ def test_slope_times_the_displacement_is_the_gradient_of_the_logarithm(family, n
     np.testing.assert_allclose(family[name].slope(r2, 0.7), -2 * derivative, rtol=1e-12)
 
 
+@pytest.mark.parametrize("name", KERNELS)
+def test_the_profiles_of_a_kernel_are_each_the_slope_of_the_next(name, x64):
+    # grad_x k = gradient_weight (y - x) and grad_x k# = k (y - x), where grad_x = 2 (x - y) d / d r2.
+    kernel, r2 = KERNELS[name], jnp.asarray(DISTANCES**2)
+    slope = lambda profile: -2 * jax.vmap(jax.grad(lambda r2: profile(r2, 0.7)))(r2)
+    np.testing.assert_allclose(kernel.gradient_weight(r2, 0.7), slope(kernel.value), rtol=1e-12)
+    np.testing.assert_allclose(kernel.value(r2, 0.7), slope(kernel.sharp), rtol=1e-12)
+
+
 @pytest.mark.parametrize("name", LOG_SHARP_KERNELS)
 def test_the_gradient_of_the_companion_is_the_kernel_times_the_displacement(name, x64):
     r2 = jnp.asarray(DISTANCES**2)
