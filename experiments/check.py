@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+OF_A_MACHINE = "/time/"
+"""In the name of a number that depends on how far a machine gets in a given time: it is not compared."""
 
 
 def committed(path: Path, revision: str) -> dict[str, list[float]] | None:
@@ -26,7 +28,7 @@ def outside(new: dict[str, list[float]], old: dict[str, list[float]]) -> list[st
     found += [f"{name} is gone; it was {old[name][0]:.4g}" for name in sorted(old.keys() - new.keys())]
     for name in sorted(new.keys() & old.keys()):
         value, (was, low, high) = new[name][0], old[name]
-        if not (low <= value <= high or value == was):
+        if OF_A_MACHINE not in name and not (low <= value <= high or value == was):
             found.append(f"{name} is {value:.4g}; it was {was:.4g}, {low:.4g} to {high:.4g} expected")
     return found
 
