@@ -5,6 +5,7 @@ python scripts/benchmarks/startup.py
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -36,6 +37,18 @@ def run(folder: Path, cache: str, *words: str) -> list[str]:
     return [f"{told['programs']}", f"{compiled}", f"{told['seconds']:.2f} s", f"{seconds:.1f} s"]
 
 
+def longest_to_read(folder: Path, cache: str, n: int = 6) -> list[str]:
+    """Where the time goes in a run that compiles nothing: the programs that take longest to read, and all the others."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": cache, "JAX_LOG_COMPILES": "1"}
+    words = [sys.executable, "-m", "gmdwgf.train", *RUN, f"paths.root={folder}"]
+    told = subprocess.run(words, env=environment, check=True, capture_output=True, text=True).stderr
+    found = re.findall(r"Finished XLA compilation of jit\((\w+)\) in ([\d.e-]+) sec", told)
+    programs = sorted(((float(seconds), name) for name, seconds in found), reverse=True)
+    rows = [[f"`{name}`", f"{seconds * 1e3:.0f} ms"] for seconds, name in programs[:n]]
+    others = sum(seconds for seconds, _ in programs[n:])
+    return table(["program, read", "time"], [*rows, [f"{len(programs) - n} others", f"{others * 1e3:.0f} ms"]])
+
+
 def main() -> None:
     """Measure and keep the tables."""
     words = {"`--help`": ["--help"], "`--cfg job`": ["--cfg", "job"]}
@@ -51,7 +64,9 @@ def main() -> None:
         }
         for number, (name, change) in enumerate(asked.items()):
             rows.append([name, *run(Path(scratch) / str(number), f"{scratch}/cache", *change)])
+        profile = longest_to_read(Path(scratch) / "profile", f"{scratch}/cache")
     lines += ["", *table(["run", "programs", "of them compiled", "time compiling or reading", "whole process"], rows)]
+    lines += ["", *profile]
     first, again = ([row for row in rows if row[0] == name][0] for name in ("first run", "other real numbers"))
     told = f"{first[4]} with {first[2]} programs compiled; with other real numbers {again[4]} with {again[2]}"
     short = [["`gmdwgf --help`", times["`--help`"]], ["a first run of 200 steps in a new process", told]]
