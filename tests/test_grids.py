@@ -75,6 +75,7 @@ def test_every_cell_of_the_paper_toys_composes_and_builds():
             assert job.training.n_steps == 2000  # preset=quick is the default
 
 
+@pytest.mark.slow
 def test_the_command_line_runs_the_grid_that_is_asked_for_and_the_report_reads_it(tmp_path):
     done = gmdwgf(
         "experiment=paper_toys",

@@ -62,7 +62,8 @@ def test_dry_finds_what_only_a_step_would(cli, tmp_path, monkeypatch):
     assert not list(tmp_path.glob("runs/*/manifest.json"))
 
 
-@pytest.mark.parametrize("how", ["measure", pytest.param("one_by_one", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["measure", "one_by_one"])
 def test_jobs_side_by_side_one_by_one_have_the_bits_of_jobs_by_themselves(how, four, cli, tmp_path):
     code, out, err = cli(*FOUR, "hydra/launcher=vectorized", f"hydra.launcher.how={how}")
     assert code == 0, err

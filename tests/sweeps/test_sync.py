@@ -50,6 +50,7 @@ def test_a_live_run_is_left_alone(tmp_path, capsys):
     assert not (job.folder.path / "wandb").exists()
 
 
+@pytest.mark.slow
 def test_a_server_that_takes_calls_and_never_answers_costs_one_wait_for_all_runs(tmp_path, monkeypatch, capsys):
     silent, held = socket.create_server(("127.0.0.1", 0)), []
 

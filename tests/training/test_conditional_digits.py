@@ -58,6 +58,7 @@ def test_what_does_not_fit_is_refused_by_name(overrides, says, tmp_path):
         jobs.check(job_of(tmp_path, *overrides))
 
 
+@pytest.mark.slow
 def test_a_conditional_run_with_guidance_ends_with_its_figures(tmp_path):
     job = job_of(tmp_path, "condition=classes", "condition.guidance=velocity")
     assert jobs.carry_out(job, str, str)["status"] == "done"
