@@ -58,17 +58,19 @@ def _of_hydra(error: Exception, arguments: list[str]) -> str:
 
 
 def _no_choice(arguments: list[str]) -> str | None:
-    """What to say where a group is given what is no name, or taken away."""
+    """What to say where a group is given no name, or where one that every run has is given several or taken away."""
+    needed = _defaults([]) or {}
     for argument in arguments:
-        group, _, value = argument.lstrip("+").partition("=")
-        if group.lstrip("~") not in _groups():
+        typed, _, value = argument.lstrip("+").partition("=")
+        group = typed.lstrip("~")
+        if group not in _groups():
             continue
-        names = ", ".join(_options(group.lstrip("~"), arguments))
-        if group.startswith("~"):
-            return f"{argument}: a run has a {group[1:]}; give one of {names} as {group[1:]}=NAME"
-        if value in ("", "null") or value.startswith(("[", "{")):
+        names, is_needed = ", ".join(_options(group, arguments)), isinstance(needed.get(group), DictConfig)
+        if typed != group and is_needed:
+            return f"{argument}: a run has a {group}; give one of {names} as {group}=NAME"
+        if typed == group and (value in ("", "null") or is_needed and value.startswith(("[", "{"))):
             more = "; -m drift=A,B runs one after the other, drift=sum adds them" if group == "drift" else ""
-            return f"{argument}: give one of {names} as {group}=NAME{more}"
+            return f"{argument}: {'' if is_needed else 'leave it out, or '}give one of {names} as {group}=NAME{more}"
     return None
 
 

@@ -15,6 +15,7 @@ BAD_INPUT = {
     "unknown drift": (["drift=sinkhron"], ["drift=sinkhron", "did you mean sinkhorn", "deng", "kl", "mmd"]),
     "unknown drift with a plus": (["+drift=foo"], ["drift=foo", "Known:", "kl"]),
     "no drift": (["drift=null"], ["drift=null", "give one of", "drift=NAME"]),
+    "no condition": (["condition=null"], ["condition=null", "leave it out, or give one of classes"]),
     "drift taken away": (["~drift"], ["~drift", "give one of"]),
     "two drifts": (["drift=[kl,mmd]"], ["drift=[kl,mmd]", "-m drift=A,B", "drift=sum"]),
     "misspelt group of a key": (["train.n_steps=9"], ["train.n_steps=9", "did you mean training"]),

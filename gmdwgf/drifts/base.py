@@ -59,8 +59,8 @@ class AbstractDrift(Configurable):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        for name, first in (("update", 1), ("velocity", 0), ("update_groups", None)):
-            if name in vars(cls):
+        for name, first in (("update", 1), ("velocity", 0), ("update_groups", None), ("functional", None)):
+            if callable(vars(cls).get(name)):  # not a property that gives a functional
                 function = pairwise.full_precision(vars(cls)[name])
                 setattr(cls, name, function if first is None else _of_two_clouds(function, first))
 

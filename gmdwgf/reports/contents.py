@@ -132,8 +132,7 @@ class _Targets:
         kept = samples.read(run.path / "samples.npz")
         if kept is None:
             return {"target": None, "frames": None}
-        fields = {key: value for key, value in run.flat.items() if key.startswith("dataset.")}
-        shown = f"{run.dataset} {kept['y'].shape[1]} {fields}"
+        shown = f"{run.dataset} {kept['y'].shape[1]} {run.config.get('dataset')}"
         window = self._windows.setdefault(shown, samples.window_of(kept["y"]))
         self.dims[run.dataset] = kept["y"].shape[1]
         name = run.dataset, zlib.crc32(np.ascontiguousarray(kept["y"]).tobytes())

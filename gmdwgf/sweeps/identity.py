@@ -1,5 +1,6 @@
 """The identity of a run: a hash of what decides its numbers."""
 
+import functools
 import hashlib
 import json
 import sys
@@ -39,7 +40,7 @@ def drift_file_id(config: dict[str, Any]) -> str:
     for folder in [Path(__file__).resolve().parents[2], *map(Path, sys.path)]:
         file = folder.joinpath(*module).with_suffix(".py")
         if module and file.is_file():
-            return hashlib.sha256(file.read_bytes()).hexdigest()[:8]
+            return _contents(str(file))[:8]
     return ""
 
 
@@ -63,5 +64,12 @@ def _is_file(value: Any) -> TypeGuard[str]:
 
 
 def _contents(path: str) -> str:
+    """A hash of a file, which is read again only when it has changed: it may be large, and a sweep asks for every job."""
+    facts = Path(path).stat()
+    return _hashed(path, facts.st_mtime_ns, facts.st_size, facts.st_ino)
+
+
+@functools.lru_cache
+def _hashed(path: str, *_: int) -> str:
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -197,9 +197,8 @@ def test_w2_pairs_the_first_rows(reference):
 def test_no_row_is_taken_twice_from_a_target_that_is_a_list_of_rows():
     reference = suite(n_samples=50).prepare(Rows(), jax.random.key(0))
     assert reference.y.shape == (30, 20)
-    both = np.concatenate([reference.y, Rows().rows()[:30]]).round(
-        3
-    )  # those of a compiled program differ in the last bit
+    # Rounded: those of a compiled program differ in the last bit.
+    both = np.concatenate([reference.y, Rows().rows()[:30]]).round(3)
     assert len(np.unique(both, axis=0)) == 30
     # 50 rows drawn with replacement of 60 would meet themselves in one pair of 60.
     assert abs(reference.floor["mmd2"].mean) < 0.1 / 60
