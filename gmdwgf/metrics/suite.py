@@ -91,9 +91,8 @@ class MetricSuite(Configurable):
         """
         key_y, key_directions, key_floor = jax.random.split(key, 3)
         n_y = self.n_samples if target.n_held_out is None else min(self.n_samples, target.n_held_out)
-        y, within_y, directions, y_sorted = _fixed(
-            target, key_y, n_y, self.bandwidths, key_directions, self.n_projections
-        )
+        y, directions = _held_out(target, key_y, n_y, key_directions, self.n_projections)
+        within_y, y_sorted = _fixed_terms(self.bandwidths, y, directions)
         modes = target.modes()
         if modes is not None:
             centres, masses = modes
@@ -178,12 +177,16 @@ def _drawn(target: Target, key: Key, n: int) -> Targets:
 
 
 @eqx.filter_jit
-def _fixed(target, key, n, bandwidths, key_directions, n_projections):
+def _held_out(target, key, n, key_directions, n_projections):
+    # Apart from the pair terms, which spread over devices: every process must see all of these rows.
     y = target.held_out(key, n)
-    directions = random_directions(key_directions, n_projections, y.shape[1]).astype(y.dtype)
+    return y, random_directions(key_directions, n_projections, y.shape[1]).astype(y.dtype)
+
+
+@jax.jit
+def _fixed_terms(bandwidths, y, directions):
     with jax.default_matmul_precision("highest"):
-        within_y = mean_over_distinct_pairs(scoring_kernels(bandwidths), y)
-        return y, within_y, directions, sorted_projections(y, directions)
+        return mean_over_distinct_pairs(scoring_kernels(bandwidths), y), sorted_projections(y, directions)
 
 
 @jax.jit
