@@ -12,6 +12,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from gmdwgf.vectors import use_whole_vectors
+
+use_whole_vectors()  # as the command does
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "benchmarks.md"
 
@@ -52,18 +55,18 @@ class Times(NamedTuple):
         return f"{_seconds(self.median)} ({_seconds(low)} to {_seconds(high)})"
 
 
-def median_times(
-    functions: dict[str, Callable[[], Any]], repeats: int, warm_up: int = 1, rest: float = 0.0
-) -> dict[str, Times]:
+def median_times(functions: dict[str, Callable[[], Any]], repeats: int, warm_up: int = 1) -> dict[str, Times]:
     """Time all functions in turn, `repeats` rounds, so that whatever else the machine does meets all of them alike.
 
-    Every call is waited for until its result is there. The first `warm_up` rounds (compilation) are not counted. `rest` are
-    seconds before every call, for the threads of another library that wait busily for a while to fall asleep.
+    Every call is waited for until its result is there. The first `warm_up` rounds (compilation) are not counted. Each timed
+    call follows one of the same function that is not: a step of a training follows a step like it, and does not pay for
+    the caches, the memory and the busy threads that another function leaves behind.
     """
     seconds = {name: [] for name in functions}
     for turn in range(-warm_up, repeats):
         for name, function in functions.items():
-            time.sleep(rest)
+            if turn >= 0:
+                jax.block_until_ready(function())
             began = time.perf_counter()
             jax.block_until_ready(function())
             if turn >= 0:

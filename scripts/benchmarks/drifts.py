@@ -110,7 +110,7 @@ def against_torch(n: int = 4096, d: int = 2) -> tuple[list[str], list[list]]:
             return ["PyTorch is not installed (`pip install gmdwgf[benchmark]`): not measured."], []
         ours, _ = question(gmdwgf.load_drift(name, **{field: 0.3}), x, y)
         off = abs(ours() - theirs()).max() / abs(theirs()).max()
-        times = median_times({"ours": ours, "PyTorch": theirs}, repeats=7, rest=0.05)
+        times = median_times({"ours": ours, "PyTorch": theirs}, repeats=7)
         ratio = times["PyTorch"].over(times["ours"])
         rows.append([f"`{name}`", times["ours"], times["PyTorch"], ratio, f"{off:.0e}"])
         short.append([f"`{name}` in eager PyTorch, n = m = {n:,}, d = {d}", f"{ratio} as long"])

@@ -128,7 +128,7 @@ def main(overrides: list[str]) -> None:
     if theirs is not None:
         functions["PyTorch"] = lambda: [theirs() for _ in range(5)]
     times = {}
-    for name, spent in median_times(functions, repeats=9, rest=0.05).items():
+    for name, spent in median_times(functions, repeats=9).items():
         times[name] = Times(spent.seconds / (5 if name == "PyTorch" else N))
     with tempfile.TemporaryDirectory() as scratch:
         others = around(config, problem, state, Path(scratch))
