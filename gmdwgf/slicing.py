@@ -20,9 +20,27 @@ Directions = Float[Array, "p d"]
 
 
 def random_directions(key: Key, n: int, dim: int, dtype: Any = float) -> Directions:
-    """`n` unit vectors, uniform on the sphere. Drawn in single precision, so that a key gives the same ones in every dtype."""
+    """`n` independent unit vectors, uniform on the sphere; in single precision, so that a key gives the same ones in every dtype."""
     directions = jax.random.normal(key, (n, dim), jnp.float32).astype(dtype)
     return directions / jnp.linalg.norm(directions, axis=-1, keepdims=True)
+
+
+def spread_directions(key: Key, n: int, dim: int, dtype: Any = float) -> Directions:
+    """`n` unit vectors, each uniform on the sphere, that keep away from one another: their mean is nearer that over the sphere.
+
+    In the plane at equal angles, from a random one (ours); in more dimensions in frames of `dim` perpendicular vectors, each
+    frame turned at random (Rowland et al. 2019, Orthogonal Estimation of Wasserstein Distances).
+    """
+    if dim == 2:
+        angles = (jnp.arange(n) + jax.random.uniform(key, dtype=jnp.float32).astype(dtype)) * (math.pi / n)
+        return jnp.stack([jnp.cos(angles), jnp.sin(angles)], axis=-1)
+    drawn = jax.random.normal(key, (-(-n // dim), dim, min(n, dim)), jnp.float32).astype(dtype)
+    frames = jnp.linalg.qr(drawn)[0]  # columns; their signs are LAPACK's, and a direction is as good as its opposite
+    return jnp.swapaxes(frames, 1, 2).reshape(-1, dim)[:n]
+
+
+DRAWS = {"spread": spread_directions, "independent": random_directions}
+"""How directions may be drawn, by the name it has in a config."""
 
 
 def mean_abs_cosine(dim: int) -> float:

@@ -81,7 +81,7 @@ LOCAL = {
 }
 FAR = {
     "MMD energy": ("mmd", {"kernel": "energy"}),
-    "sliced Wasserstein": ("sliced_wasserstein", {"n_projections": 1024}),
+    "sliced Wasserstein": ("sliced_wasserstein", {"n_projections": 1024, "directions": "independent"}),
     "Sinkhorn": ("sinkhorn", {"self_term": "same_batch", "epsilon": SIGMA**2, "threshold": 1e-4, "max_iters": 20000}),
     "Sinkhorn, 400 corrections": ("sinkhorn_steps", {"epsilon": SIGMA**2, "n_iters": 400}),
 }
@@ -214,7 +214,7 @@ FLOOR = {
     "score difference": LOCAL["score difference"],
     "proxy": LOCAL["proxy"],
     "Sinkhorn": ("sinkhorn", {"self_term": "same_batch", "epsilon": SIGMA**2, "threshold": 1e-3}),
-    "sliced Wasserstein": ("sliced_wasserstein", {"n_projections": 128}),
+    "sliced Wasserstein": ("sliced_wasserstein", {"n_projections": 128, "directions": "independent"}),
 }
 
 

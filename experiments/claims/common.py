@@ -106,7 +106,7 @@ DRIFTS: dict[str, tuple[str, dict[str, Any]]] = {
     "MMD energy": ("mmd", {"kernel": "energy"}),
     "DrMMD": ("drmmd", {"kernel": "gaussian", "bandwidth": H, "regularisation": 0.1}),
     "KALE": ("kale", {"kernel": "gaussian", "bandwidth": H, "regularisation": 0.1}),
-    "sliced Wasserstein": ("sliced_wasserstein", {"n_projections": 8}),
+    "sliced Wasserstein": ("sliced_wasserstein", {"n_projections": 8, "directions": "independent"}),
 }
 """The drifts of the claims: config and fields."""
 

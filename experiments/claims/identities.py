@@ -352,7 +352,7 @@ def random_directions():
     x, b = clouds()[0], jnp.asarray([0.7, -1.9])
 
     def error(n):
-        sliced = gmdwgf.load_drift("sliced_wasserstein", n_projections=n)
+        sliced = gmdwgf.load_drift("sliced_wasserstein", n_projections=n, directions="independent")
         draws = jax.jit(jax.vmap(lambda key: velocity(sliced, x, x + b, key=key)))(jax.random.split(KEY, 200))
         return float(jnp.sqrt(jnp.mean((draws - b) ** 2)))
 

@@ -54,7 +54,7 @@ CONTENDERS = {
     "mmd, Gaussian": Contender(
         "mmd", {"kernel": "gaussian"}, "bandwidth", tuple([h / 3, h, 3 * h] for h in (0.3, 1.0, 3.0))
     ),
-    "sliced_wasserstein": Contender("sliced_wasserstein", {"n_projections": 16}, "", ()),
+    "sliced_wasserstein": Contender("sliced_wasserstein", {"n_projections": 16, "directions": "independent"}, "", ()),
     "wflow": Contender("wflow", {"n_iters": 10}, "epsilon", (0.003, 0.01, 0.05)),
     "critic": Contender("critic", {"n_inner": 2, "width": 64}, "optimizer.learning_rate", (0.001, 0.003, 0.01)),
 }

@@ -33,7 +33,7 @@ DRIFTS: dict[str, tuple[str, dict[str, Any]]] = {
     "sinkhorn": ("sinkhorn", CONVERGED),
     "mmd, Gaussian": ("mmd", {"kernel": "gaussian", "bandwidth": H}),
     "mmd, energy": ("mmd", {}),
-    "sliced_wasserstein": ("sliced_wasserstein", {"n_projections": 32}),
+    "sliced_wasserstein": ("sliced_wasserstein", {"n_projections": 32, "directions": "independent"}),
 }
 TARGET = GaussianMixture([0.4, 0.35, 0.25], [[-1.2, -0.6], [1.1, -0.7], [0.1, 1.5]], [0.09 * np.eye(2)] * 3)
 M = 40

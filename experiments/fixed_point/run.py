@@ -25,7 +25,7 @@ BY_BANDWIDTH: dict[str, tuple[str, Any]] = {
 WITHOUT: dict[str, tuple[str, Any]] = {
     "mmd, energy": ("mmd", lambda h: {}),
     "mmd, energy, u": ("mmd", lambda h: {"estimator": "u"}),
-    "sliced_wasserstein": ("sliced_wasserstein", lambda h: {"n_projections": 1}),
+    "sliced_wasserstein": ("sliced_wasserstein", lambda h: {"n_projections": 1, "directions": "independent"}),
 }
 ALL = BY_BANDWIDTH | WITHOUT
 BY_SIZE = {"kl, keep": 0.2, "mmd, energy": None, "sliced_wasserstein": None}

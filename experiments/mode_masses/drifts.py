@@ -39,8 +39,8 @@ ENTRIES: dict[str, Entry] = {
     "wflow": Entry("wflow", {"epsilon": SIGMA**2, "scale_normalise": False, "rms_normalise": False}, "steps"),
     "sinkhorn 10 steps": Entry("sinkhorn_steps", {"epsilon": SIGMA**2, "n_iters": 10}, "steps"),
     "mmd energy": Entry("mmd", {"kernel": "energy"}, "speed"),
-    "sliced mmd": Entry("sliced_mmd", {"n_projections": 256}, "speed"),
-    "sliced W": Entry("sliced_wasserstein", {"n_projections": 256}, "long"),
+    "sliced mmd": Entry("sliced_mmd", {"n_projections": 256, "directions": "independent"}, "speed"),
+    "sliced W": Entry("sliced_wasserstein", {"n_projections": 256, "directions": "independent"}, "long"),
     "sinkhorn": Entry("sinkhorn", SAME, "long"),
 }
 

@@ -19,7 +19,7 @@ DRIFTS: dict[str, tuple[str, dict[str, Any]]] = {
     "sinkhorn": ("sinkhorn", {"epsilon": 0.1, "self_term": "same_batch"}),
     "mmd, energy": ("mmd", {"kernel": "energy"}),
     "mmd, Gaussian": ("mmd", {"kernel": "gaussian", "bandwidth": 0.3}),
-    "sliced_wasserstein": ("sliced_wasserstein", {"n_projections": 16}),
+    "sliced_wasserstein": ("sliced_wasserstein", {"n_projections": 16, "directions": "independent"}),
     "critic, KL": ("critic", {"width": 64}),
     "critic, χ², unclipped": (
         "critic",

@@ -32,7 +32,7 @@ DRIFTS: dict[str, tuple[str, Any]] = {
     "sinkhorn": ("sinkhorn", lambda h: {"epsilon": h**2, "self_term": "same_batch"}),
     "mmd, Gaussian": ("mmd", lambda h: {"kernel": "gaussian", "bandwidth": h}),
     "mmd, energy": ("mmd", lambda h: {}),
-    "sliced_wasserstein": ("sliced_wasserstein", lambda h: {"n_projections": 256}),
+    "sliced_wasserstein": ("sliced_wasserstein", lambda h: {"n_projections": 256, "directions": "independent"}),
     "critic": ("critic", lambda h: {"n_inner": 400}),
 }
 """The config of each drift of the figure, and its fields at a length h."""

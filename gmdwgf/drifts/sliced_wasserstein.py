@@ -4,7 +4,7 @@ import jax.numpy as jnp
 
 from gmdwgf import pairwise, slicing
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
-from gmdwgf.hyperparameters import count, flag
+from gmdwgf.hyperparameters import choice, count, flag
 from gmdwgf.slicing import Directions
 from gmdwgf.typing import Array, Float, Particles, Scalar, Targets, Weights
 
@@ -21,8 +21,8 @@ class SlicedWassersteinDrift(StatelessDrift):
     Flow of: SW_2^2(q, p) / 2 (times d) between the empirical laws at the directions drawn, exactly, for any n, m and masses.
     Long range, and no bandwidth. Units: v in data units. Along each direction t_theta is interpolated linearly between
     particles and constant beyond them: that is the field at `at`. Particles that tie along a direction are taken in the order
-    of their rows. Fresh directions are drawn from the key every step (their error is O(n_projections^-1/2)); rotating the
-    clouds rotates v in law only.
+    of their rows. Fresh directions are drawn from the key every step, `spread` or `independent` as those of `sliced_mmd`;
+    rotating the clouds rotates v in law only.
     Self term: none; the plan takes the whole batch.
     Choose: long range without a bandwidth, for large batches in few dimensions.
     Fails: noise of the directions and of the batch, like `sinkhorn`'s; in many dimensions each direction sees little.
@@ -31,10 +31,11 @@ class SlicedWassersteinDrift(StatelessDrift):
     """
 
     n_projections: int = count()
+    directions: str = choice(*slicing.DRAWS)
     scale_by_dim: bool = flag()
 
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
-        directions = slicing.random_directions(key, self.n_projections, x.shape[-1], x.dtype)
+        directions = slicing.DRAWS[self.directions](key, self.n_projections, x.shape[-1], x.dtype)
         v = self.velocity_along(directions, x, y, at=at, x_weights=x_weights, y_weights=y_weights)
         return DriftOutput(v, {"v_rms": rms(v)})
 

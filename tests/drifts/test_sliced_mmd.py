@@ -85,13 +85,49 @@ def test_the_mean_over_directions_is_the_energy_drift_and_its_error_falls_like_o
     exact = answer(ENERGY, x, y).v
     spreads = []
     for p in (16, 256):
-        drift = gmdwgf.load_drift("sliced_mmd", n_projections=p)
+        drift = gmdwgf.load_drift("sliced_mmd", n_projections=p, directions="independent")
         draws = jax.jit(jax.vmap(lambda key, drift=drift: drift.velocity(x, y, key).v))(jax.random.split(KEY, 400))
         standard_error = jnp.std(draws, axis=0) / 20
         assert float(jnp.max(jnp.abs(jnp.mean(draws, axis=0) - exact) / standard_error)) < 4.5
         spreads.append(float(jnp.sqrt(jnp.mean(jnp.var(draws, axis=0)))))
     # 400 draws fix a standard deviation to 1 / sqrt(800) each, more or less: the ratio 4 to 5 percent.
     np.testing.assert_allclose(spreads[0] / spreads[1], 4.0, rtol=0.1)
+
+
+@pytest.mark.parametrize("d", [1, 2, 3, 5])
+@pytest.mark.parametrize("p", [1, 7])
+def test_the_mean_over_spread_directions_is_the_energy_drift(p, d, x64):
+    x, y = map(jnp.asarray, skewed_clouds(6, 8, d))
+    drift = gmdwgf.load_drift("sliced_mmd", n_projections=p)
+    draws = jax.jit(jax.vmap(lambda key: drift.velocity(x, y, key).v))(jax.random.split(KEY, 2000))
+    standard_error = jnp.maximum(jnp.std(draws, axis=0) / 2000**0.5, 1e-12)
+    assert float(jnp.max(jnp.abs(jnp.mean(draws, axis=0) - answer(ENERGY, x, y).v) / standard_error)) < 4.5
+
+
+def test_four_spread_directions_in_the_plane_are_nearer_than_64_independent_ones(x64):
+    x, y = map(jnp.asarray, skewed_clouds(300, 400))
+    exact = answer(ENERGY, x, y).v
+
+    def error(p, way):
+        drift = gmdwgf.load_drift("sliced_mmd", n_projections=p, directions=way)
+        draws = jax.jit(jax.vmap(lambda key: drift.velocity(x, y, key).v))(jax.random.split(KEY, 100))
+        return float(jnp.sqrt(jnp.mean((draws - exact) ** 2) / jnp.mean(exact**2)))
+
+    assert error(4, "spread") < error(64, "independent") / 1.5
+
+
+@pytest.mark.parametrize(("n", "dim"), [(5, 2), (3, 7), (7, 7), (12, 5), (4, 1)])
+def test_spread_directions_are_equal_angles_in_the_plane_and_frames_beyond(n, dim, x64):
+    directions = np.asarray(slicing.spread_directions(KEY, n, dim, float))
+    assert directions.shape == (n, dim)
+    np.testing.assert_allclose(np.linalg.norm(directions, axis=1), 1, rtol=1e-14)
+    if dim == 2:
+        np.testing.assert_allclose(np.sum(directions[1:] * directions[:-1], axis=1), np.cos(np.pi / n), rtol=1e-12)
+    else:
+        for frame in (directions[k : k + dim] for k in range(0, n, dim)):
+            np.testing.assert_allclose(frame @ frame.T, np.eye(len(frame)), atol=1e-13)
+    single = np.asarray(slicing.spread_directions(KEY, n, dim, jnp.float32))
+    np.testing.assert_allclose(single, directions, atol=2e-6)
 
 
 def test_the_constant_is_the_mean_absolute_cosine():
