@@ -16,7 +16,8 @@ class SlicedWassersteinDrift(StatelessDrift):
 
     t_theta(x_i) the mean of the quantile function of the projected targets over the levels (A_{i-1}, A_i] that the particle
     covers, A the cumulative masses of the projected particles in order. For n = m it is the target of the same rank. A
-    translation of the law by b gives v = b / d, hence the factor: with it, one step of eta = 1 undoes a translation.
+    translation of the law by b gives v = b / d, hence the factor: with it, one step of eta = 1 undoes a translation (along
+    spread directions exactly, if there are 2 or more of them in the plane, or whole frames of d beyond).
 
     Flow of: SW_2^2(q, p) / 2 (times d) between the empirical laws at the directions drawn, exactly, for any n, m and masses.
     Long range, and no bandwidth. Units: v in data units. Along each direction t_theta is interpolated linearly between

@@ -90,10 +90,19 @@ def test_a_translation_is_one_step_when_scaled_by_the_dimension(x64):
     np.testing.assert_allclose(along(DRIFT, equispaced(7), x, x + b), np.broadcast_to(b / 2, x.shape), atol=1e-10)
 
 
-def test_a_translation_is_one_step_on_average_over_random_directions(x64):
+@pytest.mark.parametrize(("p", "dim"), [(2, 2), (5, 2), (12, 4)])
+def test_a_translation_is_one_step_along_whole_frames_of_spread_directions(p, dim, x64):
+    x, _ = skewed_clouds(13, 1, dim)
+    b = np.linspace(0.7, -1.9, dim)
+    drift = gmdwgf.load_drift("sliced_wasserstein", n_projections=p)
+    np.testing.assert_allclose(answer(drift, x, x + b).v, np.broadcast_to(b, x.shape), atol=1e-10)
+
+
+def test_a_translation_is_one_step_on_average_over_independent_directions(x64):
     x, _ = map(jnp.asarray, skewed_clouds(5, 1, 3))
     b = jnp.asarray([0.7, -1.9, 0.4])
-    draws = jax.jit(jax.vmap(lambda key: SCALED.velocity(x, x + b, key).v[0]))(jax.random.split(KEY, 200))
+    drift = gmdwgf.load_drift("sliced_wasserstein", n_projections=64, directions="independent")
+    draws = jax.jit(jax.vmap(lambda key: drift.velocity(x, x + b, key).v[0]))(jax.random.split(KEY, 200))
     standard_error = jnp.std(draws, axis=0) / np.sqrt(200)
     assert float(jnp.max(jnp.abs(jnp.mean(draws, axis=0) - b) / standard_error)) < 4
     # One draw of P directions: |v - b| / |b| of the order of sqrt(d / P).
