@@ -21,7 +21,7 @@ class ArrayTarget(AbstractTarget):
     The split is a permutation fixed by `split_seed`: a share `held_out_fraction` of the rows (at least two) is never
     trained on. `sample` draws training rows with replacement; `held_out` draws held-out rows, each at most once as long
     as there are enough. `key` names the array in an `.npz` file that holds several. Rows are kept in JAX's default
-    float type. Raises FieldError for a file that is missing, damaged, of another shape or type, or not finite.
+    float type. Raises FieldError for a file that is missing, damaged, of another shape or type, not finite, or of one point alone.
     """
 
     train: Float[Array, "n_train d"]
@@ -72,6 +72,8 @@ def _rows(path: str | None, key: str | None) -> np.ndarray:
     n_bad = int((~np.isfinite(array)).any(axis=1).sum())
     if n_bad:
         raise FieldError("path", path, f"has NaN or infinite numbers in {n_bad} of {len(array)} rows; remove them")
+    if (array == array[0]).all():
+        raise FieldError("path", path, f"holds one point {len(array)} times; there is nothing to learn, and no scale")
     return array
 
 

@@ -45,7 +45,9 @@ def main() -> None:
             bound = f"Sorting alone takes {alone} for {names[0]}: no more than {pairs.median / alone.median:.0f}x can be had."
             exact, *near = (functions[name]() for name in (names[2], *names[:2]))
             off = [float(jnp.linalg.norm(v - exact) / jnp.linalg.norm(exact)) for v in near]
-            bound += f" Along {names[0]} v is {off[0]:.1%} (RMS) off that over all pairs, along {names[1]} {off[1]:.1%}."
+            bound += (
+                f" Along {names[0]} v is {off[0]:.1%} (RMS) off that over all pairs, along {names[1]} {off[1]:.1%}."
+            )
             short.append([f"`sliced_mmd`, {names[0]}, n = m = {n:,}", told])
         growth = [f"{times[name].median / (n * math.log2(n)) * 1e9:.3g} ns" for name in names[:1]]
         rows.append([n, *(times.get(name, "") for name in names), *ratios, *growth])

@@ -156,6 +156,7 @@ WRONG = {
     "too_large": ("points.npy", saved(np.array([[1.0], [2.0], [3.0], [1e300]])), None, "path", "in 1 of 4 rows"),
     "one_row": ("points.npy", saved(np.ones((1, 2))), None, "path", "has shape [1, 2]"),
     "no_rows": ("points.npy", saved(np.ones((0, 2))), None, "path", "at least 4 rows"),
+    "one_point": ("points.npy", saved(np.ones((6, 2))), None, "path", "one point 6 times"),
     "transposed": ("points.npy", saved(np.ones((2, 1000))), None, "path", "array.T"),
     "no_columns": ("points.npy", saved(np.ones((4, 0))), None, "path", "1 column"),
     "several": ("points.npz", two_arrays, None, "key", "latents, labels"),
