@@ -12,11 +12,12 @@ def use_whole_vectors(
 ) -> None:
     """Let XLA use all 512 bits of a processor that does not slow down for them; what the user has set stays.
 
-    Exponentials of an evaluation of a drift gain most (`scripts/benchmarks/drifts.py`: a fifth of `kl`). Processors that know
-    bfloat16 (from 2020 on) are taken; earlier ones lower their clock for such vectors.
+    Exponentials gain most. Processors that know bfloat16 (from 2020 on) are taken; earlier ones lower their clock for such
+    vectors. Workers and hosts that inherit the environment inherit the choice, which costs one without such vectors nothing.
     """
-    flags = environment.get("XLA_FLAGS", "")
-    if FLAG not in flags and "avx512_bf16" in _features(cpuinfo):
+    flags = environment.get("XLA_FLAGS", "").strip()
+    of_flags = not flags or flags.startswith("--")  # it may name a file of them instead
+    if of_flags and FLAG not in flags and "avx512_bf16" in _features(cpuinfo):
         environment["XLA_FLAGS"] = f"{flags} {FLAG}=512".strip()
 
 

@@ -95,6 +95,9 @@ def cli(tmp_path, monkeypatch, capsys):
     from gmdwgf import train
 
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(
+        "XLA_FLAGS", os.environ.get("XLA_FLAGS", "")
+    )  # what the command adds is not for the tests that follow
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["gmdwgf", *arguments])

@@ -1,8 +1,12 @@
 """XLA is told of wide vectors where the processor has them, and not of what the user has settled."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
-from gmdwgf.vectors import use_whole_vectors
+from gmdwgf.vectors import FLAG, use_whole_vectors
 
 
 @pytest.fixture
@@ -33,6 +37,18 @@ def test_what_the_user_has_set_stays(processor):
     environment = {"XLA_FLAGS": "--xla_cpu_prefer_vector_width=256"}
     use_whole_vectors(environment, processor("avx512_bf16"))
     assert environment == {"XLA_FLAGS": "--xla_cpu_prefer_vector_width=256"}
+
+
+def test_a_file_of_flags_is_left_alone(processor):
+    environment = {"XLA_FLAGS": "flags.txt"}
+    use_whole_vectors(environment, processor("avx512_bf16"))
+    assert environment == {"XLA_FLAGS": "flags.txt"}
+
+
+def test_xla_knows_the_flag():
+    # It ends the process for one that it does not know.
+    told = os.environ | {"XLA_FLAGS": f"{FLAG}=512", "JAX_PLATFORMS": "cpu"}
+    subprocess.run([sys.executable, "-c", "import jax; jax.devices()"], env=told, check=True)
 
 
 def test_a_system_without_that_list_goes_on(tmp_path):

@@ -18,16 +18,17 @@ class SlicedMMDDrift(StatelessDrift):
     and c_d = E|<u, theta>| / |u| = Gamma(d/2) / (sqrt(pi) Gamma((d+1)/2)). Divided by c_d, v is exactly the energy drift over
     all pairs in expectation over the directions, in every dimension; without it, it would be c_d (2/pi in the plane) times that.
     `directions` are drawn `spread` (equal angles in the plane, perpendicular frames beyond: `slicing.spread_directions`) or
-    `independent`, with an error of some sqrt(d / n_projections) of |v|. In the plane 4 that are spread come nearer than 64
-    independent ones.
+    `independent`, with an error of some sqrt(d / n_projections) of |v|. In the plane 16 that are spread come nearer than 64
+    independent ones, where the clouds overlap already 4.
 
     Flow of: half the squared MMD of -|x - y|, in expectation; at the directions drawn, of `functional_along` them, exactly.
     Long range, and no bandwidth. Units: v has none. The field at `at` is the same formula. Fresh directions are drawn from the
     key every step; rotating the clouds rotates v in law only.
     Self term: the particle itself is kept (as a tie with itself it pulls nowhere).
     Choose: `mmd` energy for large batches.
-    Fails: noise of the directions: fewer than d, even perpendicular ones, leave about sqrt(d / n_projections) of |v|.
-    Cost: O(n_projections (n + m) (d + log(n + m))); no pairs.
+    Fails: noise of the directions: fewer than d, even perpendicular ones, leave about sqrt(d / n_projections) of |v|, so that
+    beyond 16 dimensions the default wants raising.
+    Cost: O(n_projections (n + m) (d + log(n + m))); no pairs. Frames take O(n_projections d min(d, n_projections)) more.
     Source: Hertrich et al. 2023 (arXiv:2305.11463); that the energy kernel is its own slice, in the scale used here, too.
     """
 

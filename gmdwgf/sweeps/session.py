@@ -9,21 +9,6 @@ from gmdwgf.sweeps.identity import data_id, drift_file_id
 from gmdwgf.sweeps.job import Job, seed_of
 
 
-def far_from_unit_scale(rows: Any) -> str | None:
-    """What to be told of training rows `[N d]` whose scale the defaults were not made for; None where they were."""
-    import numpy as np
-
-    if rows is None:
-        return None
-    spread = float(np.sqrt(np.mean(np.var(np.asarray(rows, np.float64), axis=0))))
-    if 0.1 <= spread <= 10:
-        return None
-    return (
-        f"the data have a standard deviation of {spread:.2g}; lengths and metrics.bandwidths, in data units, are set for about 1: "
-        "scale the rows or set them, e.g. 'drift.bandwidth={rule: median, factor: 0.3}'"
-    )
-
-
 class Session:
     """One run from its begun folder to its ending; `run` is what the loop is given. The folder's lock must be held."""
 
@@ -51,12 +36,10 @@ class Session:
         job.folder.begin(job.yaml, folders.manifest(job.id, job.command) | facts)
         plan, problem = pieces["training"], pieces["problem"]
         size = n_parameters(problem.generator, problem.batch_size, problem.target.dim, problem.n_classes)
-        for line in [*pieces["drift"].introduction(), f"{type(problem.generator).__name__}: {size:,} parameters"]:
+        lines = [*pieces["drift"].introduction(), *problem.target.introduction()]
+        for line in [*lines, f"{type(problem.generator).__name__}: {size:,} parameters"]:
             job.folder.note(line)
             detail(line)
-        remark = far_from_unit_scale(problem.target.training_rows())
-        if remark is not None:
-            self.note(remark)
         info = RunInfo(job.id, job.name, job.folder.path, job.config, plan.n_steps, group=job.sweep)
         self.tracker = make_tracker(pieces["tracking"] if job.writes else None, info, self.note, progress)
         key = jax.random.key(seed_of(job.config))

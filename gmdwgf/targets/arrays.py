@@ -45,6 +45,17 @@ class ArrayTarget(AbstractTarget):
     def n_held_out(self) -> int:
         return self.held.shape[0]
 
+    def introduction(self) -> list[str]:
+        """Their scale, when the defaults were not made for it; from some thousand rows."""
+        some = np.asarray(self.train)[:: -(-len(self.train) // 4096)].astype(np.float64)
+        spread = float(np.sqrt(np.mean(np.var(some, axis=0))))
+        if 0.1 <= spread <= 10:
+            return []
+        return [
+            f"the data have a standard deviation of {spread:.2g}; defaults of the drift's lengths and of metrics.bandwidths, in data "
+            "units, are made for about 1: scale the rows, or set them"
+        ]
+
     def training_rows(self) -> Targets:
         return self.train
 

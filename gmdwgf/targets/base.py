@@ -31,6 +31,10 @@ class AbstractTarget(Configurable):
         """How many distinct held-out points there are; None if they can be drawn without end."""
         return None
 
+    def introduction(self) -> list[str]:
+        """What to be told of the points before a run."""
+        return []
+
     def training_rows(self) -> Targets | None:
         """All points `[N dim]` that are trained on, where they are a list in memory; without noise that is added to them."""
         return None

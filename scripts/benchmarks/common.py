@@ -58,14 +58,14 @@ class Times(NamedTuple):
 def median_times(functions: dict[str, Callable[[], Any]], repeats: int, warm_up: int = 1) -> dict[str, Times]:
     """Time all functions in turn, `repeats` rounds, so that whatever else the machine does meets all of them alike.
 
-    Every call is waited for until its result is there. The first `warm_up` rounds (compilation) are not counted. Each timed
-    call follows one of the same function that is not: a step of a training follows a step like it, and does not pay for
-    the caches, the memory and the busy threads that another function leaves behind.
+    Every call is waited for until its result is there. The first `warm_up` rounds (compilation) are not counted. Unless there
+    are none, each timed call follows one of the same function that is not counted: a step of a training follows a step like it,
+    and does not pay for the caches, the memory and the busy threads that another function leaves behind.
     """
     seconds = {name: [] for name in functions}
     for turn in range(-warm_up, repeats):
         for name, function in functions.items():
-            if turn >= 0:
+            if turn >= 0 and warm_up:
                 jax.block_until_ready(function())
             began = time.perf_counter()
             jax.block_until_ready(function())

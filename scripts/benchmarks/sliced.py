@@ -18,7 +18,7 @@ from gmdwgf import pairwise, slicing
 SIZES = (1024, 4096, 16384, 65536, 262144)
 ALL_PAIRS_UP_TO = 65536
 FEW = 4
-"""So many spread directions come nearer to all pairs, in the plane, than 64 independent ones (tests/drifts/test_sliced_mmd.py)."""
+"""Spread in the plane they come nearer to all pairs of overlapping clouds than 64 independent directions (test_sliced_mmd.py)."""
 PICTURE = ROOT / "docs" / "images" / "sliced.png"
 
 

@@ -104,8 +104,10 @@ def test_the_mean_over_spread_directions_is_the_energy_drift(p, d, x64):
     assert float(jnp.max(jnp.abs(jnp.mean(draws, axis=0) - answer(ENERGY, x, y).v) / standard_error)) < 4.5
 
 
-def test_four_spread_directions_in_the_plane_are_nearer_than_64_independent_ones(x64):
+@pytest.mark.parametrize(("p", "apart"), [(4, 0), (16, 0), (16, 30)])
+def test_a_few_spread_directions_in_the_plane_are_nearer_than_64_independent_ones(p, apart, x64):
     x, y = map(jnp.asarray, skewed_clouds(300, 400))
+    y = y + jnp.asarray([apart, 0.4 * apart])
     exact = answer(ENERGY, x, y).v
 
     def error(p, way):
@@ -113,7 +115,7 @@ def test_four_spread_directions_in_the_plane_are_nearer_than_64_independent_ones
         draws = jax.jit(jax.vmap(lambda key: drift.velocity(x, y, key).v))(jax.random.split(KEY, 100))
         return float(jnp.sqrt(jnp.mean((draws - exact) ** 2) / jnp.mean(exact**2)))
 
-    assert error(4, "spread") < error(64, "independent") / 1.5
+    assert error(p, "spread") < error(64, "independent") / 1.5
 
 
 @pytest.mark.parametrize(("n", "dim"), [(5, 2), (3, 7), (7, 7), (12, 5), (4, 1)])
@@ -126,6 +128,10 @@ def test_spread_directions_are_equal_angles_in_the_plane_and_frames_beyond(n, di
     else:
         for frame in (directions[k : k + dim] for k in range(0, n, dim)):
             np.testing.assert_allclose(frame @ frame.T, np.eye(len(frame)), atol=1e-13)
+    draws = jax.vmap(lambda key: slicing.spread_directions(key, n, dim, float))(jax.random.split(KEY, 4000))
+    assert float(jnp.abs(jnp.mean(draws, axis=0)).max()) < 4.5 / np.sqrt(dim * 4000)  # each uniform on the sphere
+    squares = jnp.mean(draws[..., :, None] * draws[..., None, :], axis=0)
+    assert float(jnp.abs(squares - jnp.eye(dim) / dim).max()) < 4.5 * np.sqrt(2) / (dim * np.sqrt(4000)) + 1e-12
     single = np.asarray(slicing.spread_directions(KEY, n, dim, jnp.float32))
     np.testing.assert_allclose(single, directions, atol=2e-6)
 

@@ -166,6 +166,15 @@ WRONG = {
 }
 
 
+@pytest.mark.parametrize(("shift", "scale", "told"), [(500, 137, "1"), (0, 0.01, "0.0"), (500, 3, None)])
+def test_a_scale_that_the_defaults_are_not_made_for_is_told(tmp_path, shift, scale, told):
+    path = tmp_path / "points.npy"
+    np.save(path, shift + scale * np.random.default_rng(0).normal(size=(9000, 3)))
+    lines = loaded(path).introduction()
+    assert len(lines) == (told is not None)
+    assert all(f"standard deviation of {told}" in line for line in lines)
+
+
 @pytest.mark.parametrize("case", WRONG)
 def test_a_file_that_cannot_be_used_is_refused_by_field_and_fix(tmp_path, case):
     name, write, key, field, fix = WRONG[case]
