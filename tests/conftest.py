@@ -12,6 +12,10 @@ os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "true")
 
 import jaxtyping
 
+from gmdwgf.vectors import use_whole_vectors
+
+use_whole_vectors()  # as the command does: what it computes here and in a process of its own is the same, bit for bit
+
 ARRAY_ROOMS = (
     "kernels",
     "pairwise",
@@ -95,9 +99,6 @@ def cli(tmp_path, monkeypatch, capsys):
     from gmdwgf import train
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv(
-        "XLA_FLAGS", os.environ.get("XLA_FLAGS", "")
-    )  # what the command adds is not for the tests that follow
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["gmdwgf", *arguments])
