@@ -35,11 +35,13 @@ def train(root: Path, names: list[str]) -> None:
 
 
 def ending(root: Path, name: str) -> dict[str, Any] | None:
-    """How the run of a drift with its present YAML ended, None if there is no such run."""
-    wanted = OmegaConf.to_container(load_node("drift", name, {}), resolve=True)
+    """How the run of a drift with its present YAML, and the present optimiser and generator, ended, None if there is no such run."""
+    nodes = {"drift": name, "optimizer": "adam", "generator": "mlp"}
+    wanted = {group: OmegaConf.to_container(load_node(group, node, {}), resolve=True) for group, node in nodes.items()}
     for end in root.glob("*/D*.json"):
         config = OmegaConf.load(end.with_name("config.yaml"))
-        if OmegaConf.to_container(config.drift) == wanted and config.training.n_steps == STEPS:
+        same = all(OmegaConf.to_container(config[group]) == node for group, node in wanted.items())
+        if same and config.training.n_steps == STEPS:
             return json.loads(end.read_text())
     return None
 
