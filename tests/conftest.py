@@ -12,9 +12,14 @@ os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "true")
 
 import jaxtyping
 
-from gmdwgf.vectors import use_whole_vectors
+from gmdwgf.vectors import FLAG, use_whole_vectors
 
-use_whole_vectors()  # as the command does: what it computes here and in a process of its own is the same, bit for bit
+# What is computed here and in a process of its own is the same, bit for bit: with the vectors that the command uses where programs
+# are optimised, with shorter ones, which compile sooner, where they are not.
+if os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] == "true":
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAG}=256".strip()
+else:
+    use_whole_vectors()
 
 ARRAY_ROOMS = (
     "kernels",

@@ -94,8 +94,7 @@ def test_the_mean_over_directions_is_the_energy_drift_and_its_error_falls_like_o
     np.testing.assert_allclose(spreads[0] / spreads[1], 4.0, rtol=0.1)
 
 
-@pytest.mark.parametrize("d", [1, 2, 3, 5])
-@pytest.mark.parametrize("p", [1, 7])
+@pytest.mark.parametrize(("p", "d"), [(1, 1), (3, 2), (7, 5)])
 def test_the_mean_over_spread_directions_is_the_energy_drift(p, d, x64):
     x, y = map(jnp.asarray, skewed_clouds(6, 8, d))
     drift = gmdwgf.load_drift("sliced_mmd", n_projections=p)
@@ -104,7 +103,7 @@ def test_the_mean_over_spread_directions_is_the_energy_drift(p, d, x64):
     assert float(jnp.max(jnp.abs(jnp.mean(draws, axis=0) - answer(ENERGY, x, y).v) / standard_error)) < 4.5
 
 
-@pytest.mark.parametrize(("p", "apart"), [(4, 0), (16, 0), (16, 30)])
+@pytest.mark.parametrize(("p", "apart"), [(4, 0), (16, 30)])
 def test_a_few_spread_directions_in_the_plane_are_nearer_than_64_independent_ones(p, apart, x64):
     x, y = map(jnp.asarray, skewed_clouds(300, 400))
     y = y + jnp.asarray([apart, 0.4 * apart])
