@@ -33,9 +33,8 @@ def spread_directions(key: Key, n: int, dim: int, dtype: Any = float) -> Directi
     """
     precise = jnp.promote_types(jax.dtypes.canonicalize_dtype(dtype), jnp.float32)
     if dim == 2:
-        angles = jnp.arange(n) * (math.pi / n) + 2 * math.pi * jax.random.uniform(key, dtype=jnp.float32).astype(
-            precise
-        )
+        turn = jax.random.uniform(key, dtype=jnp.float32).astype(precise)
+        angles = jnp.arange(n) * (math.pi / n) + 2 * math.pi * turn
         return jnp.stack([jnp.cos(angles), jnp.sin(angles)], axis=-1).astype(dtype)
     drawn = jax.random.normal(key, (-(-n // dim), dim, min(n, dim)), jnp.float32).astype(precise)
     frames, r = jnp.linalg.qr(drawn)

@@ -15,6 +15,7 @@ from gmdwgf.metrics.modes import Modes, mode_counts, mode_metrics
 from gmdwgf.metrics.pictures import Judged, answers, class_accuracy, judge, picture_metrics
 from gmdwgf.metrics.table import METRICS
 from gmdwgf.metrics.wasserstein import exact_w2, random_directions, sliced_w2, sorted_projections
+from gmdwgf.pairwise import full_precision
 from gmdwgf.typing import Key, Particles, Scalar, Targets
 
 _OF_MODES = ("near", "covered", "n_modes", "mass_min", "mass_max")
@@ -184,17 +185,17 @@ def _held_out(target, key, n, key_directions, n_projections):
 
 
 @jax.jit
+@full_precision
 def _fixed_terms(bandwidths, y, directions):
-    with jax.default_matmul_precision("highest"):
-        return mean_over_distinct_pairs(scoring_kernels(bandwidths), y), sorted_projections(y, directions)
+    return mean_over_distinct_pairs(scoring_kernels(bandwidths), y), sorted_projections(y, directions)
 
 
 @jax.jit
+@full_precision
 def _device_metrics(bandwidths, x, reference):
-    with jax.default_matmul_precision("highest"):
-        values = mmd2(scoring_kernels(bandwidths), x, reference.y, reference.within_y)
-        values["sliced_w2"] = sliced_w2(sorted_projections(x, reference.directions), reference.y_sorted)
-        return values if reference.modes is None else values | mode_metrics(x, reference.modes)
+    values = mmd2(scoring_kernels(bandwidths), x, reference.y, reference.within_y)
+    values["sliced_w2"] = sliced_w2(sorted_projections(x, reference.directions), reference.y_sorted)
+    return values if reference.modes is None else values | mode_metrics(x, reference.modes)
 
 
 _belonging = jax.jit(lambda x, modes: mode_counts(x, modes)[0])
