@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from gmdwgf.configuration import ConfigError
+from gmdwgf.files import write_atomically
 from gmdwgf.runs import read_all
-from gmdwgf.sweeps.folder import write_atomically
 
 
 def parser() -> argparse.ArgumentParser:

@@ -10,10 +10,11 @@ import pytest
 from tests.conftest import ROOT
 
 MODULES = sorted((ROOT / "gmdwgf").rglob("*.py"))
-SHARED = {"typing", "hyperparameters"}
+SHARED = {"typing", "hyperparameters", "files"}
 ALLOWED = {
     "typing": set(),
     "hyperparameters": set(),
+    "files": set(),
     "kernels": SHARED,
     "pairwise": SHARED | {"kernels"},
     "transport": SHARED | {"kernels", "pairwise", "transport"},

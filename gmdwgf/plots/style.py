@@ -1,7 +1,6 @@
 """How every figure looks: sizes of a paper column, one colour a drift, no display and no global state."""
 
 import functools
-import os
 import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -13,6 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
+
+from gmdwgf.files import replaced_atomically
 
 COLUMN, PAGE = 3.3, 6.75
 """Widths of a paper's column and page, inches."""
@@ -106,9 +107,8 @@ def save(figure: Figure, path: Path) -> None:
     """Write a figure, atomically; the format is that of the suffix: png (300 dpi), pdf or svg."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    figure.savefig(temporary)
-    os.replace(temporary, path)
+    with replaced_atomically(path) as temporary:
+        figure.savefig(temporary)
 
 
 def points(cloud: ArrayLike) -> np.ndarray:

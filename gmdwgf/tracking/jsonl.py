@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from gmdwgf.files import replaced_atomically
 from gmdwgf.tracking.base import RunInfo, Sink, Values
 
 Record = dict[str, Any]
@@ -69,10 +70,8 @@ def truncate(path: Path, step: int) -> None:
 
 
 def _rewrite(path: Path, records: Iterable[Record]) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("w") as file:
+    with replaced_atomically(path) as temporary, temporary.open("w") as file:
         _put(file, records)
-    os.replace(temporary, path)
 
 
 def _put(file, records: Iterable[Record]) -> None:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from gmdwgf.files import replaced_atomically
+
 
 class Snapshots:
     """Arrays `y` (held-out targets), `steps` `[k]` and `x` `[k n d]`, written whole at every evaluation."""
@@ -26,9 +28,5 @@ class Snapshots:
         """Keep the samples of a step and write the file anew."""
         self.taken[step] = x
         steps = sorted(self.taken)
-        temporary = self.path.with_name(f".{self.path.name}.tmp.npz")
-        try:
+        with replaced_atomically(self.path) as temporary:
             np.savez(temporary, y=self.y, steps=np.asarray(steps), x=np.stack([self.taken[s] for s in steps]))
-            temporary.replace(self.path)
-        finally:
-            temporary.unlink(missing_ok=True)
