@@ -73,7 +73,9 @@ class Ledger:
         Ledger.here.clear()
         for folder in (self.folder.parent, self.folder):
             if folder.is_symlink():
-                raise ConfigError("sweep.name", self.folder.name, f"{folder} is a link; remove it, or give another name")
+                raise ConfigError(
+                    "sweep.name", self.folder.name, f"{folder} is a link; remove it, or give another name"
+                )
         if self.dry:
             return
         with contextlib.suppress(OSError):
