@@ -143,7 +143,7 @@ def _check_not_swept(config: DictConfig) -> None:
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     overrides = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
-    axes = {o.key_or_group: o.get_value_element_as_str() for o in overrides if o.is_sweep_override()}
+    axes = {o.key_or_group: str(o.input_line).partition("=")[2] for o in overrides if o.is_sweep_override()}
     sweeper = config.hydra.sweeper
     for more in [sweeper.get("params"), *(sweeper.get("grids") or [])]:
         axes |= {str(key): value for key, value in (more or {}).items()}

@@ -51,6 +51,8 @@ def test_what_a_killed_process_left_is_swept_up_when_the_run_is_begun_again(tmp_
     assert {path.name for path in folder.iterdir()} == before - swept
 
 
-@pytest.mark.parametrize("name", ["metrics.jsonl", "samples.npz", "DONE.json", "train.log", "run.lock", ".1.x", ".", ""])
+@pytest.mark.parametrize(
+    "name", ["metrics.jsonl", "samples.npz", "DONE.json", "train.log", "run.lock", ".1.x", ".", ""]
+)
 def test_what_stays_is_no_leftover(name):
     assert not is_leftover(name)

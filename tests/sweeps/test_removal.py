@@ -227,7 +227,9 @@ def test_without_a_terminal_nothing_is_agreed_to(run):
 
 
 def ended_process():
-    return subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True).stdout
+    return subprocess.run(
+        [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True
+    ).stdout
 
 
 def test_what_a_killed_rm_left_is_deleted_by_the_next(run, capsys):
