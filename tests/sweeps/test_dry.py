@@ -69,7 +69,9 @@ def test_a_dry_run_writes_and_removes_nothing(case, before, cli, tmp_path, monke
 DRY_YAML = "# @package _global_\nsweep: {dry: true, name: from_yaml}\n"
 
 
-@pytest.mark.parametrize("command", [ONE, SWEEP[:3], [*SWEEP[:3], "hydra/launcher=vectorized"]], ids=["one", "sweep", "side by side"])
+@pytest.mark.parametrize(
+    "command", [ONE, SWEEP[:3], [*SWEEP[:3], "hydra/launcher=vectorized"]], ids=["one", "sweep", "side by side"]
+)
 def test_a_run_that_is_dry_by_a_yaml_leaves_nothing_either(command, cli, tmp_path):
     (tmp_path / "own/experiment").mkdir(parents=True)
     (tmp_path / "own/experiment/trial.yaml").write_text(DRY_YAML)
