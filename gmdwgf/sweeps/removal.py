@@ -87,6 +87,7 @@ def remove(runs: Sequence[RunRecord], say: Callable[[str], None]) -> int:
 def _remove(run: RunRecord) -> str | None:
     """Delete a run under its lock; the reason why not."""
     folder = Path(os.path.abspath(run.path))
+    hidden = folder.with_name(f".removed-{os.getpid()}-{folder.name}")
     try:
         with RunFolder(folder).lock():
             state = RunFolder(folder).status()
@@ -94,13 +95,13 @@ def _remove(run: RunRecord) -> str | None:
                 return f"is {state} by now"
             if reason := why_kept(folder):
                 return reason
-            hidden = folder.with_name(f".removed-{os.getpid()}-{folder.name}")
             folder.rename(hidden)
             _delete(hidden)
     except RunIsLive:
         return "is live"
     except OSError as error:
-        return f"cannot be deleted ({error.strerror or error})"
+        begun = f" in part only; the rest is in {hidden.name}" if hidden.is_dir() else ""
+        return f"cannot be deleted{begun} ({error.strerror or error})"
     return None
 
 

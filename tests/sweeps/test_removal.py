@@ -188,8 +188,32 @@ def test_links_in_a_run_are_removed_and_what_they_point_to_is_not(run, tmp_path)
     (run / "checkpoints/5").symlink_to(precious)
     before = tree(precious)
     assert rm(run.parent, "done") == 0
-    assert not run.exists()
+    assert list(run.parent.iterdir()) == []
     assert tree(precious) == before
+
+
+def test_a_link_put_in_place_of_a_run_while_the_question_stood_is_not_followed(run, tmp_path, monkeypatch, capsys):
+    found = []
+
+    def answer(question):
+        run.rename(tmp_path / run.name)
+        run.symlink_to(tmp_path / run.name)
+        found.append(tree(tmp_path))
+        return "y"
+
+    monkeypatch.setattr("builtins.input", answer)
+    assert main(["rm", str(run.parent), "done"]) == 0
+    assert f"{run.name} is a link, or is reached through one, and stays" in capsys.readouterr().out
+    assert [tree(tmp_path)] == found
+
+
+def test_what_could_be_deleted_in_part_only_is_said(run, monkeypatch, capsys):
+    def full(path):
+        raise OSError(5, "Input/output error", str(path))
+
+    monkeypatch.setattr("shutil.rmtree", full)
+    assert rm(run.parent, "done") == 0
+    assert f"in part only; the rest is in .removed-{os.getpid()}-{run.name} (Input/output" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("inside", "typed"), [("", "."), ("figures", ".."), ("", "..")])
