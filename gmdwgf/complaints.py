@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gmdwgf.configuration import ConfigError, config_dir, options, unknown_name
+from gmdwgf.sweeps.identity import check_choices
 
 BAD_INPUT, CRASH = 2, 1
 
@@ -71,6 +72,11 @@ def _no_choice(arguments: list[str]) -> str | None:
         if typed == group and (value in ("", "null") or is_needed and value.startswith(("[", "{"))):
             more = "; -m drift=A,B runs one after the other, drift=sum adds them" if group == "drift" else ""
             return f"{argument}: {'' if is_needed else 'leave it out, or '}give one of {names} as {group}=NAME{more}"
+        try:
+            for name in value.split(",") if typed == group else []:  # of a swept group, each
+                check_choices({group: name})
+        except ConfigError as error:
+            return str(error)
     return None
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +30,23 @@ def replaced_atomically(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def writer_of(name: str) -> int | None:
+    """The process by which a file of this name is being written, or was when it was killed; None for no temporary file of ours."""
+    found = re.fullmatch(r"\.[\w.-]+\.(\d{1,10})\.tmp(\.\w+)?", name, re.ASCII)
+    return int(found[1]) if found else None
+
+
+def is_alive(process: int) -> bool:
+    """Whether this machine has a process of that number."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def write_atomically(path: Path, text: str) -> None:

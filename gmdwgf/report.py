@@ -26,6 +26,8 @@ def main(arguments: list[str] | None = None) -> int:
     asked = parser().parse_args(arguments)
     page = asked.out or asked.dir / "report.html"
     try:
+        if page.suffix not in (".html", ".htm"):
+            raise ConfigError("--out", page, "must end in .html; what has another ending is not written over")
         runs = read_all(asked.dir)
         from gmdwgf.reports import contents, page as pages
 

@@ -32,7 +32,7 @@ def accept_sweep(arguments: list[str]) -> list[str]:
     if not {"-m", "--multirun"} & set(arguments):
         return arguments
     arguments = _beside_swept_groups(arguments)
-    if any(argument.startswith("sweep.name=") for argument in arguments):
+    if any(argument.lstrip("+").startswith("sweep.name=") for argument in arguments):
         return arguments
     from gmdwgf.sweeps.ledger import sweep_name
 
@@ -81,14 +81,15 @@ def main(cfg: DictConfig) -> float:
 
     hydra_config = HydraConfig.get()
     in_sweep = hydra_config.mode == RunMode.MULTIRUN
-    workers.take_share(hydra_config.launcher)
     overrides = list(hydra_config.overrides.task)
-    ledger = Ledger(cfg) if in_sweep and cfg.sweep.name is not None else None
+    ledger = Ledger.of(cfg) if in_sweep else None
     if ledger is not None and cfg.sweep.fail_fast and ledger.any_failed():
         return Voice(hydra_config.job.num, jobs.told(overrides), ledger).left_out()
     voice = Voice(hydra_config.job.num if in_sweep else None, jobs.told(overrides), ledger)
     job = None
     try:
+        if not cfg.sweep.dry:
+            workers.take_share(hydra_config.launcher)
         job = jobs.describe(cfg, dict(hydra_config.runtime.choices), overrides)
         if cfg.sweep.dry:
             return jobs.rehearse(job, voice)

@@ -1,6 +1,7 @@
 """The figures of a sweep from its run folders, as PDF and PNG."""
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -19,20 +20,21 @@ def draw_figures(runs: Sequence[RunRecord], folder: Path) -> Iterator[Path]:
     styles = drift_styles(sorted({run.drift for run in runs}))
     scores = [score(cell) for cell in cells(runs, varied(runs))]
     for dataset in sorted({run.dataset for run in runs}):
+        name = re.sub(r"[^\w.-]", "_", dataset)  # read back from a folder, which may be anyone's
         here = {drift: [s for s in scores if s.cell[:2] == (dataset, drift)] for drift in styles}
         here = {drift: found for drift, found in here.items() if found}
         floor = floor_of(runs, dataset)
         bests = {drift: seed_curve(best(found).cell) for drift, found in here.items()}
         figure = comparison.curves_by_drift({drift: curve for drift, curve in bests.items() if curve}, floor, styles)
-        yield from comparison.write_both(figure, folder / f"curves_{dataset}")
+        yield from comparison.write_both(figure, folder / f"curves_{name}")
         finals = {drift: [_final(s) for s in found] for drift, found in here.items()}
         yield from comparison.write_both(
-            comparison.finals_by_setting(finals, floor, styles), folder / f"settings_{dataset}"
+            comparison.finals_by_setting(finals, floor, styles), folder / f"settings_{name}"
         )
         y = next((kept["y"] for run in runs if run.dataset == dataset and (kept := _kept(run))), None)
         if y is not None:
             grid = {drift: [_panel(s) for s in found] for drift, found in here.items()}
-            yield from comparison.write_both(comparison.sample_grid(grid, y), folder / f"samples_{dataset}")
+            yield from comparison.write_both(comparison.sample_grid(grid, y), folder / f"samples_{name}")
 
 
 def floor_of(runs: Sequence[RunRecord], dataset: str, metric: str = "mmd2") -> tuple[float, float] | None:

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from gmdwgf.files import write_atomically
+from gmdwgf.sweeps.leftovers import sweep_up
+from gmdwgf.sweeps.marks import marks
 
 ENDINGS = {"done": "DONE.json", "diverged": "DIVERGED.json", "failed": "FAILED.json"}
 
@@ -67,7 +69,8 @@ class RunFolder:
             yield
 
     def begin(self, config_yaml: str, manifest: dict[str, Any]) -> None:
-        """Write the config and the manifest, and forget an earlier failure."""
+        """Write the config and the manifest, and forget an earlier failure and what a killed process left half written."""
+        sweep_up(self.path)
         self.figures.mkdir(exist_ok=True)
         write_atomically(self.path / "config.yaml", config_yaml)
         write_atomically(self.path / "manifest.json", json.dumps(manifest, indent=2))
@@ -82,10 +85,12 @@ class RunFolder:
         with contextlib.suppress(OSError):
             self.end("failed", failure(error))
 
-    def refuse(self, config_yaml: str, error: Exception) -> None:
+    def refuse(self, run: str, config_yaml: str, error: Exception) -> None:
         """Leave a run of a sweep that cannot be run where its results would be, with its config and the reason."""
         with contextlib.suppress(OSError), self.lock():
             write_atomically(self.path / "config.yaml", config_yaml)
+            if not (self.path / "manifest.json").is_file():
+                write_atomically(self.path / "manifest.json", json.dumps(marks(run), indent=2))
             self.fail(error)
 
     def note(self, line: str) -> None:
@@ -128,11 +133,9 @@ def manifest(run: str, command: list[str]) -> dict[str, Any]:
         "hydra-core",
         "wandb",
     )
-    return {
-        "id": run,
+    return marks(run) | {
         "command": command,
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-        "gmdwgf": metadata.version("gmdwgf"),
         "code": _code_version(),
         "packages": {name: metadata.version(name) for name in packages},
         "python": platform.python_version(),

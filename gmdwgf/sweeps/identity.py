@@ -3,9 +3,12 @@
 import functools
 import hashlib
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any, TypeGuard
+
+from gmdwgf.configuration import ConfigError
 
 MACHINE_KEYS = ("paths", "tracking", "devices", "sweep")
 """Top-level keys that say where and how a run is carried out, not what it computes."""
@@ -47,6 +50,19 @@ def drift_file_id(config: dict[str, Any]) -> str:
 def run_name(config: dict[str, Any], choices: dict[str, str]) -> str:
     """Folder name of a run: readable dataset and drift, then the id."""
     return f"{choices.get('dataset', 'custom')}-{choices.get('drift', 'custom')}-{run_id(config)}"
+
+
+def check_choices(choices: dict[str, Any]) -> None:
+    """Raise ConfigError for a choice that is no name of a config: the folder of a run is named by two of them."""
+    for group, name in choices.items():
+        if group.startswith("hydra/") or not isinstance(name, str):
+            continue
+        if name.endswith((".yaml", ".yml")):
+            raise ConfigError(group, name, f"is chosen by its name: {group}={name.rpartition('.')[0]}")
+        words = name.split("/")
+        if any(not word or word.startswith(".") or re.search(r"[\x00-\x1f\\]", word) for word in words):
+            own = f"put a YAML of your own into OWN/{group}/NAME.yaml and give --config-dir=OWN {group}=NAME"
+            raise ConfigError(group, repr(name)[1:-1], f"is not the name of a config; {own}")
 
 
 def _canonical(value: Any, name: str = "") -> Any:

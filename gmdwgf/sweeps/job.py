@@ -12,7 +12,9 @@ from omegaconf import DictConfig, OmegaConf
 
 from gmdwgf.configuration import ConfigError, build, unknown_name
 from gmdwgf.sweeps import folder as folders
-from gmdwgf.sweeps.identity import drift_file_id, run_id, run_name
+from gmdwgf.sweeps.dry import without_bytecode
+from gmdwgf.sweeps.identity import check_choices, drift_file_id, run_id, run_name
+from gmdwgf.sweeps.ledger import check_name
 
 
 class Job(NamedTuple):
@@ -39,7 +41,9 @@ class Job(NamedTuple):
 
 
 def describe(cfg: DictConfig, choices: dict[str, str], overrides: Iterable[str] = ()) -> Job:
-    """Identity and folder of the run a config asks for; touches no device."""
+    """Identity and folder of the run a config asks for; touches no device. Raises ConfigError for names that are no names."""
+    check_choices(choices)
+    check_name(cfg.sweep.name)
     config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
     name = run_name(config, choices)
     folder = folders.RunFolder(Path(config["paths"]["root"]).expanduser().absolute() / name)
@@ -76,7 +80,7 @@ def check_writable(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".probe-{os.getpid()}"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # a process that holds the run may have swept it up
     except OSError as error:
         fix = f"cannot be written ({error.strerror or error}); choose another folder, e.g. paths.root=runs"
         raise ConfigError("paths.root", str(folder.parent), fix) from error
@@ -124,7 +128,8 @@ def rehearse(job: Job, voice: Any) -> float:
     state = job.folder.status()
     try:
         if state not in ("done", "diverged"):
-            check(job)
+            with without_bytecode():
+                check(job)
         return voice.would(job, state)
     except Exception as error:
         if voice.number is None:

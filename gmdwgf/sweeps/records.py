@@ -12,19 +12,19 @@ from typing import Any
 import yaml
 
 from gmdwgf.sweeps.folder import ENDINGS
+from gmdwgf.sweeps.marks import is_run
 from gmdwgf.tracking import jsonl
 
 STATES = ("done", "diverged", "failed", "unfinished", "live")
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_MARKS = ("manifest.json", "run.lock", *ENDINGS.values())
 
 
 class RunRecord:
     """One run folder. A file that is missing or cannot be read counts as empty, and `why` says so."""
 
     def __init__(self, path: Path):
-        self.path, self.name = path, path.name
+        self.path, self.name = path, Path(os.path.abspath(path)).name  # `.` has none of its own
         self.troubles: list[str] = []
         self.state = _state(path)
         self.config: dict[str, Any] = self._read("config.yaml", lambda text: yaml.load(text, _LOADER))
@@ -95,7 +95,7 @@ class RunRecord:
 def run_folders(root: Path) -> Iterator[Path]:
     """All run folders in `root`, which may be one itself; hidden folders and what lies inside a run are not looked at."""
     for folder, inner, files in os.walk(root):
-        if any(mark in files for mark in _MARKS):
+        if is_run(Path(folder), files):
             inner.clear()
             yield Path(folder)
         inner[:] = sorted(name for name in inner if not name.startswith("."))

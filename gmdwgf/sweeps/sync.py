@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from gmdwgf.configuration import ConfigError
+from gmdwgf.sweeps.marks import is_id
 from gmdwgf.sweeps.records import RunRecord
 from gmdwgf.tracking import RunInfo, WandbConfig, WandbSink
 
@@ -35,6 +36,9 @@ def replay(runs: Sequence[RunRecord], config: WandbConfig, say: Callable[[str], 
     for number, run in enumerate(runs, start=1):
         if run.state == "live":
             say(f"[{number}/{len(runs)}] {run.name}: live, mirrors itself")
+            continue
+        if not is_id(run.id):  # it names files of wandb's
+            say(f"[{number}/{len(runs)}] {run.name}: left out, its manifest names no id of a run")
             continue
         _replay(run, WandbSink(config, once))
         say(f"[{number}/{len(runs)}] {run.name}: {len(run.metrics)} records, {run.state}")

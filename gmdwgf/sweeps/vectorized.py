@@ -107,7 +107,7 @@ def _composed(loader: ConfigLoader, config: DictConfig, number: int, overrides: 
     choices = dict(whole.hydra.runtime.choices)
     with read_write(whole), open_dict(whole):
         cfg = OmegaConf.masked_copy(whole, [str(name) for name in whole if name != "hydra"])
-    return cfg, choices, Ledger(cfg) if cfg.sweep.name is not None else None
+    return cfg, choices, Ledger.of(cfg)
 
 
 def _twins(cells: dict[int, Cell]) -> dict[int, Cell]:

@@ -83,7 +83,7 @@ class Voice:
     def failed(self, job: Job | None, error: Exception) -> float:
         """A job of a sweep that cannot be run, or that crashed; the others go on, and its folder keeps the reason."""
         if isinstance(error, ConfigError) and job is not None:
-            job.folder.refuse(job.yaml, error)
+            job.folder.refuse(job.id, job.yaml, error)
         kept = f"; traceback in {_short(job)}/FAILED.json" if job and job.folder.status() == "failed" else ""
         if isinstance(error, ConfigError | RunIsLive):
             self._end("failed", f"refused: {error}")

@@ -1,3 +1,4 @@
+import json
 import socket
 import threading
 import time
@@ -91,3 +92,12 @@ def test_bad_words_are_refused_in_one_line(tmp_path, capsys, arguments, complain
     make_run(tmp_path)
     assert main(["sync", str(tmp_path), *arguments]) == 2
     assert capsys.readouterr().err == complaint
+
+
+def test_a_run_whose_id_is_no_id_names_no_file_of_wandbs(tmp_path, capsys):
+    folder = make_run(tmp_path).folder.path
+    facts = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(facts | {"id": "../../../out"}))
+    assert main(["sync", str(tmp_path)]) == 0
+    assert f"{folder.name}: left out, its manifest names no id of a run" in capsys.readouterr().out
+    assert not (folder / "wandb").exists()
