@@ -17,9 +17,14 @@ _SHOWN = 200
 _BYTES_AT_ONCE = 1 << 24
 
 
+def printable(text: str) -> str:
+    """A text on one line: what ends a line, moves the cursor or cannot be encoded is written as its escape."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
 def shown(path: Any) -> str:
     """A path as it is printed: on one line, without the middle of a very long one."""
-    text = "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in str(path))
+    text = printable(str(path))
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]}...{text[-_SHOWN // 4 :]}"
 
 
@@ -74,7 +79,9 @@ def member(archive: Any, name: str, path: Any) -> np.ndarray:
     with reading(path, f"array '{name}': "):
         array = archive[name]
     if not isinstance(array, np.ndarray):
-        raise FieldError("path", shown(path), f"holds a file named '{name}' that is no array; numpy.savez writes arrays")
+        raise FieldError(
+            "path", shown(path), f"holds a file named '{name}' that is no array; numpy.savez writes arrays"
+        )
     return array
 
 
