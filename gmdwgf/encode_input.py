@@ -144,18 +144,18 @@ def _pictures(files: list[Path], complaints: list[str]) -> list[tuple[Path, np.n
 def images_of_array(path: Path) -> Pictures:
     """Pictures of an array `[N h w]`, `[N h w 1]` or `[N h w 3]`; in an `.npz` file `images`, and `labels` where they are there."""
     from gmdwgf.features import array_files, latent_files
+    from gmdwgf.hyperparameters import FieldError
 
     labels = None
-    with array_files.reading(path):
-        loaded = np.load(path, allow_pickle=False)
-    if not isinstance(loaded, np.ndarray):
-        others = [name for name in loaded.files if name != "labels"]
-        if "images" not in others and len(others) != 1:
-            raise Refused(
-                f"{path}: has arrays {', '.join(loaded.files) or 'none'}; call the one of the pictures 'images'"
-            )
-        labels = array_files.member(loaded, "labels", path) if "labels" in loaded.files else None
-        loaded = array_files.member(loaded, "images" if "images" in others else others[0], path)
+    with array_files.reading(path), path.open("rb") as stream:
+        loaded = np.load(stream, allow_pickle=False)
+        if not isinstance(loaded, np.ndarray):
+            names = [name for name in loaded.files if name != "labels"]
+            if "images" not in names and len(names) != 1:
+                there = ", ".join(loaded.files) or "none"
+                raise FieldError("path", path, f"has arrays {there}; call the one of the pictures 'images'")
+            labels = array_files.member(loaded, "labels", path) if "labels" in loaded.files else None
+            loaded = array_files.member(loaded, "images" if "images" in names else names[0], path)
     has_channels = loaded.ndim == 4 and loaded.shape[-1] in (1, 3)
     if not (loaded.ndim == 3 or has_channels) or 0 in loaded.shape or loaded.dtype.kind not in "biuf":
         raise Refused(

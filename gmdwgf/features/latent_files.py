@@ -66,15 +66,15 @@ def _npz(file: Path, moments: int | None) -> LatentFile:
     if moments is not None:
         fix = f"is for .npy files; {array_files.shown(file)} has log variances in an array 'logvar' or none: leave it null"
         raise FieldError("moments", moments, fix)
-    with array_files.reading(file):
-        archive = np.load(file, allow_pickle=False)
-    if isinstance(archive, np.ndarray):
-        raise FieldError("path", array_files.shown(file), "is a .npy file by its contents; rename it to end in .npy")
-    with archive:
+    named = array_files.shown(file)
+    with array_files.reading(file), file.open("rb") as stream:
+        archive = np.load(stream, allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            raise FieldError("path", named, "is a .npy file by its contents; rename it to end in .npy")
         if "mean" not in archive.files:
             there = ", ".join(archive.files[:10]) or "none"
             fix = f"has no array 'mean', only {there}; docs/latents.md describes the format"
-            raise FieldError("path", array_files.shown(file), fix)
+            raise FieldError("path", named, fix)
         names = ("mean", "logvar", "labels", "held_out", "encoder", "sha256")
         found = {name: array_files.member(archive, name, file) for name in names if name in archive.files}
     encoder, sha256 = (str(found[name]) if name in found else None for name in ("encoder", "sha256"))
@@ -101,6 +101,7 @@ def _mapped(file: Path, latents: Path, what: str = "") -> np.ndarray:
     with array_files.reading(latents, what):
         array = np.load(file, mmap_mode="r", allow_pickle=False)
     if not isinstance(array, np.ndarray):
+        array.close()
         fix = f"{what}is an .npz file by its contents; rename it to end in .npz"
         raise FieldError("path", array_files.shown(latents), fix)
     return array

@@ -30,7 +30,7 @@ class Encoded(NamedTuple):
 
 def encoded(images: np.ndarray) -> Encoded:
     """Latents and losses of grey values `[N 28 28]`."""
-    weights, features = shipped.load(shipped.VAE)["encoder"], DigitFeatures(scale=1.0)
+    weights, features = shipped.load(shipped.VAE)["encoder"], DigitFeatures(jnp.ones(()))
     run, decode = jax.jit(encode), jax.jit(DigitFeatures.decode)
     means, log_vars, lost = [], [], []
     for start in range(0, len(images), _N_AT_ONCE):
@@ -55,8 +55,8 @@ def error_of_digits() -> float:
     is that of their reconstructions and what is lost, since a reconstruction is the mean of the pictures it may stand for.
     """
     file = latent_files.read(shipped.LATENTS)
-    mean, _ = file.points(np.flatnonzero(file.held_out))
-    decoded = np.asarray(jax.jit(DigitFeatures.decode)(DigitFeatures(scale=1.0), jnp.asarray(mean)))
+    mean, _ = file.points(np.flatnonzero(np.asarray(file.held_out)))
+    decoded = np.asarray(jax.jit(DigitFeatures.decode)(DigitFeatures(jnp.ones(())), jnp.asarray(mean)))
     lost = shipped.provenance()["held_out"]["reconstruction_mse"]
     return lost / (float(decoded.var(axis=(1, 2, 3)).mean()) + lost)
 
