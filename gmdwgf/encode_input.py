@@ -36,7 +36,7 @@ def as_digit(image: Image.Image) -> np.ndarray:
     image = ImageOps.exif_transpose(image)
     if image.has_transparency_data:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
-    grey = np.asarray(image.convert("F") if image.mode.startswith("I") else image.convert("L"), np.float32)
+    grey = np.asarray(image.convert("F") if image.mode.startswith(("I", "F")) else image.convert("L"), np.float32)
     return arranged(grey)
 
 

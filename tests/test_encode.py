@@ -1,5 +1,6 @@
 """`python -m gmdwgf.encode` as a user meets it: folders with all kinds of files, arrays, one-line complaints, what is lost."""
 
+import functools
 import os
 import resource
 import subprocess
@@ -16,6 +17,7 @@ from gmdwgf.features.digits import DigitFeatures
 from tests.conftest import user_environment
 
 
+@functools.cache
 def digit(label=3):
     """A real held-out digit as the decoder draws it, `[28 28]`."""
     file = latent_files.read(shipped.LATENTS)

@@ -250,3 +250,13 @@ def test_a_file_read_in_parts_that_holds_one_point_is_refused(tmp_path, large):
     np.save(large, np.concatenate([np.ones_like(MEAN), LOG_VAR], axis=-1))
     with pytest.raises(FieldError, match="holds one point"):
         made(large, max_resident=KEPT)
+
+
+@pytest.mark.parametrize("dataset", ["array", "image_latents"])
+def test_a_path_too_long_is_one_short_line_of_the_command_too(cli, dataset):
+    code, out, err = cli(f"dataset={dataset}", f"dataset.path={'a' * 5000}.npz")
+    assert (code, out) == (2, "")
+    (line,) = err.splitlines()
+    assert line.startswith("gmdwgf: dataset.path=aaaa")
+    assert "cannot be opened (File name too long)" in line
+    assert len(line) < 400
