@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import json
+import os
 import re
 import sys
 from pathlib import Path
@@ -76,7 +77,10 @@ def _canonical(value: Any, name: str = "") -> Any:
 
 
 def _is_file(value: Any) -> TypeGuard[str]:
-    return isinstance(value, str) and Path(value).is_file()
+    try:
+        return isinstance(value, str) and Path(value).is_file() and os.access(value, os.R_OK)
+    except OSError:  # too long for a path, or in a folder that may not be entered; who loads it says so
+        return False
 
 
 def _contents(path: str) -> str:
