@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gmdwgf import data_files
 from gmdwgf.hyperparameters import FieldError
 
 
@@ -52,11 +53,11 @@ def read(path: str | Path, moments: int | None = None) -> LatentFile:
 
     Raises FieldError (`path`, `moments`) for a file that is missing, damaged or not as described.
     """
-    file = Path(str(path)).expanduser()
+    file = data_files.resolved(path)
     if file.suffix not in (".npy", ".npz"):
         raise FieldError("path", path, "must be a .npy or .npz file; python -m gmdwgf.encode IMAGES OUT.npz writes one")
     if not file.is_file():
-        raise FieldError("path", path, f"is not a file (looked for {file.absolute()})")
+        raise FieldError("path", path, f"is not a file (looked for {file})")
     try:
         opened = _npz(file) if file.suffix == ".npz" else _npy(file, moments)
     except FieldError:
@@ -81,9 +82,14 @@ def _npz(file: Path) -> LatentFile:
 
 
 def _npy(file: Path, moments: int | None) -> LatentFile:
-    beside = file.with_suffix(".json")
-    notes = json.loads(beside.read_text()) if beside.is_file() else {}
-    labels = np.load(file.with_name(notes["labels"]), mmap_mode="r") if notes.get("labels") else None
+    beside = data_files.notes_beside(file)
+    notes = json.loads(beside.read_text()) if beside else {}
+    labels = None
+    if beside and notes.get("labels"):
+        named = data_files.labels_beside(beside, str(notes["labels"]))
+        if named is None:
+            raise FieldError("path", file, f"cannot be read: {beside} names labels={notes['labels']}, no file beside it")
+        labels = np.load(named, mmap_mode="r")
     moments = notes.get("moments", moments)
     rows = np.load(file, mmap_mode="r")
     return LatentFile(file, rows, None, moments, labels, None, notes.get("encoder"), notes.get("sha256"))

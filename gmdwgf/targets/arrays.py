@@ -1,12 +1,12 @@
 """Any array of points on disk as a target, split once into training and held-out rows."""
 
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gmdwgf import data_files
 from gmdwgf.hyperparameters import FieldError
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Array, Float, Key, Targets
@@ -91,9 +91,9 @@ def _rows(path: str | None, key: str | None) -> np.ndarray:
 def _load(path: str | None, key: str | None) -> np.ndarray:
     if path is None:
         raise FieldError("path", "null", "set dataset.path=your.npy, an array of shape [N d]")
-    file = Path(str(path)).expanduser()
+    file = data_files.resolved(path)
     if not file.is_file():
-        raise FieldError("path", path, f"is not a file (looked for {file.absolute()})")
+        raise FieldError("path", path, f"is not a file (looked for {file})")
     if file.suffix not in (".npy", ".npz"):
         raise FieldError("path", path, "must be a .npy or .npz file; numpy.save writes one")
     try:
