@@ -53,7 +53,9 @@ def named_in(node: Any, key: str = "", made_by: Any = None) -> dict[str, list[Pa
         parts = [named_in(value, f"{key}.{name}" if key else str(name), made_by) for name, value in node.items()]
         return {name: files for part in parts for name, files in part.items()}
     if isinstance(node, list | tuple):
-        return {name: files for i, item in enumerate(node) for name, files in named_in(item, f"{key}.{i}", made_by).items()}
+        return {
+            name: files for i, item in enumerate(node) for name, files in named_in(item, f"{key}.{i}", made_by).items()
+        }
     return {key: read_with(resolved(node), made_by)} if names_a_file(key, node) else {}
 
 

@@ -88,7 +88,9 @@ def _npy(file: Path, moments: int | None) -> LatentFile:
     if beside and notes.get("labels"):
         named = data_files.labels_beside(beside, str(notes["labels"]))
         if named is None:
-            raise FieldError("path", file, f"cannot be read: {beside} names labels={notes['labels']}, no file beside it")
+            raise FieldError(
+                "path", file, f"cannot be read: {beside} names labels={notes['labels']}, no file beside it"
+            )
         labels = np.load(named, mmap_mode="r")
     moments = notes.get("moments", moments)
     rows = np.load(file, mmap_mode="r")
