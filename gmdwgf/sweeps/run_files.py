@@ -76,7 +76,7 @@ ENDING = {
     "compile": {_ANY: NUMBER},
     "diverged_step": COUNT,
     "diverged_term": TEXT,
-    "diverged_value": Kind("text or a number", lambda value: _is_text(value) or _is_number(value)),
+    "diverged_value": TEXT,
     "error": TEXT,
     "traceback": TEXT,
     **dict.fromkeys(("seconds", "wall_seconds", "best_mmd2", "v_rms", "loss"), NUMBER),
