@@ -106,7 +106,7 @@ def _stand_in(run: Any, config: dict[str, Any], clouds: tuple[np.ndarray, ...] |
     dim = sizes.get("dim") or (clouds[0].shape[2] if clouds else None)
     n_classes = sizes.get("n_classes", None if config.get("condition") else 0)
     if dim is not None and n_classes is not None:
-        return AbsentTarget(dim, n_classes)
+        return AbsentTarget((dim, n_classes))
     if not all(data_files.names_a_file(key, flatten(dataset)[key]) for key in paths):
         fix = "is not there, and the run does not say how many numbers and classes a point has; put the file back to load it"
         raise ConfigError(f"dataset.{paths[0]}", flatten(dataset)[paths[0]], fix)

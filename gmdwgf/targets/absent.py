@@ -10,8 +10,16 @@ from gmdwgf.typing import Array, Int, Key, Targets
 class AbsentTarget(AbstractTarget):
     """Stands where a target stood, with its dimension and classes; its points are normal noise and mean nothing."""
 
-    dim: int = eqx.field(static=True)  # type: ignore[assignment]
-    n_classes: int = eqx.field(static=True)  # type: ignore[assignment]
+    sizes: tuple[int, int] = eqx.field(static=True)
+    """Dimension and number of classes."""
+
+    @property
+    def dim(self) -> int:
+        return self.sizes[0]
+
+    @property
+    def n_classes(self) -> int:
+        return self.sizes[1]
 
     def sample(self, key: Key, n: int) -> Targets:
         return jax.random.normal(key, (n, self.dim))
