@@ -112,7 +112,8 @@ def test_any_key_that_names_a_path_counts_at_any_depth(store):
 
 
 @pytest.mark.parametrize(
-    "notes", ["", "[1]", '{"labels": 5}', '{"labels": "../x"}', '{"labels": "\\u0000"}', "[" * 10**5, '{"labels": null}']
+    "notes",
+    ["", "[1]", '{"labels": 5}', '{"labels": "../x"}', '{"labels": "\\u0000"}', "[" * 10**5, '{"labels": null}'],
 )
 def test_side_files_that_say_nothing_are_counted_and_left_to_the_loader(store, notes):
     (store / "data/latents.json").write_text(notes)

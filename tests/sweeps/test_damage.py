@@ -123,7 +123,9 @@ def test_a_value_of_the_wrong_kind_at_any_key_of_the_config_ends_no_command(whol
     data = yaml.safe_load((whole["done"] / "config.yaml").read_text())
     groups = ("seed", "training", "dataset", "drift", "generator", "optimizer", "metrics", "paths", "sweep")
     cases = [case for case in mutations(data) if case[2] != NASTY and case[2] != 10**400]
-    names = folders_with(tmp_path, whole["done"], "config.yaml", (yaml.dump(planted_in(data, p, v)) for p, _, v in cases))
+    names = folders_with(
+        tmp_path, whole["done"], "config.yaml", (yaml.dump(planted_in(data, p, v)) for p, _, v in cases)
+    )
     whys = read_by_all(tmp_path)
     for folder, (path, old, new) in zip(names, cases, strict=True):
         if len(path) == 1 and path[0] in groups and kind(old) != kind(new):

@@ -75,7 +75,9 @@ CASES = {
 QUICK = ("samples.npz with a flipped bit", "metrics.jsonl with a bad line")
 
 
-@pytest.mark.parametrize("case", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CASES])
+@pytest.mark.parametrize(
+    "case", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CASES]
+)
 def test_a_damaged_run_goes_on_from_its_checkpoints_says_which_file_and_is_done_again(case, whole, copied, cli):
     name, damage = CASES[case]
     damage(copied / name)
@@ -151,7 +153,7 @@ def test_an_older_run_that_wrote_no_sizes_is_loaded_by_its_samples(copied, tmp_p
 def test_what_is_gone_of_a_loaded_run_is_a_warning_and_what_it_needs_an_error(copied):
     flipped(copied / "samples.npz")
     middle_of(copied / "metrics.jsonl", "rubbish\n")
-    with pytest.warns(UserWarning) as said:
+    with pytest.warns(UserWarning, match="run\\.records has the others") as said:
         run = gmdwgf.load_run(copied)
     assert [warning.category for warning in said] == [UserWarning] * 2
     assert "metrics.jsonl, line 2" in str(said[0].message)

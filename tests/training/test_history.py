@@ -33,7 +33,9 @@ def folder(tmp_path):
 def recovered(folder, step=30, last=None):
     """Steps of the records and of the samples, and what was said."""
     said, snapshots = [], Snapshots(folder.samples, Y)
-    recover(folder, snapshots, evaluated_steps(10, step, ended=False), record(last or step // 10 * 10), step, said.append)
+    recover(
+        folder, snapshots, evaluated_steps(10, step, ended=False), record(last or step // 10 * 10), step, said.append
+    )
     return [kept["step"] for kept in jsonl.read(folder.metrics)], sorted(snapshots.taken), said
 
 
