@@ -16,7 +16,10 @@ MAX_BYTES = 16 << 20
 MAX_DEPTH = 50
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(_Base):
     """Plain values only; a date is text, as it is in a config."""
 
 

@@ -60,12 +60,12 @@ def meet(job: Job) -> tuple[Job, str]:
     the folder is that of another run.
     """
     if not build(job.config["devices"], "devices").join():
-        return job, standing(job.folder, job.config).state
+        return job, standing(job.folder, job.config, job.yaml).state
     from gmdwgf.training import hosts
 
     states = ("new", "unfinished", *folders.ENDINGS)
     try:
-        found = states.index(standing(job.folder, job.config).state) if hosts.writes() else 0
+        found = states.index(standing(job.folder, job.config, job.yaml).state) if hosts.writes() else 0
     except Exception as error:
         _leave_the_others(error)
         raise
@@ -129,7 +129,7 @@ def check(job: Job) -> None:
 def rehearse(job: Job, voice: Any) -> float:
     """Say what would come of the job; run nothing."""
     try:
-        state, lines = standing(job.folder, job.config)
+        state, lines = standing(job.folder, job.config, job.yaml)
         for line in lines:
             voice.say(line)
         if state not in FINISHED:

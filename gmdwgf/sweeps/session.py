@@ -32,7 +32,7 @@ class Session:
 
         keep_compiled_programs()
         self.job, self.say, self.began, self.clock = job, say, time.perf_counter(), CompileClock()
-        found = standing(job.folder, job.config) if job.writes else Standing("new")
+        found = standing(job.folder, job.config, job.yaml) if job.writes else Standing("new")
         if job.drift_changed():
             say("the file of the drift has changed since this run was begun; it goes on with the new one")
         plan, problem = pieces["training"], pieces["problem"]

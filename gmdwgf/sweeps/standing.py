@@ -19,8 +19,8 @@ class Standing(NamedTuple):
     """What is wrong with the folder, and what is done about it."""
 
 
-def standing(folder: RunFolder, config: dict[str, Any]) -> Standing:
-    """What became of the run that `config` asks for. Reads only.
+def standing(folder: RunFolder, config: dict[str, Any], text: str) -> Standing:
+    """What became of the run that `config` asks for, whose config.yaml would be `text`. Reads only.
 
     Raises DamagedFile where the folder holds a run of another config or of other data.
     """
@@ -29,7 +29,7 @@ def standing(folder: RunFolder, config: dict[str, Any]) -> Standing:
         state == "failed" and not (folder.path / "manifest.json").exists()
     ):  # refused: nothing was computed
         return Standing(state)
-    _check_same(folder, config)
+    _check_same(folder, config, text)
     lines = [_told(damage) for damage in folder.troubles()]
     lines += _gone(folder) if state in FINISHED else []
     if state in FINISHED and lines:
@@ -52,14 +52,15 @@ def _told(damage: DamagedFile) -> str:
     return f"{damage.path.name} {damage.problem}; " + ("it is kept in damaged/" if there else "it is written anew")
 
 
-def _check_same(folder: RunFolder, config: dict[str, Any]) -> None:
+def _check_same(folder: RunFolder, config: dict[str, Any], text: str) -> None:
     manifest = folder.manifest()
     try:
         kept = read_mapping(folder.path / "config.yaml", parse_yaml, "")
     except (OSError, DamagedFile):
         kept = {}
     again = f"put it back, or remove the run (python -m gmdwgf.runs rm {folder.path.parent} {folder.path.name})"
-    different = differences(kept, config) if kept else {}
+    different = differences(kept, parse_yaml(text)) if kept else {}
+    different = {key: pair for key, pair in different.items() if "${" not in str(pair)}  # of the environment: the id tells
     if different:
         key, (there, asked) = next(iter(different.items()))
         more = f", and {len(different) - 1} more keys differ" if len(different) > 1 else ""

@@ -90,7 +90,7 @@ def _met(loader: ConfigLoader, config: DictConfig, number: int, overrides: list[
             raise ConfigError("hydra/launcher", "vectorized", "works in one process; start the sweep in a single one")
         if cfg.sweep.dry:
             return jobs.rehearse(job, voice), None
-        if standing(job.folder, job.config).state in FINISHED:
+        if standing(job.folder, job.config, job.yaml).state in FINISHED:
             return voice.skipped(job), None
         pieces = jobs.prepare(job)
         jobs.check_writable(job.folder.path)

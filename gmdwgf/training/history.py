@@ -22,7 +22,7 @@ def recover(
     """
     evaluated = list(evaluated)
     records = _records(folder, step, say)
-    if record and record["step"] not in {kept["step"] for kept in records} and record["step"] <= step:
+    if record and record["step"] in set(evaluated) - {kept["step"] for kept in records}:
         records = sorted([*records, record], key=lambda kept: kept["step"])
     jsonl.rewrite(folder.metrics, records)
     try:

@@ -20,7 +20,7 @@ def finished(root, state="done", **choices):
 
 
 def found(job):
-    return standing(job.folder, job.config)
+    return standing(job.folder, job.config, job.yaml)
 
 
 @pytest.mark.parametrize("state", ["done", "diverged"])

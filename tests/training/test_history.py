@@ -123,3 +123,8 @@ def test_a_run_ends_with_an_evaluation():
     assert evaluated_steps(10, 25, ended=False) == [0, 10, 20]
     assert evaluated_steps(10, 25, ended=True) == [0, 10, 20, 25]
     assert evaluated_steps(10, 20, ended=True) == [0, 10, 20]
+
+
+def test_a_record_that_is_no_evaluation_of_this_run_is_not_taken_from_the_checkpoint(folder):
+    jsonl.rewrite(folder.metrics, [record(0), record(10), record(20)])
+    assert recovered(folder, step=25, last=25)[0] == [0, 10, 20]  # a longer run that took over where another one ended
