@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gmdwgf.configuration import ConfigError, config_dir, options, unknown_name
+from gmdwgf.files import DamagedFile
 from gmdwgf.sweeps.identity import check_choices
 
 BAD_INPUT, CRASH = 2, 1
@@ -27,7 +28,7 @@ def complain(error: Exception, arguments: list[str], run_folder: Path | None) ->
         line = choice
     elif isinstance(error, ConfigError):
         line = f"{error}{_default(error, arguments)}"
-    elif isinstance(error, RunIsLive):
+    elif isinstance(error, RunIsLive | DamagedFile):
         line = str(error)
     elif launcher := _missing_launcher(error, arguments):
         line = launcher

@@ -1,8 +1,10 @@
 """Files written whole or not at all, and what to say of one that cannot be read."""
 
 import contextlib
+import io
 import os
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -52,4 +54,11 @@ def is_alive(process: int) -> bool:
 def write_atomically(path: Path, text: str) -> None:
     """Write a text file so that a reader sees the old one or the new one, never half of one."""
     with replaced_atomically(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def escape_what_cannot_be_shown() -> None:
+    """Let a terminal that knows few letters show the others as `\\xe9`: a name on the disk must not end a command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

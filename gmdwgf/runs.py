@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from gmdwgf.configuration import ConfigError
+from gmdwgf.files import escape_what_cannot_be_shown
 from gmdwgf.sweeps import removal
 from gmdwgf.sweeps.records import RunRecord, read_runs
 
@@ -43,6 +44,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Do what the command line says; returns the exit code."""
+    escape_what_cannot_be_shown()
     asked = parser().parse_args(arguments)
     try:
         if asked.command == "rm" and asked.dir.is_dir():

@@ -12,6 +12,7 @@ from omegaconf import DictConfig
 
 from gmdwgf.complaints import CRASH, complain
 from gmdwgf.configuration import config_dir
+from gmdwgf.files import escape_what_cannot_be_shown
 from gmdwgf.vectors import use_whole_vectors
 
 
@@ -118,6 +119,7 @@ def cli() -> None:
     """Entry point: every message to the user is one line; a traceback is kept in the run folder."""
     global _set_by_us
     use_whole_vectors()
+    escape_what_cannot_be_shown()
     typed = accept_plus(sys.argv[1:])
     sys.argv[1:] = accept_sweep(typed)
     if not wants_tracebacks():

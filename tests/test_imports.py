@@ -10,11 +10,13 @@ import pytest
 from tests.conftest import ROOT
 
 MODULES = sorted((ROOT / "gmdwgf").rglob("*.py"))
-SHARED = {"typing", "hyperparameters", "files"}
+SHARED = {"typing", "hyperparameters", "files", "reading", "data_files"}
 ALLOWED = {
     "typing": set(),
     "hyperparameters": set(),
     "files": set(),
+    "reading": {"files"},
+    "data_files": {"reading"},
     "kernels": SHARED,
     "pairwise": SHARED | {"kernels"},
     "transport": SHARED | {"kernels", "pairwise", "transport"},

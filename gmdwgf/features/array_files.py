@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from gmdwgf import data_files
 from gmdwgf.hyperparameters import FieldError
 
 _SHOWN = 200
@@ -31,13 +32,13 @@ def shown(path: Any) -> str:
 def existing(path: Any, written_by: str) -> Path:
     """The `.npy` or `.npz` file at `path`, which can be opened; `written_by` says in a refusal what writes such a file."""
     try:
-        file = Path(str(path)).expanduser()
+        file = data_files.resolved(path)
         mode = file.stat().st_mode
         if stat.S_ISREG(mode):
             file.open("rb").close()
     except (FileNotFoundError, NotADirectoryError):
         mode = None
-    except (OSError, ValueError, RuntimeError) as error:  # ValueError: a NUL byte; RuntimeError: ~ of nobody
+    except (OSError, ValueError) as error:  # ValueError: a NUL byte
         fix = f"cannot be opened ({_said(getattr(error, 'strerror', None) or error)}); give the path of a file you can read"
         raise FieldError("path", shown(path), fix) from error
     if mode is None or not stat.S_ISREG(mode):

@@ -7,9 +7,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gmdwgf import data_files
 from gmdwgf.features import array_files
 from gmdwgf.files import replaced_atomically
 from gmdwgf.hyperparameters import FieldError
+from gmdwgf.reading import parse_json
 
 
 class LatentFile(NamedTuple):
@@ -84,15 +86,17 @@ def _npz(file: Path, moments: int | None) -> LatentFile:
 
 
 def _npy(file: Path, moments: int | None) -> LatentFile:
-    notes = _notes(file)
+    beside, notes = data_files.notes_beside(file), _notes(file)
     rows, labels = _mapped(file, file), None
-    if notes.get("labels"):
-        labels = _mapped(file.with_name(notes["labels"]), file, f"its labels, {notes['labels']}: ")
+    if beside and notes.get("labels"):
+        named = data_files.labels_beside(beside, notes["labels"]) or beside.with_name(notes["labels"])
+        labels = _mapped(named, file, f"its labels, {notes['labels']}: ")
     if "moments" in notes:
         written = notes["moments"]
         if moments is not None and (written is None or (written - moments) % max(rows.ndim, 1)):
-            beside = array_files.shown(file.with_suffix(".json"))
-            raise FieldError("moments", moments, f"is {json.dumps(written)} according to {beside}; leave it null")
+            raise FieldError(
+                "moments", moments, f"is {json.dumps(written)} according to {array_files.shown(beside)}; leave it null"
+            )
         moments = written
     return LatentFile(file, rows, None, moments, labels, None, notes.get("encoder"), notes.get("sha256"))
 
@@ -109,10 +113,12 @@ def _mapped(file: Path, latents: Path, what: str = "") -> np.ndarray:
 
 def _notes(file: Path) -> dict[str, Any]:
     """What the json beside a `.npy` file says of it."""
-    beside = file.with_suffix(".json")
+    beside = data_files.notes_beside(file)
+    if beside is None:
+        return {}
     what = f"{beside.name} beside it "
     with array_files.reading(file, what):
-        notes = json.loads(beside.read_text()) if beside.is_file() else {}
+        notes = parse_json(beside.read_text(encoding="utf-8"))
     fix = None
     if not isinstance(notes, dict):
         fix = "is no object; write {} or what docs/latents.md describes"

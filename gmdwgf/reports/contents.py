@@ -4,6 +4,7 @@ import ast
 import json
 import math
 import os
+import re
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,7 @@ import yaml
 
 from gmdwgf.metrics.table import METRICS
 from gmdwgf.plots.style import drift_styles
+from gmdwgf.reading import shown
 from gmdwgf.reports import samples
 from gmdwgf.reports.figures import floor_of
 from gmdwgf.reports.findings import NEAR, VERDICTS, Score, best, score, sentence
@@ -40,7 +42,7 @@ def contents(runs: Sequence[RunRecord], root: Path, page: Path, note: str = "") 
     commands = Commands()
     metrics = {name: metric for name, metric in METRICS.items() if name != "n_modes"} | {"v_rms": _SPEED}
     entries: list[dict[str, Any]] = [
-        _run(run, keys, common, page) | {"command": commands(run)} | targets.of(run, len(runs))
+        targets.of(run, len(runs)) | _run(run, keys, common, page) | {"command": commands(run)}
         for s in scores
         for run in s.cell.runs
     ]
@@ -129,7 +131,7 @@ class _Targets:
         self.dims: dict[str, int] = {}
 
     def of(self, run: RunRecord, n_runs: int) -> dict[str, Any]:
-        kept = samples.read(run.path / "samples.npz")
+        kept = run.read_samples()
         if kept is None:
             return {"target": None, "frames": None}
         shown = f"{run.dataset} {kept['y'].shape[1]} {run.config.get('dataset')}"
@@ -176,10 +178,12 @@ def _drifts(runs: Sequence[RunRecord], drifts: Sequence[str], scores: Sequence[S
 def first_sentence(target: Any) -> str:
     """What a drift of this package says it is. Its file is read, not imported: the page needs no JAX."""
     module, _, name = str(target).rpartition(".")
-    path = Path(__file__).resolve().parents[1].joinpath(*module.split(".")[1:]).with_suffix(".py")
-    if not module.startswith("gmdwgf.") or not path.is_file():
+    if not re.fullmatch(r"gmdwgf(\.\w{1,60}){1,9}", module):
         return ""
-    for node in ast.parse(path.read_text()).body:
+    path = Path(__file__).resolve().parents[1].joinpath(*module.split(".")[1:]).with_suffix(".py")
+    if not path.is_file():
+        return ""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ClassDef) and node.name == name:
             paragraph = " ".join((ast.get_docstring(node) or "").split("\n\n")[0].split())
             return paragraph.split(". ")[0].rstrip(".")
@@ -198,4 +202,4 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, float):
         return None if not math.isfinite(value) else value if value == 0 else float(f"{value:.5g}")
-    return value
+    return shown(value) if isinstance(value, str) else value

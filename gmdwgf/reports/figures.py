@@ -9,7 +9,6 @@ import numpy as np
 
 from gmdwgf.plots import comparison
 from gmdwgf.plots.style import drift_styles
-from gmdwgf.reports import samples
 from gmdwgf.reports.findings import Score, best, score
 from gmdwgf.sweeps.records import RunRecord
 from gmdwgf.sweeps.settings import Cell, caption, cells, varied
@@ -31,7 +30,7 @@ def draw_figures(runs: Sequence[RunRecord], folder: Path) -> Iterator[Path]:
         yield from comparison.write_both(
             comparison.finals_by_setting(finals, floor, styles), folder / f"settings_{name}"
         )
-        y = next((kept["y"] for run in runs if run.dataset == dataset and (kept := _kept(run))), None)
+        y = next((kept["y"] for run in runs if run.dataset == dataset and (kept := run.read_samples())), None)
         if y is not None:
             grid = {drift: [_panel(s) for s in found] for drift, found in here.items()}
             yield from comparison.write_both(comparison.sample_grid(grid, y), folder / f"samples_{name}")
@@ -56,7 +55,7 @@ def seed_curve(cell: Cell, metric: str = "mmd2") -> comparison.Curve:
 
 
 def _final(s: Score) -> tuple[str, list[float], int]:
-    values = [run.last["mmd2"] for run in s.cell.runs if run.state == "done"]
+    values = [run.last["mmd2"] for run in s.cell.runs if run.state == "done" and "mmd2" in run.last]
     return caption(s.cell.settings), values, s.count("diverged") + s.count("failed")
 
 
@@ -64,9 +63,5 @@ def _panel(s: Score) -> tuple[str, np.ndarray | None, str]:
     run = s.cell.runs[0]
     if run.state in ("diverged", "failed"):
         return caption(s.cell.settings), None, run.state
-    kept = _kept(run)
+    kept = run.read_samples()
     return caption(s.cell.settings), None if kept is None else kept["x"][-1], "no samples"
-
-
-def _kept(run: RunRecord) -> dict[str, np.ndarray] | None:
-    return samples.read(run.path / "samples.npz")

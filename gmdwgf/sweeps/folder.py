@@ -14,7 +14,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from gmdwgf.files import write_atomically
+from gmdwgf.files import DamagedFile, write_atomically
+from gmdwgf.sweeps import run_files
 from gmdwgf.sweeps.leftovers import sweep_up
 from gmdwgf.sweeps.marks import marks
 
@@ -45,17 +46,43 @@ class RunFolder:
                 return state
         return "unfinished" if (self.path / "manifest.json").is_file() else "new"
 
+    def config(self) -> dict[str, Any]:
+        """The resolved config of the run; DamagedFile where it cannot be read."""
+        values, troubles = run_files.read_config(self.path)
+        if not values:
+            raise troubles[0]
+        return values
+
     def manifest(self) -> dict[str, Any]:
         """What was written when the run was begun; empty where it was not, or cannot be read."""
-        try:
-            return json.loads((self.path / "manifest.json").read_text())
-        except (OSError, ValueError):
-            return {}
+        return run_files.read_manifest(self.path).values
 
     def ending(self) -> dict[str, Any]:
-        """What was written when the run ended; empty while it has not."""
+        """What was written when the run ended; empty while it has not, or where it cannot be read."""
         state = self.status()
-        return json.loads((self.path / ENDINGS[state]).read_text()) if state in ENDINGS else {}
+        return run_files.read_ending(self.path, ENDINGS[state]).values if state in ENDINGS else {}
+
+    def troubles(self) -> list[DamagedFile]:
+        """What is wrong with the config, the manifest and the ending."""
+        found = [*run_files.read_config(self.path).troubles, *run_files.read_manifest(self.path).troubles]
+        state = self.status()
+        return found + (run_files.read_ending(self.path, ENDINGS[state]).troubles if state in ENDINGS else [])
+
+    def set_aside(self, name: str) -> Path | None:
+        """Move a file that cannot be used into `damaged/`; nothing is deleted. None where there is no such file."""
+        path, place = self.path / name, self.path / "damaged"
+        if not path.is_file():
+            return None
+        place.mkdir(exist_ok=True)
+        kept = place / f"{name}-{len(list(place.iterdir()))}"
+        return path.rename(kept)
+
+    def lose(self, lines: list[str]) -> None:
+        """Keep in the manifest what was lost of the run."""
+        manifest = self.manifest()
+        if manifest and lines:
+            manifest["lost"] = list(dict.fromkeys([*manifest.get("lost", []), *lines]))
+            write_atomically(self.path / "manifest.json", json.dumps(manifest, indent=2))
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -69,9 +96,11 @@ class RunFolder:
             yield
 
     def begin(self, config_yaml: str, manifest: dict[str, Any]) -> None:
-        """Write the config and the manifest, and forget an earlier failure and what a killed process left half written."""
+        """Write the config and the manifest, in which what was lost before stays; forget an earlier failure and torn files."""
         sweep_up(self.path)
         self.figures.mkdir(exist_ok=True)
+        if lost := self.manifest().get("lost"):
+            manifest = manifest | {"lost": lost}
         write_atomically(self.path / "config.yaml", config_yaml)
         write_atomically(self.path / "manifest.json", json.dumps(manifest, indent=2))
         (self.path / ENDINGS["failed"]).unlink(missing_ok=True)
@@ -95,7 +124,7 @@ class RunFolder:
 
     def note(self, line: str) -> None:
         """Add a line to the run's log."""
-        with (self.path / "train.log").open("a") as file:
+        with (self.path / "train.log").open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
 
 

@@ -1,14 +1,13 @@
 """The identity of a run: a hash of what decides its numbers."""
 
-import functools
 import hashlib
 import json
-import os
 import re
 import sys
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
+from gmdwgf import data_files
 from gmdwgf.configuration import ConfigError
 
 MACHINE_KEYS = ("paths", "tracking", "devices", "sweep")
@@ -33,9 +32,15 @@ def run_id(config: dict[str, Any]) -> str:
 
 
 def data_id(config: dict[str, Any]) -> str:
-    """Eight hex digits of the contents of the dataset's file; empty where it has none."""
-    path = config["dataset"].get("path")
-    return _contents(path)[:8] if _is_file(path) else ""
+    """Eight hex digits of the contents of the files that a config names; empty where it names none."""
+    named = sorted(data_files.named_in(science(config)).items())
+    ids = [data_files.contents_id(files) for _, files in named]
+    return (ids[0] if len(ids) == 1 else hashlib.sha256("\n".join(ids).encode()).hexdigest())[:8] if ids else ""
+
+
+def data_paths(config: dict[str, Any]) -> dict[str, list[str]]:
+    """Absolute paths of the files behind `data_id`, by the keys that name them."""
+    return {key: [str(file) for file in files] for key, files in data_files.named_in(science(config)).items()}
 
 
 def drift_file_id(config: dict[str, Any]) -> str:
@@ -44,7 +49,7 @@ def drift_file_id(config: dict[str, Any]) -> str:
     for folder in [Path(__file__).resolve().parents[2], *map(Path, sys.path)]:
         file = folder.joinpath(*module).with_suffix(".py")
         if module and file.is_file():
-            return _contents(str(file))[:8]
+            return data_files.contents_id([file])[:8]
     return ""
 
 
@@ -66,30 +71,31 @@ def check_choices(choices: dict[str, Any]) -> None:
             raise ConfigError(group, repr(name)[1:-1], f"is not the name of a config; {own}")
 
 
-def _canonical(value: Any, name: str = "") -> Any:
+def differences(kept: dict[str, Any], asked: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Keys of the science of two configs with another value, and both; None where one has none. Files count by `data_id`."""
+    one, other = (_flat(science(config)) for config in (kept, asked))
+    return {
+        key: (one.get(key), other.get(key))
+        for key in dict.fromkeys([*other, *one])
+        if not data_files.is_path_key(key) and _canonical(one.get(key)) != _canonical(other.get(key))
+    }
+
+
+def _flat(node: Any, key: str = "") -> dict[str, Any]:
+    if not isinstance(node, dict) or not node:
+        return {key: node}
+    parts = [_flat(value, f"{key}.{name}" if key else str(name)) for name, value in node.items()]
+    return {name: value for part in parts for name, value in part.items()}
+
+
+def _canonical(value: Any, name: str = "", made_by: Any = None) -> Any:
     if isinstance(value, dict):
-        return {str(key): _canonical(item, str(key)) for key, item in value.items()}
+        made_by = value.get("_target_", made_by)
+        return {str(key): _canonical(item, str(key), made_by) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_canonical(item) for item in value]
+        return [_canonical(item, name, made_by) for item in value]
     if isinstance(value, int | float) and not isinstance(value, bool):
         return repr(float(value))
-    return _contents(value) if name == "path" and _is_file(value) else value
-
-
-def _is_file(value: Any) -> TypeGuard[str]:
-    try:
-        return isinstance(value, str) and Path(value).is_file() and os.access(value, os.R_OK)
-    except OSError:  # too long for a path, or in a folder that may not be entered; who loads it says so
-        return False
-
-
-def _contents(path: str) -> str:
-    """A hash of a file, which is read again only when it has changed: it may be large, and a sweep asks for every job."""
-    facts = Path(path).stat()
-    return _hashed(path, facts.st_mtime_ns, facts.st_size, facts.st_ino)
-
-
-@functools.lru_cache
-def _hashed(path: str, *_: int) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    if data_files.names_a_file(name, value):
+        return data_files.contents_id(data_files.read_with(data_files.resolved(value), made_by))
+    return value

@@ -15,6 +15,7 @@ from gmdwgf.sweeps import folder as folders
 from gmdwgf.sweeps.dry import without_bytecode
 from gmdwgf.sweeps.identity import check_choices, drift_file_id, run_id, run_name
 from gmdwgf.sweeps.ledger import check_name
+from gmdwgf.sweeps.standing import FINISHED, standing
 
 
 class Job(NamedTuple):
@@ -59,14 +60,20 @@ def told(overrides: Iterable[str]) -> list[str]:
 def meet(job: Job) -> tuple[Job, str]:
     """Join the other processes of the run, if there are any: the job for this process, and the state of its folder.
 
-    Process 0 decides what state that is. What the others write goes to a folder that is thrown away.
+    Process 0 decides what state that is. What the others write goes to a folder that is thrown away. Raises DamagedFile where
+    the folder is that of another run.
     """
     if not build(job.config["devices"], "devices").join():
-        return job, job.folder.status()
+        return job, standing(job.folder, job.config, job.yaml).state
     from gmdwgf.training import hosts
 
     states = ("new", "unfinished", *folders.ENDINGS)
-    state = states[int(hosts.told(states.index(job.folder.status())))]
+    try:
+        found = states.index(standing(job.folder, job.config, job.yaml).state) if hosts.writes() else 0
+    except Exception as error:
+        _leave_the_others(error)
+        raise
+    state = states[int(hosts.told(found))]
     if not hosts.writes():
         elsewhere = tempfile.mkdtemp(prefix="gmdwgf-")
         atexit.register(shutil.rmtree, elsewhere, ignore_errors=True)
@@ -125,9 +132,11 @@ def check(job: Job) -> None:
 
 def rehearse(job: Job, voice: Any) -> float:
     """Say what would come of the job; run nothing."""
-    state = job.folder.status()
     try:
-        if state not in ("done", "diverged"):
+        state, lines = standing(job.folder, job.config, job.yaml)
+        for line in lines:
+            voice.say(line)
+        if state not in FINISHED:
             with without_bytecode():
                 check(job)
         return voice.would(job, state)
@@ -161,16 +170,19 @@ _OPTIONAL = ("condition", "features")
 """Pieces that a config may do without."""
 
 
-def problem_of(config: dict[str, Any]) -> Any:
-    """The problem (target, drift, generator, optimiser and their numbers) of a resolved config."""
-    return _build(config, [name for name in _PIECES if name not in ("metrics", "tracking", "devices")])["problem"]
+def problem_of(config: dict[str, Any], target: Any = None) -> Any:
+    """The problem (target, drift, generator, optimiser and their numbers) of a resolved config; with another target if given."""
+    return _build(config, [name for name in _PIECES if name not in ("metrics", "tracking", "devices")], target)[
+        "problem"
+    ]
 
 
-def _build(config: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+def _build(config: dict[str, Any], names: Iterable[str], target: Any = None) -> dict[str, Any]:
     """The object of every piece, of the drift also its schedules and what its rules came to; and the problem they make."""
     from gmdwgf.sweeps.fields import build_drift
 
-    pieces = {name: build(config[name], name) for name in names if name != "drift"}
+    given = {} if target is None else {"dataset": target}
+    pieces = {name: build(config[name], name) for name in names if name != "drift" and name not in given} | given
     pieces |= {name: build(config[name], name) for name in _OPTIONAL if config.get(name)}
     pieces["drift"] = build_drift(config["drift"], pieces["dataset"])
     return pieces | {"problem": _problem(pieces)}

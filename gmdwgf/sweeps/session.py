@@ -4,9 +4,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from gmdwgf.configuration import ConfigError
 from gmdwgf.sweeps import folder as folders
-from gmdwgf.sweeps.identity import data_id, drift_file_id
+from gmdwgf.sweeps.identity import data_id, data_paths, drift_file_id, run_id
 from gmdwgf.sweeps.job import Job, seed_of
+from gmdwgf.sweeps.standing import Standing, reopen, standing
 
 
 class Session:
@@ -30,11 +32,21 @@ class Session:
 
         keep_compiled_programs()
         self.job, self.say, self.began, self.clock = job, say, time.perf_counter(), CompileClock()
+        found = standing(job.folder, job.config, job.yaml) if job.writes else Standing("new")
         if job.drift_changed():
             say("the file of the drift has changed since this run was begun; it goes on with the new one")
-        facts = {"rules": pieces["drift"].rules, "data": data_id(job.config), "drift_file": drift_file_id(job.config)}
-        job.folder.begin(job.yaml, folders.manifest(job.id, job.command) | facts)
         plan, problem = pieces["training"], pieces["problem"]
+        facts = {"rules": pieces["drift"].rules, "data": data_id(job.config), "drift_file": drift_file_id(job.config)}
+        facts["data_files"] = data_paths(job.config)
+        facts["sizes"] = {"dim": problem.target.dim, "n_classes": problem.target.n_classes}
+        if run_id(job.config) != job.id:
+            raise ConfigError(
+                "dataset.path", job.config["dataset"].get("path"), "changed while it was read; start again"
+            )
+        reopen(job.folder, found)
+        job.folder.begin(job.yaml, folders.manifest(job.id, job.command) | facts)
+        for line in found.lines:
+            self.note(line)
         size = n_parameters(problem.generator, problem.batch_size, problem.target.dim, problem.n_classes)
         lines = [*pieces["drift"].introduction(), *problem.target.introduction()]
         for line in [*lines, f"{type(problem.generator).__name__}: {size:,} parameters"]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from gmdwgf.configuration import ConfigError
+from gmdwgf.reading import one_line
 from gmdwgf.sweeps import settings as sweeps
 from gmdwgf.sweeps.records import STATES, RunRecord
 
@@ -50,7 +51,7 @@ def _row(run: RunRecord, keys: Sequence[str]) -> list[str]:
     seed = "" if run.seed is None else str(run.seed)
     step = f"{last['step']}/{run.n_steps}" if "step" in last else ""
     numbers = [step, number(last.get("mmd2")), number(mean + 2 * sd), _time(run)]
-    return [run.id, run.dataset, run.drift, *values, seed, run.state, *numbers, run.why]
+    return [one_line(cell) for cell in (run.id, run.dataset, run.drift, *values, seed, run.state, *numbers, run.why)]
 
 
 def counts(runs: Sequence[RunRecord]) -> str:

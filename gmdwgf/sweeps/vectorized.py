@@ -20,6 +20,7 @@ from gmdwgf.configuration import ConfigError, build
 from gmdwgf.sweeps import job as jobs
 from gmdwgf.sweeps.folder import RunIsLive
 from gmdwgf.sweeps.ledger import Ledger
+from gmdwgf.sweeps.standing import FINISHED, standing
 from gmdwgf.sweeps.voice import WORST, Voice
 
 WAYS = ("measure", "one_by_one", "together")
@@ -89,7 +90,7 @@ def _met(loader: ConfigLoader, config: DictConfig, number: int, overrides: list[
             raise ConfigError("hydra/launcher", "vectorized", "works in one process; start the sweep in a single one")
         if cfg.sweep.dry:
             return jobs.rehearse(job, voice), None
-        if job.folder.status() in ("done", "diverged"):
+        if standing(job.folder, job.config, job.yaml).state in FINISHED:
             return voice.skipped(job), None
         pieces = jobs.prepare(job)
         jobs.check_writable(job.folder.path)

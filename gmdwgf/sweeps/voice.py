@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gmdwgf.configuration import ConfigError
+from gmdwgf.files import DamagedFile
 from gmdwgf.sweeps.folder import RunIsLive, reason
 from gmdwgf.sweeps.job import Job
 from gmdwgf.sweeps.ledger import Ledger
@@ -85,7 +86,7 @@ class Voice:
         if isinstance(error, ConfigError) and job is not None:
             job.folder.refuse(job.id, job.yaml, error)
         kept = f"; traceback in {_short(job)}/FAILED.json" if job and job.folder.status() == "failed" else ""
-        if isinstance(error, ConfigError | RunIsLive):
+        if isinstance(error, ConfigError | RunIsLive | DamagedFile):
             self._end("failed", f"refused: {error}")
         else:
             self._end("failed", f"failed after {self._seconds()} ({reason(error)[:300]}){kept}")
@@ -93,7 +94,7 @@ class Voice:
 
     def wrong(self, error: Exception) -> float:
         """A job that would not run."""
-        known = isinstance(error, ConfigError | RunIsLive)
+        known = isinstance(error, ConfigError | RunIsLive | DamagedFile)
         self._end("failed", f"would fail: {error if known else reason(error)[:300]}")
         return WORST
 

@@ -13,7 +13,7 @@ from gmdwgf.metrics.suite import MetricSuite, Reference
 from gmdwgf.sweeps.folder import RunFolder
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.tracking import Tracker, jsonl
-from gmdwgf.training import averages, devices, hosts
+from gmdwgf.training import averages, devices, history, hosts
 from gmdwgf.training.checkpoints import Checkpoints, as_plain, as_state, digest
 from gmdwgf.training.plan import Problem, TrainingPlan
 from gmdwgf.training.snapshots import Snapshots
@@ -70,15 +70,23 @@ class Member:
         if self.window is not None and "window" in notes:
             self.window.restore(notes["window"])
             self._show(self.window.target)
-        kept = self.step if self.resumed else -1
-        jsonl.truncate(run.folder.metrics, kept)
-        self.snapshots.load(up_to=kept)
-        run.tracker.start(self.step, self.reference.floor)
         self.seconds, self.best = notes.get("seconds", 0.0), notes.get("best", {"mmd2": float("inf"), "step": 0})
         self.record: dict[str, Any] = notes.get("record", {})
-        if notes and not run.folder.metrics.is_file():  # lost, but the checkpoint still knows the last record
-            self._log()
+        self._take_up_history()
+        run.tracker.start(self.step, self.reference.floor)
+        if self.resumed and self.ended and bool(hosts.told(self.step not in self.snapshots.taken)):
+            self.look(state, {name: value for name, value in self.record.items() if name not in ("step", "seconds")})
         return state
+
+    def _take_up_history(self) -> None:
+        """Records and samples as they were at the checkpoint, or none where there is no checkpoint."""
+        run = self.run
+        if not self.resumed:
+            history.begin_anew(run.folder, run.say)
+            jsonl.truncate(run.folder.metrics, -1)
+        elif hosts.writes():
+            steps = history.evaluated_steps(run.plan.eval_every, self.step, self.ended)
+            history.recover(run.folder, self.snapshots, steps, self.record, self.step, run.say)
 
     @property
     def ended(self) -> bool:
