@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from omegaconf import OmegaConf
+import yaml
 
-from gmdwgf.configuration import ConfigError, build, load_node
+from gmdwgf.configuration import ConfigError, any_object, build, load_node, shipped_piece
 from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.generators.base import Condition
 from gmdwgf.hyperparameters import FieldError
@@ -51,13 +51,18 @@ class LoadedRun(NamedTuple):
         return self.generator.sample(self.params, key, n, condition)
 
 
-def load_run(folder: str | Path, *, which: str = "latest", ema_decay: float | None = None) -> LoadedRun:
+def load_run(
+    folder: str | Path, *, which: str = "latest", ema_decay: float | None = None, trust: bool = False
+) -> LoadedRun:
     """Config, metrics, samples and restored generator of a run folder; `which` is `latest` or `best` (lowest MMD^2).
 
-    `ema_decay` chooses among the averages of a run that has several; the first is taken by default.
+    `ema_decay` chooses among the averages of a run that has several; the first is taken by default. The folder may be of
+    anybody: only classes of gmdwgf are made of what it says, and no environment variable is read. With `trust` it may name
+    code of your own (a drift, a schedule, a feature map), which is then imported and run.
     """
     import jax
 
+    from gmdwgf.sweeps.environment import filled
     from gmdwgf.sweeps.folder import RunFolder
     from gmdwgf.sweeps.job import problem_of
     from gmdwgf.tracking import jsonl
@@ -68,8 +73,8 @@ def load_run(folder: str | Path, *, which: str = "latest", ema_decay: float | No
     run = RunFolder(Path(folder))
     if run.status() == "new":
         raise ConfigError("folder", folder, "is not a run folder (it has no manifest.json)")
-    config: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(run.path / "config.yaml"))  # type: ignore[assignment]
-    problem = problem_of(config)
+    config: dict[str, Any] = yaml.safe_load((run.path / "config.yaml").read_text())
+    problem = problem_of(filled(config, trust), any_object if trust else shipped_piece)
     complaints: list[str] = []
     checkpoints = Checkpoints(run.checkpoints, complaints.append, writing=False)
     like = initial_state(problem, jax.random.key(config["seed"]))

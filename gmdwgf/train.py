@@ -102,7 +102,7 @@ def main(cfg: DictConfig) -> float:
             return voice.failed(job, error)
         if wants_tracebacks():
             raise
-        raise SystemExit(complain(error, sys.argv[1:], job.folder.path if job else None)) from error
+        raise SystemExit(complain(error, sys.argv[1:], job.folder if job else None)) from error
 
 
 def wants_tracebacks() -> bool:
