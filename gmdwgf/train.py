@@ -8,7 +8,7 @@ import re
 import sys
 
 import hydra
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from gmdwgf.complaints import CRASH, complain
 from gmdwgf.configuration import config_dir
@@ -82,7 +82,7 @@ def main(cfg: DictConfig) -> float:
     hydra_config = HydraConfig.get()
     in_sweep = hydra_config.mode == RunMode.MULTIRUN
     workers.take_share(hydra_config.launcher)
-    overrides = list(hydra_config.overrides.task)
+    overrides: list[str] = OmegaConf.to_container(hydra_config.overrides.task, resolve=False)  # type: ignore[assignment]  # as typed
     ledger = Ledger(cfg) if in_sweep and cfg.sweep.name is not None else None
     if ledger is not None and cfg.sweep.fail_fast and ledger.any_failed():
         return Voice(hydra_config.job.num, jobs.told(overrides), ledger).left_out()

@@ -16,7 +16,7 @@ from gmdwgf.metrics.table import METRICS
 from gmdwgf.plots.style import drift_styles
 from gmdwgf.reports import samples
 from gmdwgf.reports.figures import floor_of
-from gmdwgf.reports.findings import NEAR, VERDICTS, Score, best, score, sentence
+from gmdwgf.reports.findings import NEAR, VERDICTS, Score, best, number_of, score, sentence
 from gmdwgf.sweeps.commands import Commands
 from gmdwgf.sweeps.records import RunRecord
 from gmdwgf.sweeps.settings import caption, cells, settings_of, short, show, varied
@@ -99,11 +99,6 @@ def _run(run: RunRecord, keys: Sequence[str], common: dict[str, Any], page: Path
         "versions": {name: _text(value) if name != "changed" else bool(value) for name, value in versions.items()},
         "folder": _link(run.path, page),
     }
-
-
-def number_of(value: Any, other: Any = None) -> Any:
-    """`value` where it is a number, else `other`: the page computes with numbers, and a file may hold anything."""
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else other
 
 
 def _text(value: Any) -> str | None:

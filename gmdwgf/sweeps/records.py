@@ -63,18 +63,21 @@ class RunRecord:
 
     def floor(self, metric: str = "mmd2") -> tuple[float, float]:
         """Mean and standard deviation of the metric of fresh data against held-out data; NaN where not written down."""
-        mean, sd = self.ending.get("floor", {}).get(metric, (math.nan, math.nan))
-        return float(mean), float(sd)
+        try:
+            mean, sd = self.ending.get("floor", {}).get(metric, (math.nan, math.nan))
+            return float(mean), float(sd)
+        except (AttributeError, TypeError, ValueError):
+            return math.nan, math.nan
 
     @property
     def why(self) -> str:
         """What went wrong, in one line; empty where nothing did."""
         reasons = list(self.troubles)
         if self.state == "failed" and "error" in self.ending:
-            reasons.append(_line(self.ending["error"]))
-        if self.state == "diverged" and "diverged_term" in self.ending:
-            told = self.ending
-            reasons.append(f"{told['diverged_term']} = {told['diverged_value']} at step {told['diverged_step']}")
+            reasons.append(_line(str(self.ending["error"])))
+        told = [self.ending.get(f"diverged_{name}") for name in ("term", "value", "step")]
+        if self.state == "diverged" and None not in told:
+            reasons.append(_line("{} = {} at step {}".format(*told)))
         return "; ".join(reasons)
 
     def _read(self, name: str, parse: Any) -> dict[str, Any]:
