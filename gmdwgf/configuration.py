@@ -53,12 +53,12 @@ def shipped_piece(name: Any, key: str) -> Any:
     from gmdwgf.hyperparameters import Configurable
 
     module, _, word = str(name).rpartition(".")
-    found = getattr(importlib.import_module(module), word) if _is_class_of_package(module, word) else None
+    found: Any = getattr(importlib.import_module(module), word) if _is_class_of_package(module, word) else None
     is_piece = isinstance(found, type) and issubclass(found, Configurable) and found.__module__ == module
-    if not is_piece or found.runs_named_code:
-        fix = "is not a class of gmdwgf that only computes, and a run folder may run nothing else"
-        raise ConfigError(key, name, f"{fix}; load_run(folder, trust=True) if you trust whoever wrote it")
-    return found
+    if is_piece and not found.runs_named_code:
+        return found
+    fix = "is not a class of gmdwgf that only computes, and a run folder may run nothing else"
+    raise ConfigError(key, name, f"{fix}; load_run(folder, trust=True) if you trust whoever wrote it")
 
 
 def _is_class_of_package(module: str, word: str) -> bool:

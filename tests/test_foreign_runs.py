@@ -100,7 +100,9 @@ PLACES = {
     "a number of the plan": {"training": {"ema_decay": FOREIGN}},
     "condition": {"condition": FOREIGN},
     "features": {"features": FOREIGN},
-    "the maps of the features": {"features": {"_target_": "gmdwgf.training.feature_field.FeatureSpace", "maps": FOREIGN}},
+    "the maps of the features": {
+        "features": {"_target_": "gmdwgf.training.feature_field.FeatureSpace", "maps": FOREIGN}
+    },
     "one of several maps": {
         "features": {
             "_target_": "gmdwgf.training.feature_field.FeatureSpace",
@@ -141,7 +143,11 @@ def test_load_run_runs_nothing_that_a_folder_names(tmp_path, canary, place):
 
 @pytest.mark.parametrize(
     ("drift", "part"),
-    [("sum", {"drifts": [FOREIGN]}), ("critic", {"optimizer": FOREIGN}), ("critic", {"optimizer": {"schedule": FOREIGN}})],
+    [
+        ("sum", {"drifts": [FOREIGN]}),
+        ("critic", {"optimizer": FOREIGN}),
+        ("critic", {"optimizer": {"schedule": FOREIGN}}),
+    ],
 )
 def test_load_run_runs_nothing_that_a_part_of_a_drift_names(tmp_path, canary, drift, part):
     folder = planted(make_run(tmp_path / "runs", drift=drift), {"drift": part})

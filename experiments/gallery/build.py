@@ -124,7 +124,9 @@ def build(experiments: Path) -> str:
     sections = [page.filled(text) for text in told(experiments)]
     frame = (HERE / "page.html").read_text()
     style = hashlib.sha256(re.search(r"<style>(.*?)</style>", frame, re.DOTALL)[1].encode()).digest()  # type: ignore[index]
-    frame = frame.replace("{{style}}", f"sha256-{base64.b64encode(style).decode()}")  # the page has no script, and may run none
+    frame = frame.replace(
+        "{{style}}", f"sha256-{base64.b64encode(style).decode()}"
+    )  # the page has no script, and may run none
     return frame.replace("{{story}}", "\n".join(sections)).replace("{{numbers}}", page.table())
 
 

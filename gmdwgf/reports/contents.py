@@ -47,7 +47,8 @@ def contents(runs: Sequence[RunRecord], root: Path, page: Path, note: str = "") 
     measured = {name for entry in entries for name in entry["curve"]}
     return {
         "title": root.resolve().name,
-        "note": note or " ".join(dict.fromkeys(str(run.flat["sweep.note"]) for run in runs if run.flat.get("sweep.note"))),
+        "note": note
+        or " ".join(dict.fromkeys(str(run.flat["sweep.note"]) for run in runs if run.flat.get("sweep.note"))),
         "summary": counts(runs),
         "near": NEAR,
         "verdicts": VERDICTS,

@@ -69,7 +69,7 @@ def resolved(cfg: DictConfig) -> Resolved:
 
 def _shown(node: Any, raw: Any, prefix: str, read: dict[str, str], hidden: Hidden) -> Any:
     """`node` resolved, but for the values during whose resolution the environment was read; those are `raw`."""
-    names = list(node.keys()) if isinstance(node, DictConfig) else list(range(len(node)))
+    names: list[Any] = list(node.keys()) if isinstance(node, DictConfig) else list(range(len(node)))
     found = dict.fromkeys(names)
     for name in names:
         key, is_reference = f"{prefix}{name}", OmegaConf.is_interpolation(node, name)

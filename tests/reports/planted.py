@@ -1,4 +1,4 @@
-"""A sweep in which every text, number and key of every file that the page reads is markup that would run if it were taken for such."""
+"""A sweep in which every text, number and key of every file that the page reads is markup, which runs if it is taken for such."""
 
 import copy
 import json

@@ -13,8 +13,9 @@ pytestmark = pytest.mark.browser
 NAME = "<img src=x onerror=ran(0)>"
 
 ELEMENTS = set(
-    "html head meta title link style body header h1 h2 h3 p b div nav button input output label select option main section table thead "
-    "tbody tr th td a span small ul li br footer dialog script canvas dl dt dd pre svg line text tspan rect path g circle polyline".split()
+    "html head meta title link style body header h1 h2 h3 p b div nav button input output label select option main section table "
+    "thead tbody tr th td a span small ul li br footer dialog script canvas dl dt dd pre svg line text tspan rect path g circle "
+    "polyline".split()
 )
 
 USED = """

@@ -18,7 +18,9 @@ def hash_of(text):
 
 def test_the_policy_allows_this_script_and_this_style_alone():
     page = render(DATA)
-    rules = dict(rule.split(" ", 1) for rule in re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1].split("; "))
+    rules = dict(
+        rule.split(" ", 1) for rule in re.search(r'Content-Security-Policy" content="([^"]*)"', page)[1].split("; ")
+    )
     (script,) = re.findall(r"<script>(.*?)</script>", page, re.DOTALL)
     (style,) = re.findall(r"<style>(.*?)</style>", page, re.DOTALL)
     assert rules["default-src"] == "'none'"

@@ -51,7 +51,13 @@ def test_a_value_of_the_environment_is_used_and_not_shown():
     ],
 )
 def test_what_is_made_of_a_value_of_the_environment_is_not_shown_either(text):
-    config = {"key": "${oc.env:GMDWGF_SECRET}", "all": {"of": "${key}"}, "reference": "${key}", "a": [1, text.replace("{.", "{..")], "b": text}
+    config = {
+        "key": "${oc.env:GMDWGF_SECRET}",
+        "all": {"of": "${key}"},
+        "reference": "${key}",
+        "a": [1, text.replace("{.", "{..")],
+        "b": text,
+    }
     found = resolved(OmegaConf.create(config))
     assert SECRET in str(found.values["b"])
     assert (found.shown["a"], found.shown["b"]) == (config["a"], text)
@@ -59,7 +65,9 @@ def test_what_is_made_of_a_value_of_the_environment_is_not_shown_either(text):
 
 
 def test_references_and_numbers_stay_resolved():
-    found = shown(n=3, m="${n}", seed="${oc.decode:${oc.env:GMDWGF_NUMBER}}", none="${oc.env:NOT_THERE_AT_ALL,null}", gap="???")
+    found = shown(
+        n=3, m="${n}", seed="${oc.decode:${oc.env:GMDWGF_NUMBER}}", none="${oc.env:NOT_THERE_AT_ALL,null}", gap="???"
+    )
     assert found == {"n": 3, "m": 3, "seed": 7, "none": None, "gap": "???"}
 
 
@@ -79,7 +87,9 @@ def composed(*overrides):
 def test_the_id_is_that_of_the_values_and_the_kept_config_is_that_of_the_texts(tmp_path):
     data = tmp_path / SECRET
     plain = describe(composed("dataset=array", f"dataset.path={data}", f"paths.root={tmp_path}"), {})
-    job = describe(composed("dataset=array", f"dataset.path='{tmp_path}/${{oc.env:GMDWGF_SECRET}}'", f"paths.root={tmp_path}"), {})
+    job = describe(
+        composed("dataset=array", f"dataset.path='{tmp_path}/${{oc.env:GMDWGF_SECRET}}'", f"paths.root={tmp_path}"), {}
+    )
     assert job.id == plain.id == run_id(job.config)
     assert SECRET not in job.yaml
     assert yaml.safe_load(job.yaml) == job.shown
@@ -93,8 +103,13 @@ def test_a_config_without_the_environment_is_kept_as_before():
 
 
 def test_messages_are_said_without_the_values():
-    hide = Hidden({"a.b": ("no", "${oc.env:SHORT}"), "c": (f"x/{SECRET}", "x/${oc.env:S}")}, {"SHORT": "no", "S": SECRET})
-    assert hide(f"a.b=no: is no number; x/{SECRET} or {SECRET}") == "a.b=${oc.env:SHORT}: is no number; x/${oc.env:S} or ${oc.env:S}"
+    hide = Hidden(
+        {"a.b": ("no", "${oc.env:SHORT}"), "c": (f"x/{SECRET}", "x/${oc.env:S}")}, {"SHORT": "no", "S": SECRET}
+    )
+    assert (
+        hide(f"a.b=no: is no number; x/{SECRET} or {SECRET}")
+        == "a.b=${oc.env:SHORT}: is no number; x/${oc.env:S} or ${oc.env:S}"
+    )
     root = Hidden({"paths.root": ("/home/me/runs", "${oc.env:HOME}/runs")}, {"HOME": "/home/me"})
     assert root("see /home/me/runs/x") == "see /home/me/runs/x"
 
@@ -136,7 +151,11 @@ def test_where_and_how_a_run_was_made_may_come_from_the_environment_without_trus
 
 
 def test_a_reference_in_a_trusted_folder_is_followed():
-    config = {"drift": {"a": "${oc.env:GMDWGF_SECRET}", "b": "${.a}"}, "seed": 3, "paths": {"root": "${oc.env:NOT_THERE_AT_ALL}"}}
+    config = {
+        "drift": {"a": "${oc.env:GMDWGF_SECRET}", "b": "${.a}"},
+        "seed": 3,
+        "paths": {"root": "${oc.env:NOT_THERE_AT_ALL}"},
+    }
     assert filled(config, trust=True) == {"drift": {"a": SECRET, "b": SECRET}, "seed": 3}
 
 
@@ -151,4 +170,3 @@ def test_a_run_leaves_no_value_of_the_environment_behind(cli, tmp_path):
     assert json.loads((folder / "DONE.json").read_text())["status"] == "done"
     for path in (path for path in tmp_path.rglob("*") if path.is_file()):
         assert SECRET.encode() not in path.read_bytes(), path
-
