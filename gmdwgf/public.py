@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gmdwgf import data_files
-from gmdwgf.configuration import ConfigError, build, load_node
+from gmdwgf.configuration import ConfigError, any_object, build, load_node, shipped_piece
 from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.files import DamagedFile
 from gmdwgf.generators.base import Condition
@@ -54,14 +54,20 @@ class LoadedRun(NamedTuple):
         return self.generator.sample(self.params, key, n, condition)
 
 
-def load_run(folder: str | Path, *, which: str = "latest", ema_decay: float | None = None) -> LoadedRun:
+def load_run(
+    folder: str | Path, *, which: str = "latest", ema_decay: float | None = None, trust: bool = False
+) -> LoadedRun:
     """Config, metrics, samples and restored generator of a run folder; `which` is `latest` or `best` (lowest MMD^2).
 
     The data are not needed: where they were a file, it is not read. What is damaged or gone of the records and samples is left
     out with a warning. `ema_decay` chooses among the averages of a run that has several; the first is taken by default.
+
+    The folder may be of anybody: only classes of gmdwgf are made of what it says, and no environment variable is read. With
+    `trust` it may name code of your own (a drift, a schedule, a feature map), which is then imported and run.
     """
     import jax
 
+    from gmdwgf.sweeps.environment import filled
     from gmdwgf.sweeps.folder import RunFolder
     from gmdwgf.sweeps.job import problem_of
     from gmdwgf.training import averages
@@ -73,7 +79,8 @@ def load_run(folder: str | Path, *, which: str = "latest", ema_decay: float | No
         raise ConfigError("folder", folder, "is not a run folder (it has no manifest.json)")
     config = run.config()
     records, clouds = _records_of(run), _clouds_of(run)
-    problem = problem_of(config, _stand_in(run, config, clouds))
+    find = any_object if trust else shipped_piece
+    problem = problem_of(filled(config, trust), _stand_in(run, config, clouds), find)
     complaints: list[str] = []
     checkpoints = Checkpoints(run.checkpoints, complaints.append, writing=False)
     like = initial_state(problem, jax.random.key(config["seed"]))

@@ -8,7 +8,7 @@ import re
 import sys
 
 import hydra
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from gmdwgf.complaints import CRASH, complain
 from gmdwgf.configuration import config_dir
@@ -82,7 +82,7 @@ def main(cfg: DictConfig) -> float:
 
     hydra_config = HydraConfig.get()
     in_sweep = hydra_config.mode == RunMode.MULTIRUN
-    overrides = list(hydra_config.overrides.task)
+    overrides: list[str] = OmegaConf.to_container(hydra_config.overrides.task, resolve=False)  # type: ignore[assignment]  # as typed
     ledger = Ledger.of(cfg) if in_sweep else None
     if ledger is not None and cfg.sweep.fail_fast and ledger.any_failed():
         return Voice(hydra_config.job.num, jobs.told(overrides), ledger).left_out()
@@ -104,7 +104,7 @@ def main(cfg: DictConfig) -> float:
             return voice.failed(job, error)
         if wants_tracebacks():
             raise
-        raise SystemExit(complain(error, sys.argv[1:], job.folder.path if job else None)) from error
+        raise SystemExit(complain(error, sys.argv[1:], job.folder if job else None)) from error
 
 
 def wants_tracebacks() -> bool:

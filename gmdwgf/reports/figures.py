@@ -9,7 +9,7 @@ import numpy as np
 
 from gmdwgf.plots import comparison
 from gmdwgf.plots.style import drift_styles
-from gmdwgf.reports.findings import Score, best, score
+from gmdwgf.reports.findings import Score, best, number_of, score
 from gmdwgf.sweeps.records import RunRecord
 from gmdwgf.sweeps.settings import Cell, caption, cells, varied
 
@@ -55,7 +55,7 @@ def seed_curve(cell: Cell, metric: str = "mmd2") -> comparison.Curve:
 
 
 def _final(s: Score) -> tuple[str, list[float], int]:
-    values = [run.last["mmd2"] for run in s.cell.runs if run.state == "done" and "mmd2" in run.last]
+    values = [number_of(run.last.get("mmd2"), math.nan) for run in s.cell.runs if run.state == "done"]
     return caption(s.cell.settings), values, s.count("diverged") + s.count("failed")
 
 

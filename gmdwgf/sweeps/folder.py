@@ -9,7 +9,7 @@ import platform
 import subprocess
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -30,10 +30,11 @@ class RunFolder:
     """`config.yaml manifest.json metrics.jsonl checkpoints/ samples.npz figures/ train.log` and how the run ended.
 
     Everything but the growing logs is written to a temporary name and moved into place.
+    `hide` takes out of its log and of the record of a failure what may not be kept.
     """
 
-    def __init__(self, path: Path):
-        self.path = Path(path)
+    def __init__(self, path: Path, hide: Callable[[str], str] = str):
+        self.path, self.hide = Path(path), hide
         self.checkpoints = self.path / "checkpoints"
         self.figures = self.path / "figures"
         self.metrics = self.path / "metrics.jsonl"
@@ -112,7 +113,7 @@ class RunFolder:
     def fail(self, error: BaseException) -> None:
         """Record a failure, unless the disk has no room even for that: the run then counts as unfinished."""
         with contextlib.suppress(OSError):
-            self.end("failed", failure(error))
+            self.end("failed", {name: self.hide(text) for name, text in failure(error).items()})
 
     def refuse(self, run: str, config_yaml: str, error: Exception) -> None:
         """Leave a run of a sweep that cannot be run where its results would be, with its config and the reason."""
@@ -125,7 +126,7 @@ class RunFolder:
     def note(self, line: str) -> None:
         """Add a line to the run's log."""
         with (self.path / "train.log").open("a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {line}\n")
+            file.write(f"{time.strftime('%Y-%m-%d %H:%M:%S')} {self.hide(line)}\n")
 
 
 def failure(error: BaseException) -> dict[str, Any]:

@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from gmdwgf.configuration import ConfigError, build, unknown_name
+from gmdwgf.configuration import ConfigError, Find, any_object, build, unknown_name
 from gmdwgf.sweeps import folder as folders
 from gmdwgf.sweeps.dry import without_bytecode
+from gmdwgf.sweeps.environment import resolved
 from gmdwgf.sweeps.identity import check_choices, drift_file_id, run_id, run_name
 from gmdwgf.sweeps.ledger import check_name
 from gmdwgf.sweeps.standing import FINISHED, standing
@@ -34,6 +35,8 @@ class Job(NamedTuple):
     """The name of the sweep it belongs to."""
     writes: bool = True
     """Whether this process keeps what the run leaves; of several processes only one does."""
+    shown: dict[str, Any] = {}
+    """The config without the values of the environment, as `yaml` has it."""
 
     def drift_changed(self) -> bool:
         """Whether the file of the drift is another than when the run was begun: the id of a run does not tell."""
@@ -45,11 +48,11 @@ def describe(cfg: DictConfig, choices: dict[str, str], overrides: Iterable[str] 
     """Identity and folder of the run a config asks for; touches no device. Raises ConfigError for names that are no names."""
     check_choices(choices)
     check_name(cfg.sweep.name)
-    config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    config, shown, hidden = found = resolved(cfg)
     name = run_name(config, choices)
-    folder = folders.RunFolder(Path(config["paths"]["root"]).expanduser().absolute() / name)
-    yaml, command = OmegaConf.to_yaml(cfg, resolve=True), ["python", "-m", "gmdwgf.train", *told(overrides)]
-    return Job(config, yaml, run_id(config), name, choices, folder, command, config["sweep"]["name"])
+    folder = folders.RunFolder(Path(config["paths"]["root"]).expanduser().absolute() / name, hidden)
+    yaml, command = found.yaml(cfg), ["python", "-m", "gmdwgf.train", *told(overrides)]
+    return Job(config, yaml, run_id(config), name, choices, folder, command, config["sweep"]["name"], shown=shown)
 
 
 def told(overrides: Iterable[str]) -> list[str]:
@@ -71,13 +74,13 @@ def meet(job: Job) -> tuple[Job, str]:
     try:
         found = states.index(standing(job.folder, job.config, job.yaml).state) if hosts.writes() else 0
     except Exception as error:
-        _leave_the_others(error)
+        _leave_the_others(error, job.folder.hide)
         raise
     state = states[int(hosts.told(found))]
     if not hosts.writes():
         elsewhere = tempfile.mkdtemp(prefix="gmdwgf-")
         atexit.register(shutil.rmtree, elsewhere, ignore_errors=True)
-        job = job._replace(folder=folders.RunFolder(Path(elsewhere)), writes=False)
+        job = job._replace(folder=folders.RunFolder(Path(elsewhere), job.folder.hide), writes=False)
     return job, state
 
 
@@ -114,7 +117,7 @@ def carry_out(job: Job, say: Callable[[str], None], detail: Callable[[str], None
             return session.finish(outcome)
         except Exception as error:
             job.folder.fail(error)
-            _leave_the_others(error)
+            _leave_the_others(error, job.folder.hide)
             raise
         finally:
             if session is not None:
@@ -143,7 +146,7 @@ def rehearse(job: Job, voice: Any) -> float:
     except Exception as error:
         if voice.number is None:
             raise
-        return voice.wrong(error)
+        return voice.wrong(error, job.folder.hide)
 
 
 def prepare(job: Job) -> dict[str, Any]:
@@ -156,12 +159,12 @@ def prepare(job: Job) -> dict[str, Any]:
     return _build(job.config, _PIECES)
 
 
-def _leave_the_others(error: Exception) -> None:
+def _leave_the_others(error: Exception, hide: Callable[[str], str]) -> None:
     """Where there are several processes, end this one on the spot: they cannot go on by themselves, and may wait for it."""
     from gmdwgf.training import hosts
 
     if hosts.several():
-        hosts.leave(f"gmdwgf: {' '.join(folders.failure(error)['error'].split())[:200]}")
+        hosts.leave(f"gmdwgf: {hide(' '.join(folders.failure(error)['error'].split()))[:200]}")
 
 
 _PIECES = ("dataset", "drift", "generator", "optimizer", "training", "metrics", "tracking", "devices")
@@ -170,21 +173,20 @@ _OPTIONAL = ("condition", "features")
 """Pieces that a config may do without."""
 
 
-def problem_of(config: dict[str, Any], target: Any = None) -> Any:
+def problem_of(config: dict[str, Any], target: Any = None, find: Find = any_object) -> Any:
     """The problem (target, drift, generator, optimiser and their numbers) of a resolved config; with another target if given."""
-    return _build(config, [name for name in _PIECES if name not in ("metrics", "tracking", "devices")], target)[
-        "problem"
-    ]
+    names = [name for name in _PIECES if name not in ("metrics", "tracking", "devices")]
+    return _build(config, names, target, find)["problem"]
 
 
-def _build(config: dict[str, Any], names: Iterable[str], target: Any = None) -> dict[str, Any]:
+def _build(config: dict[str, Any], names: Iterable[str], target: Any = None, find: Find = any_object) -> dict[str, Any]:
     """The object of every piece, of the drift also its schedules and what its rules came to; and the problem they make."""
     from gmdwgf.sweeps.fields import build_drift
 
     given = {} if target is None else {"dataset": target}
-    pieces = {name: build(config[name], name) for name in names if name != "drift" and name not in given} | given
-    pieces |= {name: build(config[name], name) for name in _OPTIONAL if config.get(name)}
-    pieces["drift"] = build_drift(config["drift"], pieces["dataset"])
+    pieces = {name: build(config[name], name, find) for name in names if name != "drift" and name not in given} | given
+    pieces |= {name: build(config[name], name, find) for name in _OPTIONAL if config.get(name)}
+    pieces["drift"] = build_drift(config["drift"], pieces["dataset"], find)
     return pieces | {"problem": _problem(pieces)}
 
 

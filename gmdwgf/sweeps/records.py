@@ -98,8 +98,11 @@ class RunRecord:
 
     def floor(self, metric: str = "mmd2") -> tuple[float, float]:
         """Mean and standard deviation of the metric of fresh data against held-out data; NaN where not written down."""
-        mean, sd = self.ending.get("floor", {}).get(metric, (math.nan, math.nan))
-        return float(mean), float(sd)
+        try:
+            mean, sd = self.ending.get("floor", {}).get(metric, (math.nan, math.nan))
+            return float(mean), float(sd)
+        except (AttributeError, TypeError, ValueError):
+            return math.nan, math.nan
 
     @property
     def why(self) -> str:

@@ -51,8 +51,8 @@ class Session:
         lines = [*pieces["drift"].introduction(), *problem.target.introduction()]
         for line in [*lines, f"{type(problem.generator).__name__}: {size:,} parameters"]:
             job.folder.note(line)
-            detail(line)
-        info = RunInfo(job.id, job.name, job.folder.path, job.config, plan.n_steps, group=job.sweep)
+            detail(job.folder.hide(line))
+        info = RunInfo(job.id, job.name, job.folder.path, job.shown, plan.n_steps, group=job.sweep)
         self.tracker = make_tracker(pieces["tracking"] if job.writes else None, info, self.note, progress)
         key = jax.random.key(seed_of(job.config))
         self.run = Run(problem, plan, pieces["metrics"], key, job.folder, self.tracker, self.note)
@@ -60,7 +60,7 @@ class Session:
     def note(self, line: str) -> None:
         """Say a line and keep it in the run's log."""
         self.job.folder.note(line)
-        self.say(line)
+        self.say(self.job.folder.hide(line))
 
     def finish(self, outcome: Any) -> dict[str, Any]:
         """Draw the figures and write how the run ended, unless it goes on later; returns its summary."""

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -86,16 +87,17 @@ class Voice:
         if isinstance(error, ConfigError) and job is not None:
             job.folder.refuse(job.id, job.yaml, error)
         kept = f"; traceback in {_short(job)}/FAILED.json" if job and job.folder.status() == "failed" else ""
+        hide = job.folder.hide if job else str
         if isinstance(error, ConfigError | RunIsLive | DamagedFile):
-            self._end("failed", f"refused: {error}")
+            self._end("failed", f"refused: {hide(str(error))}")
         else:
-            self._end("failed", f"failed after {self._seconds()} ({reason(error)[:300]}){kept}")
+            self._end("failed", f"failed after {self._seconds()} ({hide(reason(error))[:300]}){kept}")
         return WORST
 
-    def wrong(self, error: Exception) -> float:
-        """A job that would not run."""
+    def wrong(self, error: Exception, hide: Callable[[str], str]) -> float:
+        """A job that would not run; `hide` takes out of the error what may not be said."""
         known = isinstance(error, ConfigError | RunIsLive | DamagedFile)
-        self._end("failed", f"would fail: {error if known else reason(error)[:300]}")
+        self._end("failed", f"would fail: {hide(str(error)) if known else hide(reason(error))[:300]}")
         return WORST
 
     def _seconds(self) -> str:
