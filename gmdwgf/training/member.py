@@ -128,11 +128,12 @@ class Member:
         self._log()
 
     def save(self, state: TrainState) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint; it is ranked only where these very parameters were scored, which is so at evaluations."""
         if hosts.writes():
+            metric = self.record["mmd2"] if self.record["step"] == self.step else float("inf")
             notes = {"seconds": self.seconds, "best": self.best, "record": self.record}
             notes |= {"window": self.window.notes()} if self.window else {}
-            self.checkpoints.save(state, self.record["mmd2"], notes)
+            self.checkpoints.save(state, metric, notes)
 
     def outcome(self, state: TrainState) -> Outcome:
         """How the run ended, or that it was interrupted."""
