@@ -119,7 +119,7 @@ class Checkpoints:
             try:
                 items = ocp.args.Composite(notes=ocp.args.JsonRestore())
                 notes = _verified(self.manager.restore(step, args=items)["notes"], step)
-                self._metrics[step] = _score(notes, step)
+                self._metrics[step] = score(notes, step)
             except Exception:
                 self._metrics[step] = math.inf
         return self._metrics[step]
@@ -158,7 +158,7 @@ def _digest_of_notes(notes: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
-def _score(notes: dict[str, Any], step: int) -> float:
+def score(notes: dict[str, Any], step: int) -> float:
     """The metric in verified notes. Format 1 has only the last record, which may be of an earlier step."""
     if notes["format"] == 1:
         record = notes.get("record", {})

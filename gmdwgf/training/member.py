@@ -15,6 +15,7 @@ from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.tracking import Tracker, jsonl
 from gmdwgf.training import averages, devices, hosts
 from gmdwgf.training.checkpoints import Checkpoints, as_plain, as_state, digest
+from gmdwgf.training.inheritance import take_over
 from gmdwgf.training.plan import Problem, TrainingPlan
 from gmdwgf.training.snapshots import Snapshots
 from gmdwgf.training.state import TERMS, TrainState, initial_state, purpose
@@ -32,6 +33,8 @@ class Run(NamedTuple):
     folder: RunFolder
     tracker: Tracker
     say: Callable[[str], None]
+    parent: RunFolder | None = None
+    """The finished run that this one goes on from, while it has no checkpoint of its own."""
 
 
 class Outcome(NamedTuple):
@@ -182,6 +185,9 @@ def _samples_at_start(problem: Problem, n: int) -> Particles:
 def _restored(run: Run, checkpoints: Checkpoints) -> tuple[TrainState, dict, bool]:
     """State to start from, what was noted beside it, and whether it comes from a checkpoint, which process 0 reads for all."""
     fresh = jax.jit(initial_state)(run.problem, run.key)
+    if hosts.writes() and run.parent is not None and not checkpoints.steps():
+        run.say(f"goes on from the end of {run.parent.path.name}")
+        take_over(run.parent, run.folder, checkpoints, run.plan.eval_every, fresh)
     found = checkpoints.latest(fresh) if hosts.writes() else None
     if not hosts.told(found is not None):
         return fresh, {}, False

@@ -1,0 +1,75 @@
+"""What a run that extends another takes over from it: its records, its samples and its newest checkpoint."""
+
+import json
+from typing import Any
+
+import numpy as np
+
+from gmdwgf.configuration import ConfigError
+from gmdwgf.files import write_atomically
+from gmdwgf.sweeps.folder import RunFolder
+from gmdwgf.tracking import jsonl
+from gmdwgf.training.checkpoints import Checkpoints, score
+from gmdwgf.training.snapshots import Snapshots
+from gmdwgf.training.state import TrainState
+
+
+def take_over(parent: RunFolder, child: RunFolder, checkpoints: Checkpoints, eval_every: int, like: TrainState) -> None:
+    """Begin `child` where `parent` ended, as if it had made the same steps itself; the parent is only read.
+
+    An evaluation that the parent made only because it ended is left out. The checkpoint comes last: until it is there, a child
+    that was killed takes all over anew.
+    """
+    theirs = Checkpoints(parent.checkpoints, checkpoints.say, writing=False)
+    found = theirs.latest(like)
+    theirs.close()
+    if found is None:
+        raise ConfigError(
+            "extend", parent.path.name, "has no checkpoint that can be read; begin at the start (extend=null)"
+        )
+    plain, notes = found
+    last = int(plain.step)
+    try:
+        records = _take_records(parent, child, last, eval_every)
+        _take_samples(parent, child, last, eval_every)
+    except Exception as error:  # numpy and json raise whatever a damaged file leads to
+        what = " ".join(str(error).split())[:120]
+        fix = f"its records or samples cannot be read ({what}); bring them back, or begin at the start (extend=null)"
+        raise ConfigError("extend", parent.path.name, fix) from error
+    metric = score(notes, last) if last % eval_every == 0 else float("inf")
+    checkpoints.save(plain, metric, _kept(notes) | {"best": _best(records, notes)})
+
+
+def _take_records(parent: RunFolder, child: RunFolder, last: int, eval_every: int) -> list[jsonl.Record]:
+    records = [record for record in jsonl.read(parent.metrics) if _belongs(record["step"], last, eval_every)]
+    lines = [
+        line for line in parent.metrics.read_text().splitlines() if _belongs(json.loads(line)["step"], last, eval_every)
+    ]
+    write_atomically(child.metrics, "".join(f"{line}\n" for line in lines))
+    return records
+
+
+def _take_samples(parent: RunFolder, child: RunFolder, last: int, eval_every: int) -> None:
+    with np.load(parent.samples) as kept:
+        taken = {int(s): x for s, x in zip(kept["steps"], kept["x"], strict=True) if _belongs(int(s), last, eval_every)}
+        snapshots = Snapshots(child.samples, kept["y"])
+    snapshots.taken = taken
+    snapshots.add(max(taken), taken[max(taken)])
+
+
+def _belongs(step: int, last: int, eval_every: int) -> bool:
+    """Whether a longer run is looked at at this step too."""
+    return step <= last and step % eval_every == 0
+
+
+def _kept(notes: dict[str, Any]) -> dict[str, Any]:
+    return {name: notes[name] for name in ("seconds", "record", "window") if name in notes}
+
+
+def _best(records: list[jsonl.Record], notes: dict[str, Any]) -> dict[str, Any]:
+    """The best of the records; that of the notes where there are none."""
+    scored = [record for record in records if record.get("mmd2", float("nan")) < float("inf")]
+    if not scored:
+        return notes["best"]
+    best = min(scored, key=lambda record: record["mmd2"])
+    return {"mmd2": best["mmd2"], "step": best["step"]}
