@@ -38,7 +38,9 @@ class LoadedRun(NamedTuple):
     """Held-out targets `[n d]`."""
     generator: Any
     params: Any
-    """Parameters of the averaged generator at the last checkpoint."""
+    """Parameters of the averaged generator at the checkpoint that was asked for."""
+    step: int
+    """The step of that checkpoint."""
 
     def __repr__(self) -> str:
         at, shape = (self.steps[-1] if len(self.steps) else 0), list(self.samples.shape)
@@ -52,7 +54,8 @@ class LoadedRun(NamedTuple):
 
 
 def load_run(folder: str | Path, *, which: str = "latest", ema_decay: float | None = None) -> LoadedRun:
-    """Config, metrics, samples and restored generator of a run folder; `which` is `latest` or `best` (lowest MMD^2).
+    """Config, metrics, samples and restored generator of a run folder; `which` is `latest` or `best`: the
+    checkpoint with the lowest MMD^2 of those whose own parameters were scored, or the latest where none was.
 
     `ema_decay` chooses among the averages of a run that has several; the first is taken by default.
     """
@@ -83,4 +86,6 @@ def load_run(folder: str | Path, *, which: str = "latest", ema_decay: float | No
         raise ConfigError(error.name, error.value, error.fix) from error
     with np.load(run.samples) as kept:
         samples, steps, targets = kept["x"], kept["steps"], kept["y"]
-    return LoadedRun(config, jsonl.read(run.metrics), samples, steps, targets, problem.generator, params)
+    return LoadedRun(
+        config, jsonl.read(run.metrics), samples, steps, targets, problem.generator, params, int(found[0].step)
+    )

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from gmdwgf.configuration import ConfigError
-from gmdwgf.files import write_atomically
+from gmdwgf.files import DamagedFile, write_atomically
 from gmdwgf.sweeps.folder import RunFolder
 from gmdwgf.tracking import jsonl
 from gmdwgf.training.checkpoints import Checkpoints, score
@@ -24,18 +23,15 @@ def take_over(parent: RunFolder, child: RunFolder, checkpoints: Checkpoints, eva
     found = theirs.latest(like)
     theirs.close()
     if found is None:
-        raise ConfigError(
-            "extend", parent.path.name, "has no checkpoint that can be read; begin at the start (extend=null)"
-        )
+        raise DamagedFile(parent.checkpoints, "no checkpoint in it can be read", "begin at the start (extend=null)")
     plain, notes = found
     last = int(plain.step)
     try:
         records = _take_records(parent, child, last, eval_every)
         _take_samples(parent, child, last, eval_every)
     except Exception as error:  # numpy and json raise whatever a damaged file leads to
-        what = " ".join(str(error).split())[:120]
-        fix = f"its records or samples cannot be read ({what}); bring them back, or begin at the start (extend=null)"
-        raise ConfigError("extend", parent.path.name, fix) from error
+        what = f"its records or samples cannot be read ({' '.join(str(error).split())[:120]})"
+        raise DamagedFile(parent.path, what, "bring them back, or begin at the start (extend=null)") from error
     metric = score(notes, last) if last % eval_every == 0 else float("inf")
     checkpoints.save(plain, metric, _kept(notes) | {"best": _best(records, notes)})
 

@@ -8,6 +8,7 @@ from hydra import compose, initialize_config_dir
 
 import gmdwgf
 from gmdwgf.configuration import ConfigError, build, config_dir
+from gmdwgf.files import DamagedFile
 from gmdwgf.sweeps.extension import parent_of
 from gmdwgf.sweeps.folder import RunFolder
 from gmdwgf.sweeps.job import describe
@@ -167,11 +168,11 @@ def test_a_parent_without_a_readable_checkpoint_or_history_is_refused(tmp_path):
     child = RunFolder(tmp_path / "child")
     child.path.mkdir()
     checkpoints = Checkpoints(child.checkpoints, print)
-    with pytest.raises(ConfigError, match="no checkpoint that can be read"):
+    with pytest.raises(DamagedFile, match="no checkpoint in it can be read"):
         take_over(made.folder, child, checkpoints, 100, state_at(0))
     with_checkpoint(made.folder, 200)
     made.folder.samples.write_bytes(b"")
-    with pytest.raises(ConfigError, match="records or samples cannot be read"):
+    with pytest.raises(DamagedFile, match="records or samples cannot be read"):
         take_over(made.folder, child, checkpoints, 100, state_at(0))
     assert checkpoints.steps() == []
     checkpoints.close()

@@ -13,9 +13,11 @@ import jax.numpy as jnp
 import orbax.checkpoint as ocp
 import pytest
 
+import gmdwgf
 from gmdwgf.training.checkpoints import Checkpoints, as_plain, digest
 from gmdwgf.training.state import Health, TrainState
 from tests.conftest import user_environment
+from tests.sweeps.common import SMALL
 
 NOTES = {"seconds": 12.5, "best": {"mmd2": 0.25, "step": 7}, "record": {"step": 7, "mmd2": 0.25, "w2": 1.051}}
 
@@ -231,6 +233,21 @@ def test_a_format_that_is_not_known_is_not_taken_for_whole(tmp_path):
     with pytest.raises(ValueError, match="another version of gmdwgf"):
         checkpoints.restore(1, state_at(0))
     checkpoints.close()
+
+
+@pytest.mark.slow
+def test_a_checkpoint_is_ranked_only_by_a_score_of_its_own_parameters(cli, tmp_path):
+    words = ["+drift=kl", *SMALL, "training.n_steps=9", "training.eval_every=4", "training.checkpoint_every=3"]
+    code, out, err = cli(*words)
+    assert code == 0, out + err
+    (folder,) = (tmp_path / "runs").iterdir()
+    notes = {int(path.parts[-3]): json.loads(path.read_text()) for path in folder.glob("checkpoints/*/notes/metadata")}
+    scores = {record["step"]: record["mmd2"] for record in gmdwgf.load_run(folder).records}
+    best = min((0, 9), key=lambda step: scores[step])  # 4 and 8 have no checkpoint, 3 and 6 no score
+    assert sorted(notes) == sorted({6, 9, best})
+    assert {step: kept["metric"] for step, kept in notes.items()} == {step: scores.get(step) for step in notes}
+    assert notes[6]["record"]["step"] == 4
+    assert (gmdwgf.load_run(folder, which="best").step, gmdwgf.load_run(folder).step) == (best, 9)
 
 
 KILLED = """
