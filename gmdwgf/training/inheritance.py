@@ -27,30 +27,34 @@ def take_over(parent: RunFolder, child: RunFolder, checkpoints: Checkpoints, eva
     plain, notes = found
     last = int(plain.step)
     try:
-        records = _take_records(parent, child, last, eval_every)
-        _take_samples(parent, child, last, eval_every)
+        lines = _lines(parent, last, eval_every)
+        taken, y = _samples(parent, last, eval_every)
     except Exception as error:  # numpy and json raise whatever a damaged file leads to
         what = f"its records or samples cannot be read ({' '.join(str(error).split())[:120]})"
         raise DamagedFile(parent.path, what, "bring them back, or begin at the start (extend=null)") from error
-    metric = score(notes, last) if last % eval_every == 0 else float("inf")
-    checkpoints.save(plain, metric, _kept(notes) | {"best": _best(records, notes)})
-
-
-def _take_records(parent: RunFolder, child: RunFolder, last: int, eval_every: int) -> list[jsonl.Record]:
-    records = [record for record in jsonl.read(parent.metrics) if _belongs(record["step"], last, eval_every)]
-    lines = [
-        line for line in parent.metrics.read_text().splitlines() if _belongs(json.loads(line)["step"], last, eval_every)
-    ]
     write_atomically(child.metrics, "".join(f"{line}\n" for line in lines))
-    return records
-
-
-def _take_samples(parent: RunFolder, child: RunFolder, last: int, eval_every: int) -> None:
-    with np.load(parent.samples) as kept:
-        taken = {int(s): x for s, x in zip(kept["steps"], kept["x"], strict=True) if _belongs(int(s), last, eval_every)}
-        snapshots = Snapshots(child.samples, kept["y"])
+    snapshots = Snapshots(child.samples, y)
     snapshots.taken = taken
     snapshots.add(max(taken), taken[max(taken)])
+    metric = score(notes, last) if last % eval_every == 0 else float("inf")
+    checkpoints.save(plain, metric, _kept(notes) | {"best": _best(jsonl.read(child.metrics), notes)})
+
+
+def _lines(parent: RunFolder, last: int, eval_every: int) -> list[str]:
+    """The lines of the records that belong to the longer run, as they are."""
+    jsonl.read(parent.metrics)  # raises for a damaged one
+    lines = parent.metrics.read_text().splitlines()
+    return [line for line in lines if _belongs(json.loads(line)["step"], last, eval_every)]
+
+
+def _samples(parent: RunFolder, last: int, eval_every: int) -> tuple[dict[int, np.ndarray], np.ndarray]:
+    """The samples that belong to the longer run, by their steps, and the held-out targets."""
+    with np.load(parent.samples) as kept:
+        steps, x, y = kept["steps"].tolist(), kept["x"], kept["y"]
+    taken = {step: points for step, points in zip(steps, x, strict=True) if _belongs(step, last, eval_every)}
+    if not taken:
+        raise ValueError("samples.npz has none of its steps")
+    return taken, y
 
 
 def _belongs(step: int, last: int, eval_every: int) -> bool:
