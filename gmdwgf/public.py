@@ -41,7 +41,9 @@ class LoadedRun(NamedTuple):
     """Held-out targets `[n d]`."""
     generator: Any
     params: Any
-    """Parameters of the averaged generator at the last checkpoint."""
+    """Parameters of the averaged generator at the checkpoint that was asked for."""
+    step: int
+    """The step of that checkpoint."""
 
     def __repr__(self) -> str:
         at, shape = (self.steps[-1] if len(self.steps) else 0), list(self.samples.shape)
@@ -57,7 +59,8 @@ class LoadedRun(NamedTuple):
 def load_run(
     folder: str | Path, *, which: str = "latest", ema_decay: float | None = None, trust: bool = False
 ) -> LoadedRun:
-    """Config, metrics, samples and restored generator of a run folder; `which` is `latest` or `best` (lowest MMD^2).
+    """Config, metrics, samples and restored generator of a run folder; `which` is `latest` or `best`: the
+    checkpoint with the lowest MMD^2 of those whose own parameters were scored, or the latest where none was.
 
     The data are not needed: where they were a file, it is not read. What is damaged or gone of the records and samples is left
     out with a warning. `ema_decay` chooses among the averages of a run that has several; the first is taken by default.
@@ -94,7 +97,7 @@ def load_run(
         raise ConfigError(error.name, error.value, error.fix) from error
     dim = problem.target.dim
     x, steps, y = clouds or (np.zeros((0, 0, dim)), np.zeros(0, int), np.zeros((0, dim)))
-    return LoadedRun(config, records, x, steps, y, problem.generator, params)
+    return LoadedRun(config, records, x, steps, y, problem.generator, params, int(found[0].step))
 
 
 def _stand_in(run: Any, config: dict[str, Any], clouds: tuple[np.ndarray, ...] | None) -> AbstractTarget | None:

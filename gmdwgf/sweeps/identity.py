@@ -10,8 +10,8 @@ from typing import Any
 from gmdwgf import data_files
 from gmdwgf.configuration import ConfigError
 
-MACHINE_KEYS = ("paths", "tracking", "devices", "sweep")
-"""Top-level keys that say where and how a run is carried out, not what it computes."""
+MACHINE_KEYS = ("paths", "tracking", "devices", "sweep", "extend")
+"""Top-level keys that say where, how and from which checkpoint a run is carried out, not what it computes."""
 
 MACHINE_TRAINING_KEYS = ("chunk_size", "checkpoint_every")
 """Training keys on which no number depends: results do not change with chunks and checkpoints."""

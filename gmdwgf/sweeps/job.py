@@ -14,6 +14,7 @@ from gmdwgf.configuration import ConfigError, Find, any_object, build, unknown_n
 from gmdwgf.sweeps import folder as folders
 from gmdwgf.sweeps.dry import without_bytecode
 from gmdwgf.sweeps.environment import resolved
+from gmdwgf.sweeps.extension import parent_of
 from gmdwgf.sweeps.identity import check_choices, drift_file_id, run_id, run_name
 from gmdwgf.sweeps.ledger import check_name
 from gmdwgf.sweeps.standing import FINISHED, standing
@@ -156,7 +157,8 @@ def prepare(job: Job) -> dict[str, Any]:
     if missing:
         raise ConfigError(missing[0], job.config.get(missing[0], "null"), f"a run has one: {missing[0]}=NAME")
     seed_of(job.config)
-    return _build(job.config, _PIECES)
+    pieces = _build(job.config, _PIECES)
+    return pieces | {"parent": parent_of(job.config, job.folder, pieces["optimizer"]) if job.writes else None}
 
 
 def _leave_the_others(error: Exception, hide: Callable[[str], str]) -> None:
@@ -227,7 +229,7 @@ def _check_features(space: Any, target: Any) -> None:
 
 def _check_keys(config: dict[str, Any]) -> None:
     """Raise ConfigError for a top-level key that nothing reads: `+sed=3` would otherwise be a run of seed 0."""
-    known = ["seed", "paths", "sweep", *_PIECES, *_OPTIONAL]
+    known = ["seed", "paths", "sweep", "extend", *_PIECES, *_OPTIONAL]
     for name, value in config.items():
         if name not in known and not name.startswith("_"):
             raise ConfigError(name, value, f"{unknown_name(name, known)} (a name that begins with _ is left alone)")

@@ -6,6 +6,7 @@ from typing import Any
 
 from gmdwgf.configuration import ConfigError
 from gmdwgf.sweeps import folder as folders
+from gmdwgf.sweeps.extension import Parent
 from gmdwgf.sweeps.identity import data_id, data_paths, drift_file_id, run_id
 from gmdwgf.sweeps.job import Job, seed_of
 from gmdwgf.sweeps.standing import Standing, reopen, standing
@@ -43,6 +44,11 @@ class Session:
             raise ConfigError(
                 "dataset.path", job.config["dataset"].get("path"), "changed while it was read; start again"
             )
+        parent = pieces["parent"]
+        if from_run := self._introduce(parent) if parent is not None else job.folder.manifest().get("parent"):
+            facts["parent"] = from_run
+        elif job.config.get("extend") and job.folder.status() == "new":
+            say("no finished run there can be extended to this one; it begins at the start")
         reopen(job.folder, found)
         job.folder.begin(job.yaml, folders.manifest(job.id, job.command) | facts)
         for line in found.lines:
@@ -55,7 +61,17 @@ class Session:
         info = RunInfo(job.id, job.name, job.folder.path, job.shown, plan.n_steps, group=job.sweep)
         self.tracker = make_tracker(pieces["tracking"] if job.writes else None, info, self.note, progress)
         key = jax.random.key(seed_of(job.config))
-        self.run = Run(problem, plan, pieces["metrics"], key, job.folder, self.tracker, self.note)
+        goes_on_from = parent.folder if parent is not None else None
+        self.run = Run(problem, plan, pieces["metrics"], key, job.folder, self.tracker, self.note, parent=goes_on_from)
+
+    def _introduce(self, parent: Parent) -> dict[str, Any]:
+        """Say what is to be known of the run that this one goes on from; what the manifest says of it."""
+        before = parent.folder.manifest().get("drift_file")
+        if before and before != drift_file_id(self.job.config):
+            self.say(
+                f"the file of the drift has changed since {parent.folder.path.name} was run; it goes on with the new one"
+            )
+        return parent.facts()
 
     def note(self, line: str) -> None:
         """Say a line and keep it in the run's log."""

@@ -15,6 +15,7 @@ from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.tracking import Tracker, jsonl
 from gmdwgf.training import averages, devices, history, hosts
 from gmdwgf.training.checkpoints import Checkpoints, as_plain, as_state, digest
+from gmdwgf.training.inheritance import take_over
 from gmdwgf.training.plan import Problem, TrainingPlan
 from gmdwgf.training.snapshots import Snapshots
 from gmdwgf.training.state import TERMS, TrainState, initial_state, purpose
@@ -32,6 +33,8 @@ class Run(NamedTuple):
     folder: RunFolder
     tracker: Tracker
     say: Callable[[str], None]
+    parent: RunFolder | None = None
+    """The finished run that this one goes on from, while it has no checkpoint of its own."""
 
 
 class Outcome(NamedTuple):
@@ -136,11 +139,12 @@ class Member:
         self._log()
 
     def save(self, state: TrainState) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint; it is ranked only where these very parameters were scored, which is so at evaluations."""
         if hosts.writes():
+            metric = self.record["mmd2"] if self.record["step"] == self.step else float("inf")
             notes = {"seconds": self.seconds, "best": self.best, "record": self.record}
             notes |= {"window": self.window.notes()} if self.window else {}
-            self.checkpoints.save(state, self.record["mmd2"], notes)
+            self.checkpoints.save(state, metric, notes)
 
     def outcome(self, state: TrainState) -> Outcome:
         """How the run ended, or that it was interrupted."""
@@ -189,6 +193,9 @@ def _samples_at_start(problem: Problem, n: int) -> Particles:
 def _restored(run: Run, checkpoints: Checkpoints) -> tuple[TrainState, dict, bool]:
     """State to start from, what was noted beside it, and whether it comes from a checkpoint, which process 0 reads for all."""
     fresh = jax.jit(initial_state)(run.problem, run.key)
+    if hosts.writes() and run.parent is not None and not checkpoints.steps():
+        run.say(f"goes on from the end of {run.parent.path.name}")
+        take_over(run.parent, run.folder, checkpoints, run.plan.eval_every, fresh)
     found = checkpoints.latest(fresh) if hosts.writes() else None
     if not hosts.told(found is not None):
         return fresh, {}, False

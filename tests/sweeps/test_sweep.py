@@ -177,10 +177,6 @@ def small_disk(tmp_path):
     subprocess.run(["umount", place], check=True)
 
 
-LATE_ORBAX = "ignore::pytest.PytestUnraisableExceptionWarning"  # its threads that find their event loop closed
-
-
-@pytest.mark.filterwarnings(LATE_ORBAX)
 @pytest.mark.parametrize("launcher", ["basic", pytest.param("vectorized", marks=pytest.mark.slow)])
 def test_a_full_disk_fails_the_job_in_one_line_and_room_lets_it_go_on(launcher, cli, small_disk):
     filler = small_disk / "filler"
@@ -198,7 +194,6 @@ def test_a_full_disk_fails_the_job_in_one_line_and_room_lets_it_go_on(launcher, 
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings(LATE_ORBAX)
 @pytest.mark.parametrize("launcher", ["basic", "vectorized"])
 def test_cells_that_diverge_crash_or_fill_the_disk_leave_the_others_alone(launcher, cli, small_disk, tmp_path):
     command = ["-m", "+drift=kl", "seed=0,1,2", "training.divergence_radius=0.05,100", *SMALL]
