@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from gmdwgf.configuration import ConfigError, build, unknown_name
 from gmdwgf.sweeps import folder as folders
 from gmdwgf.sweeps.identity import drift_file_id, run_id, run_name
+from gmdwgf.sweeps.workers import no_temporary_folder
 
 
 class Job(NamedTuple):
@@ -64,10 +65,17 @@ def meet(job: Job) -> tuple[Job, str]:
     states = ("new", "unfinished", *folders.ENDINGS)
     state = states[int(hosts.told(states.index(job.folder.status())))]
     if not hosts.writes():
-        elsewhere = tempfile.mkdtemp(prefix="gmdwgf-")
+        elsewhere = _temporary_folder()
         atexit.register(shutil.rmtree, elsewhere, ignore_errors=True)
         job = job._replace(folder=folders.RunFolder(Path(elsewhere)), writes=False)
     return job, state
+
+
+def _temporary_folder() -> str:
+    try:
+        return tempfile.mkdtemp(prefix="gmdwgf-")
+    except OSError as error:
+        raise no_temporary_folder(error) from error
 
 
 def check_writable(folder: Path) -> None:
@@ -95,15 +103,20 @@ def carry_out(job: Job, say: Callable[[str], None], detail: Callable[[str], None
     from gmdwgf.training.loop import train
 
     session = None
-    with job.folder.lock():
+    with job.folder.lock() as left:
+        if left:
+            say(left)
         try:
             session = Session(job, pieces, say, detail)
             with devices.active(mesh):
                 outcome = train(session.run)
             return session.finish(outcome)
         except Exception as error:
-            job.folder.fail(error)
-            _leave_the_others(error)
+            found = error if job.folder.is_there() else folders.RunVanished(job.folder.path)
+            job.folder.fail(found)
+            _leave_the_others(found)
+            if found is not error:
+                raise found from error
             raise
         finally:
             if session is not None:

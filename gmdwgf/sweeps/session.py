@@ -43,7 +43,8 @@ class Session:
         info = RunInfo(job.id, job.name, job.folder.path, job.config, plan.n_steps, group=job.sweep)
         self.tracker = make_tracker(pieces["tracking"] if job.writes else None, info, self.note, progress)
         key = jax.random.key(seed_of(job.config))
-        self.run = Run(problem, plan, pieces["metrics"], key, job.folder, self.tracker, self.note)
+        signals = tuple(pieces["devices"].save_signals)
+        self.run = Run(problem, plan, pieces["metrics"], key, job.folder, self.tracker, self.note, signals)
 
     def note(self, line: str) -> None:
         """Say a line and keep it in the run's log."""

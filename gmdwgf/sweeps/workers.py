@@ -6,11 +6,14 @@ and one GPU, or a part of the memory of one.
 """
 
 import fcntl
+import inspect
 import os
 import sys
 import tempfile
 from pathlib import Path
 from typing import IO, Any
+
+from gmdwgf.configuration import ConfigError
 
 _place: IO | None = None
 """Holds this process's place until it ends."""
@@ -23,7 +26,10 @@ def take_share(launcher: Any) -> None:
         return
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
     n_workers = launcher.n_jobs if launcher.n_jobs > 0 else max(1, len(cores) + 1 + launcher.n_jobs)
-    place, _place = free_place(Path(tempfile.gettempdir()) / f"gmdwgf-workers-{os.getppid()}", n_workers)
+    try:
+        place, _place = free_place(Path(tempfile.gettempdir()) / f"gmdwgf-workers-{os.getppid()}", n_workers)
+    except OSError as error:
+        raise no_temporary_folder(error) from error
     mine, environment = share(place, n_workers, cores, gpus())
     os.environ.update(environment)
     if hasattr(os, "sched_setaffinity"):
@@ -40,6 +46,16 @@ def share(place: int, n_workers: int, cores: list[int], devices: list[str]) -> t
         environment["CUDA_VISIBLE_DEVICES"] = devices[place % len(devices)]
         environment["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{0.9 / n_beside:.3f}"
     return mine, environment
+
+
+def no_temporary_folder(error: OSError) -> ConfigError:
+    """What to say where the folder for temporary files is full or cannot be written."""
+    value = os.environ.get("TMPDIR", inspect.Parameter.empty)
+    return ConfigError(
+        "TMPDIR",
+        value,
+        f"nothing can be written there ({error.strerror or error}); set TMPDIR to a folder with room",
+    )
 
 
 def free_place(folder: Path, n_workers: int) -> tuple[int, IO]:
