@@ -9,7 +9,9 @@ from pathlib import Path
 
 from tests.conftest import user_environment
 
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # tests in the background of a script: else their children ignore it too
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+):  # tests in the background of a script: else their children ignore it too
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

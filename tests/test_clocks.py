@@ -11,7 +11,9 @@ WALL_CLOCK = re.compile(r"time\.time\b|from time import|datetime\.(now|today)")
 
 
 @pytest.mark.parametrize(
-    ("folder", "clock"), [("tests", CLOCK), ("gmdwgf", WALL_CLOCK)], ids=["no test", "no decision of a run, by the wall clock"]
+    ("folder", "clock"),
+    [("tests", CLOCK), ("gmdwgf", WALL_CLOCK)],
+    ids=["no test", "no decision of a run, by the wall clock"],
 )
 def test_a_clock_is_read_by(folder, clock):
     files = [path for path in (ROOT / folder).rglob("*.py") if path.name != "test_clocks.py"]

@@ -135,7 +135,7 @@ def _holder(file: IO[str]) -> dict[str, Any]:
     try:
         file.seek(0)
         holder = json.loads(file.read(1000) or "{}")
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return holder if isinstance(holder, dict) else {}
 
@@ -150,7 +150,8 @@ def _write_holder(file: IO[str], holder: dict[str, Any]) -> None:
 def _shown(holder: dict[str, Any]) -> str:
     if not holder:
         return ""
-    return f" (process {holder.get('pid')} on {holder.get('host')}, since {holder.get('since')})"
+    pid, host, since = (" ".join(str(holder.get(name, "?")).split())[:100] for name in ("pid", "host", "since"))
+    return f" (process {pid} on {host}, since {since})"
 
 
 def _left_elsewhere(holder: dict[str, Any]) -> str | None:

@@ -11,7 +11,13 @@ from tests.sweeps.common import SMALL, differences, states
 
 pytestmark = pytest.mark.slow
 
-LONG = [*SMALL, "training.n_steps=400", "training.eval_every=40", "training.checkpoint_every=8", "training.chunk_size=100"]
+LONG = [
+    *SMALL,
+    "training.n_steps=400",
+    "training.eval_every=40",
+    "training.checkpoint_every=8",
+    "training.chunk_size=100",
+]
 STREAMED = ["+drift=deng", "dataset=image_latents", "dataset.max_resident=160000"]
 STREAMED += ["dataset.labels=true", "condition=classes", "training.refresh_every=7", "training.ema_decay=[0.9,0.99]"]
 STREAMED += ["training.batch_size=40"]
@@ -40,7 +46,9 @@ def begin(command, n_processes, cwd):
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     group = [f"devices.coordinator=127.0.0.1:{port}", f"devices.n_processes={n_processes}", "devices.timeout=10"]
-    return [start(*command, *order(command), *group, f"devices.process={index}", cwd=cwd) for index in range(n_processes)]
+    return [
+        start(*command, *order(command), *group, f"devices.process={index}", cwd=cwd) for index in range(n_processes)
+    ]
 
 
 def order(command):

@@ -96,7 +96,14 @@ def test_in_parts_no_other_part_begins_once_a_stop_is_asked_for():
     assert {row: (move.step, move.seconds, move.call) for row, move in moves.items()} == {0: (2, 1, 1)}
 
 
-RUN = ["drift=kl", "debug=tiny", "training.n_steps=60", "training.batch_size=16", "generator.width=8", "generator.depth=1"]
+RUN = [
+    "drift=kl",
+    "debug=tiny",
+    "training.n_steps=60",
+    "training.batch_size=16",
+    "generator.width=8",
+    "generator.depth=1",
+]
 RUN += ["training.eval_every=50", "training.checkpoint_every=1000", "training.chunk_size=100000"]
 RUN += ["tracking.wandb.mode=disabled", "tracking.progress=false", "devices.n=1"]
 
