@@ -1,6 +1,7 @@
 """Commands as processes of their own, waited for without a clock."""
 
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -25,6 +26,17 @@ def start(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> subp
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+def start_several(
+    n: int, *arguments: str, cwd: Path, env: dict[str, str] | None = None, timeout: int = 10
+) -> list[subprocess.Popen]:
+    """Begin one run by `n` processes of this machine; the first is the one that writes."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    group = [f"devices.coordinator=127.0.0.1:{port}", f"devices.n_processes={n}", f"devices.timeout={timeout}"]
+    return [start(*arguments, *group, f"devices.process={index}", cwd=cwd, env=env) for index in range(n)]
 
 
 def wait_for(

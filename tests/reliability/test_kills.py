@@ -1,12 +1,10 @@
 """Forty times kill -9 at random moments: every run ends with the bits of the one that was never killed."""
 
-import socket
-
 import numpy as np
 import pytest
 
 from gmdwgf.features import latent_files
-from tests.processes import start, wait_for
+from tests.processes import start, start_several, wait_for
 from tests.sweeps.common import SMALL, differences, states
 
 pytestmark = pytest.mark.slow
@@ -40,15 +38,8 @@ def test_there_are_forty_kills():
 
 def begin(command, n_processes, cwd):
     """The processes of a run; the first is the one that writes."""
-    if n_processes == 1:
-        return [start(*command, *order(command), cwd=cwd)]
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    group = [f"devices.coordinator=127.0.0.1:{port}", f"devices.n_processes={n_processes}", "devices.timeout=10"]
-    return [
-        start(*command, *order(command), *group, f"devices.process={index}", cwd=cwd) for index in range(n_processes)
-    ]
+    words = [*command, *order(command)]
+    return [start(*words, cwd=cwd)] if n_processes == 1 else start_several(n_processes, *words, cwd=cwd)
 
 
 def order(command):

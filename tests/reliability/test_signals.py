@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from tests.conftest import ROOT, gmdwgf, user_environment
-from tests.processes import start, wait_for
+from tests.processes import start, start_several, wait_for
 from tests.sweeps.common import SMALL, states
 
 pytestmark = pytest.mark.slow
@@ -86,9 +86,7 @@ def test_a_folder_that_is_removed_under_way_is_one_line(tmp_path):
 
 
 def test_what_one_of_two_processes_is_told_both_do(tmp_path):
-    port = "devices.coordinator=127.0.0.1:29571"
-    group = [port, "devices.n_processes=2", "devices.timeout=30"]
-    first, second = (start(*ENDLESS, *group, f"devices.process={index}", cwd=tmp_path) for index in range(2))
+    first, second = start_several(2, *ENDLESS, cwd=tmp_path, timeout=60)
     wait_for_training(tmp_path, first)
     second.send_signal(signal.SIGUSR2)
     (out, err), (_, other) = (process.communicate(timeout=300) for process in (first, second))
@@ -139,5 +137,6 @@ def test_output_that_nobody_reads_any_more_does_not_end_a_run(tmp_path):
     process = start("+drift=kl", *SMALL, cwd=tmp_path)
     process.stdout.close()
     assert process.wait(timeout=300) == 0
-    assert process.stderr.read() == ""
+    with process.stderr as said:
+        assert said.read() == ""
     assert "already done" in gmdwgf("+drift=kl", *SMALL, cwd=tmp_path).stdout

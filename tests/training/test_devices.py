@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-import socket
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +18,7 @@ from gmdwgf.training.checkpoints import Checkpoints, as_plain, as_state
 from gmdwgf.training.hosts import LOST, DevicesConfig
 from gmdwgf.training.state import initial_state
 from tests.conftest import gmdwgf as run_command
-from tests.processes import start, wait_for
+from tests.processes import start_several, wait_for
 from tests.training.common import run_steps, small_problem
 
 EIGHT = {"JAX_NUM_CPU_DEVICES": "8"}
@@ -102,14 +101,7 @@ def test_a_checkpoint_of_eight_devices_is_resumed_on_one_and_back(tmp_path, x64)
 
 
 def start_processes(n, n_devices, cwd, *more):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    group = [f"devices.coordinator=127.0.0.1:{port}", f"devices.n_processes={n}", "devices.timeout=10", *more]
-    return [
-        start(*COMMAND, *group, f"devices.process={index}", cwd=cwd, env={"JAX_NUM_CPU_DEVICES": str(n_devices)})
-        for index in range(n)
-    ]
+    return start_several(n, *COMMAND, *more, cwd=cwd, env={"JAX_NUM_CPU_DEVICES": str(n_devices)})
 
 
 @pytest.mark.parametrize(
