@@ -24,7 +24,7 @@ BAD_INPUT, CRASH = 2, 1
 
 def complain(error: Exception, arguments: list[str], run: "RunFolder | None") -> int:
     """Say on standard error what was wrong with the command and return the exit code: 2 for input, 1 for a crash."""
-    from gmdwgf.sweeps.folder import RunIsLive, reason
+    from gmdwgf.sweeps.folder import RunIsLive, RunVanished, reason
 
     hide = run.hide if run is not None else str
     begun = run is not None and (run.path / "FAILED.json").is_file()
@@ -40,6 +40,9 @@ def complain(error: Exception, arguments: list[str], run: "RunFolder | None") ->
         line = hide(_of_hydra(error, arguments))
     elif isinstance(error, OSError) and error.filename and not begun:
         line = f"{error.filename}: {error.strerror}; choose another folder with paths.root=FOLDER"
+    elif isinstance(error, RunVanished):
+        print(f"gmdwgf: {error}", file=sys.stderr)  # noqa: T201
+        return CRASH
     else:
         kept = f"traceback in {run.path}/FAILED.json" if run and begun else "HYDRA_FULL_ERROR=1 shows the traceback"
         print(f"gmdwgf: {hide(_one_line(reason(error)))} ({kept})", file=sys.stderr)  # noqa: T201

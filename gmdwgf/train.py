@@ -6,6 +6,7 @@ Nothing heavy is imported before a run begins, so `--help` and `--cfg job` answe
 import os
 import re
 import sys
+from typing import Any
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
@@ -13,6 +14,8 @@ from omegaconf import DictConfig, OmegaConf
 from gmdwgf.complaints import CRASH, complain
 from gmdwgf.configuration import config_dir
 from gmdwgf.files import escape_what_cannot_be_shown
+from gmdwgf.terminal import lasting_output
+from gmdwgf.training.interrupts import CODE, Interrupted, as_control_c
 from gmdwgf.vectors import use_whole_vectors
 
 
@@ -98,13 +101,21 @@ def main(cfg: DictConfig) -> float:
         voice.console.quiet = not job.writes
         if state in ("done", "diverged"):
             return voice.skipped(job)
-        return voice.finished(job, jobs.carry_out(job, voice.say, voice.detail))
+        return _finished(voice, job, jobs.carry_out(job, voice.say, voice.detail))
     except Exception as error:
         if in_sweep:
             return voice.failed(job, error)
         if wants_tracebacks():
             raise
         raise SystemExit(complain(error, sys.argv[1:], job.folder if job else None)) from error
+
+
+def _finished(voice: Any, job: Any, summary: dict[str, Any]) -> float:
+    try:
+        return voice.finished(job, summary)
+    except Interrupted as stop:
+        stop.hand_over()
+        raise
 
 
 def wants_tracebacks() -> bool:
@@ -117,6 +128,11 @@ _set_by_us = False
 
 def cli() -> None:
     """Entry point: every message to the user is one line; a traceback is kept in the run folder."""
+    with lasting_output(), as_control_c():
+        _cli()
+
+
+def _cli() -> None:
     global _set_by_us
     use_whole_vectors()
     escape_what_cannot_be_shown()
@@ -132,7 +148,7 @@ def cli() -> None:
         sys.exit(complain(error, typed, None))
     except KeyboardInterrupt:
         print("gmdwgf: stopped; the same command goes on from the last checkpoints", file=sys.stderr)  # noqa: T201
-        sys.exit(130)
+        sys.exit(CODE)
     from gmdwgf.sweeps.ledger import Teller
 
     if Teller.n_failed:

@@ -18,6 +18,7 @@ from gmdwgf.sweeps.extension import parent_of
 from gmdwgf.sweeps.identity import check_choices, drift_file_id, run_id, run_name
 from gmdwgf.sweeps.ledger import check_name
 from gmdwgf.sweeps.standing import FINISHED, standing
+from gmdwgf.sweeps.workers import no_temporary_folder
 
 
 class Job(NamedTuple):
@@ -79,10 +80,17 @@ def meet(job: Job) -> tuple[Job, str]:
         raise
     state = states[int(hosts.told(found))]
     if not hosts.writes():
-        elsewhere = tempfile.mkdtemp(prefix="gmdwgf-")
+        elsewhere = _temporary_folder()
         atexit.register(shutil.rmtree, elsewhere, ignore_errors=True)
         job = job._replace(folder=folders.RunFolder(Path(elsewhere), job.folder.hide), writes=False)
     return job, state
+
+
+def _temporary_folder() -> str:
+    try:
+        return tempfile.mkdtemp(prefix="gmdwgf-")
+    except OSError as error:
+        raise no_temporary_folder(error) from error
 
 
 def check_writable(folder: Path) -> None:
@@ -110,15 +118,20 @@ def carry_out(job: Job, say: Callable[[str], None], detail: Callable[[str], None
     from gmdwgf.training.loop import train
 
     session = None
-    with job.folder.lock():
+    with job.folder.lock() as left:
+        if left:
+            say(left)
         try:
             session = Session(job, pieces, say, detail)
             with devices.active(mesh):
                 outcome = train(session.run)
             return session.finish(outcome)
         except Exception as error:
-            job.folder.fail(error)
-            _leave_the_others(error, job.folder.hide)
+            found = error if job.folder.is_there() else folders.RunVanished(job.folder.path)
+            job.folder.fail(found)
+            _leave_the_others(found, job.folder.hide)
+            if found is not error:
+                raise found from error
             raise
         finally:
             if session is not None:

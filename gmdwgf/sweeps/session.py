@@ -62,7 +62,10 @@ class Session:
         self.tracker = make_tracker(pieces["tracking"] if job.writes else None, info, self.note, progress)
         key = jax.random.key(seed_of(job.config))
         goes_on_from = parent.folder if parent is not None else None
-        self.run = Run(problem, plan, pieces["metrics"], key, job.folder, self.tracker, self.note, parent=goes_on_from)
+        signals = tuple(pieces["devices"].save_signals)
+        self.run = Run(
+            problem, plan, pieces["metrics"], key, job.folder, self.tracker, self.note, signals, parent=goes_on_from
+        )
 
     def _introduce(self, parent: Parent) -> dict[str, Any]:
         """Say what is to be known of the run that this one goes on from; what the manifest says of it."""

@@ -145,7 +145,9 @@ def _carry_out(cells: dict[int, Cell], title: str, settings: Settings) -> dict[i
     with contextlib.ExitStack() as open_folders:
         for number, (job, voice, pieces, _) in cells.items():
             try:
-                open_folders.enter_context(job.folder.lock())
+                left = open_folders.enter_context(job.folder.lock())
+                if left:
+                    voice.say(left)
                 share = progress and progress.share()
                 sessions[number] = Session(job, pieces, voice.say, voice.detail, progress=share)
             except Exception as error:
@@ -159,23 +161,24 @@ def _carry_out(cells: dict[int, Cell], title: str, settings: Settings) -> dict[i
 
 def _trained(cells: dict[int, Cell], sessions: dict[int, Any], way: Any) -> dict[int, float]:
     """Train the runs of the sessions, and bring each to its end as soon as it has one."""
+    from gmdwgf.training.interrupts import Interrupted
     from gmdwgf.training.loop import train_all
 
-    results, interrupted, numbers = {}, False, list(sessions)
+    results, interrupted, numbers = {}, None, list(sessions)
     for row, outcome in train_all([session.run for session in sessions.values()], way):
         cell, session = cells[numbers[row]], sessions[numbers[row]]
         try:
             if isinstance(outcome, Exception):
                 raise outcome
             results[numbers[row]] = cell.voice.finished(cell.job, session.finish(outcome))
-        except SystemExit:
-            interrupted = True
+        except Interrupted as stop:
+            interrupted = stop
         except Exception as error:
             results[numbers[row]] = _failed(cell, error)
         finally:
             session.close()
     if interrupted:
-        raise SystemExit(130)
+        raise interrupted
     return results
 
 

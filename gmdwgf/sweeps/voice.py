@@ -14,6 +14,7 @@ from gmdwgf.files import DamagedFile
 from gmdwgf.sweeps.folder import RunIsLive, reason
 from gmdwgf.sweeps.job import Job
 from gmdwgf.sweeps.ledger import Ledger
+from gmdwgf.training.interrupts import Interrupted
 
 WORST = math.inf
 """The metric of a job that diverged, failed or was not run: a search turns away from it."""
@@ -70,9 +71,10 @@ class Voice:
         """The job ran: a table when it stands alone, a line in a sweep."""
         status = summary["status"]
         if status == "interrupted":
-            what = f"stopped at step {summary['step']}, checkpoint saved; the same command goes on from there"
+            by, where = summary.get("signal"), f"stopped at step {summary['step']}"
+            what = f"{where}{f' by {by}' if by else ''}, checkpoint saved; the same command goes on from there"
             self.say(f"{what}: {_short(job)}")
-            raise SystemExit(130)
+            raise Interrupted(by)
         if status == "diverged":
             what = f"{summary['diverged_term']} = {summary['diverged_value']} at step {summary['diverged_step']}"
             self._end(status, f"diverged ({what}); kept the last good state: {_short(job)}")

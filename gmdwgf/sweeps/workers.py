@@ -7,6 +7,7 @@ and one GPU, or a part of the memory of one.
 
 import contextlib
 import fcntl
+import inspect
 import os
 import stat
 import sys
@@ -28,7 +29,10 @@ def take_share(launcher: Any) -> None:
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
     n_workers = launcher.n_jobs if launcher.n_jobs > 0 else max(1, len(cores) + 1 + launcher.n_jobs)
     folder = Path(tempfile.gettempdir()) / f"gmdwgf-workers-{os.getuid()}-{os.getppid()}"
-    place, _place = free_place(folder, n_workers)
+    try:
+        place, _place = free_place(folder, n_workers)
+    except OSError as error:
+        raise no_temporary_folder(error) from error
     mine, environment = share(place, n_workers, cores, gpus())
     os.environ.update(environment)
     if hasattr(os, "sched_setaffinity"):
@@ -45,6 +49,16 @@ def share(place: int, n_workers: int, cores: list[int], devices: list[str]) -> t
         environment["CUDA_VISIBLE_DEVICES"] = devices[place % len(devices)]
         environment["XLA_PYTHON_CLIENT_MEM_FRACTION"] = f"{0.9 / n_beside:.3f}"
     return mine, environment
+
+
+def no_temporary_folder(error: OSError) -> ConfigError:
+    """What to say where the folder for temporary files is full or cannot be written."""
+    value = os.environ.get("TMPDIR", inspect.Parameter.empty)
+    return ConfigError(
+        "TMPDIR",
+        value,
+        f"nothing can be written there ({error.strerror or error}); set TMPDIR to a folder with room",
+    )
 
 
 def free_place(folder: Path, n_workers: int) -> tuple[int, IO]:

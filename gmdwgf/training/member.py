@@ -1,6 +1,7 @@
 """One run as the loop sees it: what it was restored from, when it is looked at, and what is kept of it."""
 
 import functools
+import signal
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -33,6 +34,8 @@ class Run(NamedTuple):
     folder: RunFolder
     tracker: Tracker
     say: Callable[[str], None]
+    save_signals: tuple[str, ...] = ()
+    """Signals that ask it to save and end, beside those that always do."""
     parent: RunFolder | None = None
     """The finished run that this one goes on from, while it has no checkpoint of its own."""
 
@@ -47,12 +50,16 @@ class Outcome(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """Where a run is after a chunk: its step, whether it diverged, the logs of its last step, and the seconds it took."""
+    """Where a run is after a chunk: its step, whether it diverged, the logs of its last step, and the seconds it took.
+
+    `call` is how long the program ran that moved it, maybe with other runs.
+    """
 
     step: int
     diverged: bool
     logs: dict[str, float]
     seconds: float
+    call: float
 
 
 class Member:
@@ -146,12 +153,14 @@ class Member:
             notes |= {"window": self.window.notes()} if self.window else {}
             self.checkpoints.save(state, metric, notes)
 
-    def outcome(self, state: TrainState) -> Outcome:
-        """How the run ended, or that it was interrupted."""
+    def outcome(self, state: TrainState, stopped_by: int) -> Outcome:
+        """How the run ended, or that it was interrupted, and by which signal."""
         self.checkpoints.close()
         status = "diverged" if self.diverged else "done" if self.ended else "interrupted"
         best = {"best_mmd2": self.best["mmd2"], "best_step": self.best["step"]}
         summary = {"status": status, **best, **self.record, "step": self.step}
+        if status == "interrupted" and stopped_by:
+            summary["signal"] = signal.Signals(stopped_by).name
         return Outcome(status, summary | _divergence(state), state, self.reference)
 
     def _log(self) -> None:
