@@ -10,11 +10,12 @@ import pytest
 from tests.conftest import ROOT
 
 MODULES = sorted((ROOT / "gmdwgf").rglob("*.py"))
-SHARED = {"typing", "hyperparameters", "files"}
+SHARED = {"typing", "hyperparameters", "files", "exports"}
 ALLOWED = {
     "typing": set(),
     "hyperparameters": set(),
     "files": set(),
+    "exports": set(),
     "kernels": SHARED,
     "pairwise": SHARED | {"kernels"},
     "transport": SHARED | {"kernels", "pairwise", "transport"},
@@ -43,7 +44,7 @@ ALLOWED = {
     },
     "tracking": SHARED | {"tracking"},
 }
-HYDRA_ROOMS = {"train", "complaints", "configuration", "sweeps"}
+HYDRA_ROOMS = {"train", "complaints", "configuration", "composition", "components", "sweeps"}
 
 
 def room_of(path):

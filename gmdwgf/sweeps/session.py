@@ -20,6 +20,7 @@ class Session:
         detail: Callable[[str], None],
         *,
         progress: Any = None,
+        on_evaluation: Any = None,
     ):
         import jax
 
@@ -43,7 +44,7 @@ class Session:
         info = RunInfo(job.id, job.name, job.folder.path, job.config, plan.n_steps, group=job.sweep)
         self.tracker = make_tracker(pieces["tracking"] if job.writes else None, info, self.note, progress)
         key = jax.random.key(seed_of(job.config))
-        self.run = Run(problem, plan, pieces["metrics"], key, job.folder, self.tracker, self.note)
+        self.run = Run(problem, plan, pieces["metrics"], key, job.folder, self.tracker, self.note, on_evaluation)
 
     def note(self, line: str) -> None:
         """Say a line and keep it in the run's log."""
