@@ -34,6 +34,7 @@ def fit(
     callbacks: Callback | Sequence[Callback] = (),
     folder: str | Path | None = None,
     progress: bool = True,
+    n_devices: int | None = None,
     condition: Any = None,
     features: Any = None,
     schedules: Mapping[str, AbstractSchedule] | None = None,
@@ -64,6 +65,7 @@ def fit(
     - `callbacks`: called at every evaluation, also at step 0, as `callback(step, record, sample)`; `sample(key, n)` may be kept.
       One that returns true ends the training, which is then `interrupted`.
     - `progress`: a bar on a terminal, a line in a notebook; False shows nothing.
+    - `n_devices`: how many share the particles of a step, all there are by default; `batch_size` must be a multiple of it.
     - `folder`: where runs are kept (the command's `paths.root`). The run gets a folder of its own in there, with the id and the
       files that the command would give it: the same call again gives back the finished run or goes on from the last checkpoint.
       An array is saved beside the runs, and its content decides the id. A function cannot be kept in a folder, since nothing
@@ -79,6 +81,7 @@ def fit(
     callbacks = [callbacks] if callable(callbacks) else list(callbacks)
     pieces = {"generator": generator, "optimizer": optimizer, "condition": condition, "features": features}
     chosen = choose(target, drift, **pieces, schedules=schedules, seed=seed, n_steps=n_steps, **numbers)
+    chosen.cfg.devices.n = n_devices
     if folder is None:
         return _fit_in_memory(chosen, callbacks, default_progress() if progress else Sink())
     return _fit_in_folder(chosen, Path(folder).expanduser(), callbacks, progress)
