@@ -8,13 +8,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gmdwgf.configuration import build, load_node
+import gmdwgf
 from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.generators.mlp import MLPGenerator
 from gmdwgf.generators.particles import ParticlesGenerator
 from gmdwgf.optimizers import Adam, RateSchedule
 from gmdwgf.targets.base import AbstractTarget
-from gmdwgf.training.plan import Problem, make_problem
+from gmdwgf.training.plan import Problem
 from gmdwgf.training.state import initial_state
 from gmdwgf.training.step import chunk
 from gmdwgf.typing import Array
@@ -38,9 +38,8 @@ def flow(
     init_scale: float = 1.0,
 ) -> Problem:
     """`n` free particles and explicit Euler steps x <- x + eta v, with fresh targets at each step."""
-    euler = build(load_node("optimizer", "euler", {}), "optimizer")
-    plan = _plan(n_steps=n_steps, batch_size=n, n_targets=n_targets or n, eta=eta)
-    return make_problem(target, drift, ParticlesGenerator(init_scale=init_scale), euler, plan)
+    numbers = {"n_steps": n_steps, "batch_size": n, "n_targets": n_targets, "eta": eta}
+    return gmdwgf.make_problem(target, drift, generator=ParticlesGenerator(init_scale=init_scale), **numbers)
 
 
 def training(
@@ -59,13 +58,8 @@ def training(
     schedule = RateSchedule(decay=decay, warmup_fraction=0.0, final_fraction=1.0 if decay == "constant" else 0.0)
     numbers = {"b1": 0.9, "b2": 0.999, "eps": 1e-8, "weight_decay": 0.0, "clip_norm": 1e6}
     adam = Adam(learning_rate=rate, schedule=schedule, **numbers)
-    plan = _plan(n_steps=n_steps, batch_size=batch, n_targets=batch, eta=1.0)
-    return make_problem(target, drift, generator, adam, plan, schedules)
-
-
-def _plan(**numbers: Any) -> Any:
-    """The default plan with other numbers; the samples of a run are those of its last parameters, without an average."""
-    return build(load_node("training", "default", {"ema_decay": 0.0} | numbers), "training")
+    plan = {"n_steps": n_steps, "batch_size": batch, "ema_decay": 0.0}  # the samples are those of the last parameters
+    return gmdwgf.make_problem(target, drift, generator=generator, optimizer=adam, schedules=schedules, **plan)
 
 
 def samples_of(problem: Problem, keys: Array, marks: Array, n: int, params: Any = None) -> np.ndarray:

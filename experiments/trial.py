@@ -14,7 +14,7 @@ from gmdwgf.metrics import MetricSuite
 from gmdwgf.schedules import AbstractSchedule
 from gmdwgf.training import averages
 from gmdwgf.training.compilation import keep_compiled_programs
-from gmdwgf.training.plan import Problem, make_problem
+from gmdwgf.training.plan import Problem
 from gmdwgf.training.state import TrainState, initial_state
 from gmdwgf.training.step import train_chunk
 
@@ -50,19 +50,19 @@ def problem_of(
 
     Another real number in any of them is the same compiled program.
     """
-    shape = {"width": sizes.width} if generator == "mlp" else {}
-    plan = {"n_steps": sizes.n_steps, "batch_size": sizes.batch_size, "n_targets": sizes.batch_size, "eta": eta}
-    plan |= {"ema_decay": sizes.ema_decay, "divergence_radius": sizes.divergence_radius}
-    rate = {"learning_rate": learning_rate}
-    optimizer = load_node("optimizer", "euler" if plain else "adam", rate)
-    node = load_node("generator", generator, shape)
-    return make_problem(
+    return gmdwgf.make_problem(
         target,
         drift,
-        build(node.get("generator", node), "generator"),  # the YAML of particles also brings an optimiser
-        build(optimizer, "optimizer"),
-        build(load_node("training", "default", plan), "training"),
-        schedules,
+        generator=generator,
+        optimizer="euler" if plain else "adam",
+        schedules=schedules,
+        learning_rate=learning_rate,
+        n_steps=sizes.n_steps,
+        batch_size=sizes.batch_size,
+        eta=eta,
+        ema_decay=sizes.ema_decay,
+        divergence_radius=sizes.divergence_radius,
+        **({"width": sizes.width} if generator == "mlp" else {}),
     )
 
 

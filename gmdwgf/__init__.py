@@ -1,28 +1,75 @@
 """gmdwgf: drifting generative models read as Wasserstein gradient flows.
 
 import gmdwgf
+result = gmdwgf.fit("eight_gaussians", "kl", n_steps=1000)
 drift = gmdwgf.load_drift("deng", temperature=0.5)
 target = gmdwgf.load_target("pinwheel")
 run = gmdwgf.load_run("runs/eight_gaussians-sinkhorn-1a2b3c4d")
+table = gmdwgf.load_runs("runs")
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from gmdwgf.exports import lazy
 
 if TYPE_CHECKING:
+    from gmdwgf import (
+        drifts as drifts,
+        generators as generators,
+        metrics as metrics,
+        optimizers as optimizers,
+        plots as plots,
+        schedules as schedules,
+        targets as targets,
+    )
+    from gmdwgf.components import make_problem as make_problem
+    from gmdwgf.configuration import ConfigError as ConfigError
+    from gmdwgf.fitting import fit as fit
     from gmdwgf.public import (
         LoadedRun as LoadedRun,
         load_drift as load_drift,
         load_run as load_run,
         load_target as load_target,
     )
+    from gmdwgf.results import RunResult as RunResult
+    from gmdwgf.tables import load_runs as load_runs
+    from gmdwgf.training.plan import Problem as Problem
+    from gmdwgf.training.state import TrainState as TrainState, initial_state as initial_state
+    from gmdwgf.training.step import train_step as train_step
 
-__all__ = ["LoadedRun", "load_drift", "load_run", "load_target"]
+    __version__: str
+
+# Imported when first asked for: the command line's help must not wait for jax.
+_get, _names, __all__ = lazy(
+    __name__,
+    {
+        "gmdwgf.components": ["make_problem"],
+        "gmdwgf.configuration": ["ConfigError"],
+        "gmdwgf.fitting": ["fit"],
+        "gmdwgf.public": ["LoadedRun", "load_drift", "load_run", "load_target"],
+        "gmdwgf.results": ["RunResult"],
+        "gmdwgf.tables": ["load_runs"],
+        "gmdwgf.training.plan": ["Problem"],
+        "gmdwgf.training.state": ["TrainState", "initial_state"],
+        "gmdwgf.training.step": ["train_step"],
+    },
+)
+
+_PACKAGES = ("drifts", "generators", "metrics", "optimizers", "plots", "schedules", "targets")
+"""Packages that need no import of their own: `gmdwgf.drifts.KLDrift`."""
 
 
-def __getattr__(name: str):
-    """Public names come from `gmdwgf.public`, imported when first asked for: the command line's help must not wait for jax."""
-    if name in __all__:
-        from gmdwgf import public
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib import metadata
 
-        return getattr(public, name)
-    raise AttributeError(f"module 'gmdwgf' has no attribute {name!r}")
+        return metadata.version("gmdwgf")
+    if name in _PACKAGES:
+        import importlib
+
+        return importlib.import_module(f"{__name__}.{name}")
+    return _get(name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*_names(), *_PACKAGES, "__version__"])

@@ -7,6 +7,7 @@ name so that the command line can say which key to change.
 
 import dataclasses
 import math
+import re
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -153,6 +154,35 @@ class Configurable(eqx.Module):
             rule = field.metadata.get(_RULE)
             if rule is not None:
                 rule(field.name, getattr(self, field.name))
+
+    def __repr__(self) -> str:
+        return shown(self)
+
+
+def shown(module: eqx.Module) -> str:
+    """The class of a module and the values of its fields, as one would type them; large arrays by type and shape: `f32[4000,16]`."""
+    fields = ", ".join(f"{field.name}={_value(getattr(module, field.name))}" for field in dataclasses.fields(module))
+    return f"{type(module).__name__}({fields})"
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, tuple | list) and type(value) in (tuple, list):
+        inside = ", ".join(_value(item) for item in value)
+        return f"[{inside}]" if isinstance(value, list) else f"({inside}{',' * (len(value) == 1)})"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key!r}: {_value(item)}" for key, item in value.items()) + "}"
+    if not isinstance(value, jax.Array | np.ndarray):
+        return (
+            getattr(value, "__name__", repr(value))
+            if callable(value) and not isinstance(value, eqx.Module)
+            else repr(value)
+        )
+    is_plain = not isinstance(value, Tracer) and value.ndim < 2 and value.size <= 8 and value.dtype.kind in "fiub"
+    if not is_plain or (isinstance(value, jax.Array) and (value.is_deleted() or not value.is_fully_addressable)):
+        kind = re.sub(r"^(float|uint|int|complex)(?=\d)", lambda found: found[1][0], str(value.dtype))
+        return f"{kind}[{','.join(map(str, value.shape))}]"
+    numbers = [str(number) for number in np.ravel(np.asarray(value))]  # 0.3 and not 0.30000001192092896
+    return f"[{', '.join(numbers)}]" if value.ndim else numbers[0]
 
 
 def units(module: eqx.Module) -> dict[str, str]:

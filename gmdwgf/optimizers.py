@@ -9,6 +9,8 @@ import optax
 from gmdwgf.hyperparameters import Configurable, choice, real
 from gmdwgf.typing import Scalar
 
+__all__ = ["SGD", "AbstractOptimizer", "Adam", "RateSchedule"]
+
 
 class RateSchedule(Configurable):
     """Factor on the learning rate: linear warm-up, then constant, cosine or linear decay to `final_fraction` at the last step."""

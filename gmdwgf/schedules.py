@@ -21,6 +21,18 @@ from jax.core import Tracer
 from gmdwgf.hyperparameters import Configurable, FieldError, real, reals
 from gmdwgf.typing import Array, Float, Scalar
 
+__all__ = [
+    "AbstractSchedule",
+    "Constant",
+    "Cosine",
+    "Exponential",
+    "Linear",
+    "SCHEDULES",
+    "Step",
+    "value_at",
+    "with_value",
+]
+
 
 class AbstractSchedule(Configurable):
     """A number as a function of the step."""

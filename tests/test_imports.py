@@ -10,13 +10,14 @@ import pytest
 from tests.conftest import ROOT
 
 MODULES = sorted((ROOT / "gmdwgf").rglob("*.py"))
-SHARED = {"typing", "hyperparameters", "files", "reading", "data_files"}
+SHARED = {"typing", "hyperparameters", "files", "reading", "data_files", "exports"}
 ALLOWED = {
     "typing": set(),
     "hyperparameters": set(),
     "files": set(),
     "reading": {"files"},
     "data_files": {"reading"},
+    "exports": set(),
     "kernels": SHARED,
     "pairwise": SHARED | {"kernels"},
     "transport": SHARED | {"kernels", "pairwise", "transport"},
@@ -45,7 +46,7 @@ ALLOWED = {
     },
     "tracking": SHARED | {"tracking"},
 }
-HYDRA_ROOMS = {"train", "complaints", "configuration", "sweeps"}
+HYDRA_ROOMS = {"train", "complaints", "configuration", "composition", "components", "sweeps"}
 
 
 def room_of(path):

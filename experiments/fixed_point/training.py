@@ -9,10 +9,10 @@ import numpy as np
 from mixtures import GaussianMixture, on_the_line
 
 import gmdwgf
-from gmdwgf.configuration import build, load_node
+from gmdwgf.configuration import build
 from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.targets.base import AbstractTarget
-from gmdwgf.training.plan import Problem, make_problem
+from gmdwgf.training.plan import Problem
 from gmdwgf.training.state import TrainState, initial_state
 from gmdwgf.training.step import chunk
 
@@ -41,14 +41,14 @@ def problem_of(
     narrows_to: float | None = None,
 ) -> Problem:
     """With `narrows_to` the bandwidth falls from 1 to it in the first half of the steps, so that no mode is missed."""
-    changes = {"n_steps": n_steps, "batch_size": n, "n_targets": n, "eta": eta, "ema_decay": 0.995}
-    plan = build(load_node("training", "default", changes), "training")
+    plan = {"n_steps": n_steps, "batch_size": n, "eta": eta, "ema_decay": 0.995}
     activation = {} if generator == "particles" else {"activation": "silu"}
     made = build(GENERATORS[generator] | activation, "generator")
-    optimizer = build(load_node("optimizer", *OPTIMIZERS[generator]), "optimizer")
+    optimizer, rates = OPTIMIZERS[generator]
     falling = {"_target_": "gmdwgf.schedules.Exponential", "start": 1.0, "end": narrows_to, "n_steps": n_steps / 2}
     schedules = {} if narrows_to is None else {"bandwidth": build(falling, "bandwidth")}
-    return make_problem(target, drift, made, optimizer, plan, schedules)
+    chosen = {"generator": made, "optimizer": optimizer, "schedules": schedules}
+    return gmdwgf.make_problem(target, drift, **chosen, **rates, **plan)
 
 
 @partial(jax.jit, static_argnames=("n_steps", "together"))

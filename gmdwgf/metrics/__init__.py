@@ -2,16 +2,17 @@
 
 from typing import TYPE_CHECKING
 
+from gmdwgf.exports import lazy
 from gmdwgf.metrics.table import METRICS as METRICS, Metric as Metric
 
 if TYPE_CHECKING:
-    from gmdwgf.metrics.suite import MetricSuite as MetricSuite, Reference as Reference
+    from gmdwgf.metrics.suite import Floor as Floor, MetricSuite as MetricSuite, Reference as Reference
 
-
-def __getattr__(name: str):
-    """The suite is imported when first asked for: those who read the table of names need not wait for jax."""
-    if name in ("MetricSuite", "Reference"):
-        from gmdwgf.metrics import suite
-
-        return getattr(suite, name)
-    raise AttributeError(f"module 'gmdwgf.metrics' has no attribute {name!r}")
+# The suite is imported when first asked for: those who read the table of names need not wait for jax.
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "gmdwgf.metrics.suite": ["Floor", "MetricSuite", "Reference"],
+        "gmdwgf.metrics.table": ["METRICS", "Metric"],
+    },
+)

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from gmdwgf.plots.curves import scale
 from gmdwgf.plots.samples import View, panel, view_of
-from gmdwgf.plots.style import COLUMN, PAGE, TARGET, DriftStyle, empty_panel, legend_below, save, styled
+from gmdwgf.plots.style import COLUMN, PAGE, TARGET, DriftStyle, Figure, empty_panel, legend_below, save, styled
 
 Curve = list[tuple[int, list[float]]]
 """Steps and the values of the seeds that have one."""

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from gmdwgf.plots.style import COLUMN, TARGET, colour_of, empty_panel, legend_below, styled
+from gmdwgf.plots.style import COLUMN, TARGET, Figure, colour_of, empty_panel, legend_below, styled
 
 PANELS = {"mmd2": "MMD²", "v_rms": "rms $|v|$"}
 """Metrics shown, with their labels; a panel without a record is left out."""
@@ -31,17 +30,29 @@ def metric_curves(
     names = [name for name in PANELS if any(name in record for record in records)] or ["mmd2"]
     figure = Figure((COLUMN, 0.75 + 1.3 * len(names)), layout="constrained")
     for axes, name in zip(figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0], names, strict=True):
-        rows = [(record["step"], record[name]) for record in records if name in record]
-        steps, values = np.array(rows, float).reshape(-1, 2).T
-        _curve(axes, steps, values, floor.get(name), colour_of(drift))
-        axes.set_ylabel(PANELS[name])
-        axes.spines[["top", "right"]].set_visible(False)
-    last = max((record["step"] for record in records), default=1)
-    axes.set(xlabel="step", xlim=(-0.02 * last, 1.02 * max(last, 1)))
-    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=True))
+        metric_panel(axes, records, name, floor, drift)
+    step_axis(axes, records)
     figure.align_ylabels()
     legend_below(figure)
     return figure
+
+
+def metric_panel(
+    axes: Axes, records: Sequence[Mapping[str, Any]], name: str, floor: Mapping[str, tuple[float, float]], drift: str
+) -> None:
+    """Draws one metric of `PANELS` against the step into `axes`, with the band of its floor."""
+    rows = [(record["step"], record[name]) for record in records if name in record]
+    steps, values = np.array(rows, float).reshape(-1, 2).T
+    _curve(axes, steps, values, floor.get(name), colour_of(drift))
+    axes.set_ylabel(PANELS[name])
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def step_axis(axes: Axes, records: Sequence[Mapping[str, Any]]) -> None:
+    """Ticks and limits of the steps, the horizontal axis."""
+    last = max((record["step"] for record in records), default=1)
+    axes.set(xlabel="step", xlim=(-0.02 * last, 1.02 * max(last, 1)))
+    axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=True))
 
 
 def _curve(axes: Axes, steps: np.ndarray, values: np.ndarray, floor: tuple[float, float] | None, colour: str) -> None:

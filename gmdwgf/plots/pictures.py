@@ -6,11 +6,10 @@ from typing import NamedTuple
 import jax.numpy as jnp
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from gmdwgf.plots.samples import thinned
-from gmdwgf.plots.style import COLUMN, PAGE, TARGET, colour_of, empty_panel, legend_below, styled
+from gmdwgf.plots.style import COLUMN, PAGE, TARGET, Figure, colour_of, empty_panel, legend_below, styled
 
 _GAP = 2
 """Pixels between pictures."""

@@ -6,7 +6,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from matplotlib.figure import Figure
 
 from gmdwgf.metrics.pictures import answers, class_shares
 from gmdwgf.plots import grid_over, metric_curves, sample_strip, samples_over_target, save, velocity_on_grid
@@ -18,6 +17,7 @@ from gmdwgf.plots.pictures import (
     picture_grid,
     picture_strip,
 )
+from gmdwgf.plots.style import Figure
 from gmdwgf.tracking import jsonl
 from gmdwgf.training import averages
 from gmdwgf.training.loop import Outcome, Run, velocity_field

@@ -6,11 +6,22 @@ from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from gmdwgf.plots.style import COLUMN, PAGE, TARGET, box, colour_of, empty_panel, finite, legend_below, points, styled
+from gmdwgf.plots.style import (
+    COLUMN,
+    PAGE,
+    TARGET,
+    Figure,
+    box,
+    colour_of,
+    empty_panel,
+    finite,
+    legend_below,
+    points,
+    styled,
+)
 
 _MARGIN = 0.15
 _MAX_PANELS = 6
@@ -57,8 +68,8 @@ def samples_over_target(
     view = view_of(y)
     panel(axes, x, y, view, drift)
     if modes is not None:
-        _mark(axes, view(points(modes)))
-    _label(axes, view)
+        mark(axes, view(points(modes)))
+    label_axes(axes, view)
     if title:
         axes.set_title(title)
     legend_below(figure)
@@ -121,7 +132,8 @@ def _histograms(axes: Axes, x: np.ndarray, y: np.ndarray, view: View, colour: st
         axes.stairs(density, edges, label="target" if cloud is y else "generated", **style)
 
 
-def _mark(axes: Axes, centres: np.ndarray) -> None:
+def mark(axes: Axes, centres: np.ndarray) -> None:
+    """Marks the centres `[k d]` of modes, in the coordinates of the view."""
     if centres.shape[1] == 1:
         for centre in centres[:, 0]:
             axes.axvline(centre, color="black", linewidth=0.6, linestyle=":", label="modes")
@@ -129,7 +141,8 @@ def _mark(axes: Axes, centres: np.ndarray) -> None:
         axes.scatter(*centres.T, marker="+", s=30, linewidths=0.8, color="black", label="modes")
 
 
-def _label(axes: Axes, view: View) -> None:
+def label_axes(axes: Axes, view: View) -> None:
+    """Names the axes of a view."""
     if len(view.centre) > 2:
         axes.set(xlabel="first principal component", ylabel="second principal component")
     else:

@@ -1,16 +1,17 @@
 """How every figure looks: sizes of a paper column, one colour a drift, no display and no global state."""
 
 import functools
+import io
 import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import matplotlib
+import matplotlib.figure
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 
 from gmdwgf.files import replaced_atomically
@@ -64,6 +65,18 @@ _RC: Any = {
 def colour_of(drift: str) -> str:
     """The colour of a drift, the same in every figure; a name without one of its own gets one by its letters."""
     return _COLOURS.get(drift, _PALETTE[zlib.crc32(drift.encode()) % len(_PALETTE)])
+
+
+class Figure(matplotlib.figure.Figure):
+    """A figure that a notebook shows where it is the last expression of a cell.
+
+    Figures here are made without pyplot, which knows no other way to be shown than by a display of its own.
+    """
+
+    def _repr_png_(self) -> bytes:
+        picture = io.BytesIO()
+        self.savefig(picture, format="png", dpi=150)
+        return picture.getvalue()
 
 
 class DriftStyle(NamedTuple):

@@ -4,11 +4,10 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap, LogNorm
-from matplotlib.figure import Figure
 from matplotlib.quiver import Quiver
 from numpy.typing import ArrayLike
 
-from gmdwgf.plots.style import COLUMN, INK, TARGET, box, empty_panel, finite, legend_below, points, styled
+from gmdwgf.plots.style import COLUMN, INK, TARGET, Figure, box, empty_panel, finite, legend_below, points, styled
 
 _DECADES = 3
 """Speeds below the largest by more than this many powers of ten are drawn alike."""

@@ -105,13 +105,22 @@ def check_writable(folder: Path) -> None:
         raise ConfigError("paths.root", str(folder.parent), fix) from error
 
 
-def carry_out(job: Job, say: Callable[[str], None], detail: Callable[[str], None]) -> dict[str, Any]:
+def carry_out(
+    job: Job,
+    say: Callable[[str], None],
+    detail: Callable[[str], None],
+    *,
+    progress: Any = None,
+    on_evaluation: Any = None,
+) -> dict[str, Any]:
     """Run a job to its end in its folder and return its summary; `say` takes its news and `detail` what it is made of.
+
+    `progress` is another sink to show how far it is, and `on_evaluation` is called at every evaluation, as `Run` says.
 
     Raises ConfigError for a config that cannot run (before anything compiles) and RunIsLive when another process has it.
     """
     pieces = prepare(job)
-    mesh = _mesh(pieces)
+    mesh = make_run_mesh(pieces)
     check_writable(job.folder.path)
     from gmdwgf.sweeps.session import Session
     from gmdwgf.training import devices
@@ -122,7 +131,7 @@ def carry_out(job: Job, say: Callable[[str], None], detail: Callable[[str], None
         if left:
             say(left)
         try:
-            session = Session(job, pieces, say, detail)
+            session = Session(job, pieces, say, detail, progress=progress, on_evaluation=on_evaluation)
             with devices.active(mesh):
                 outcome = train(session.run)
             return session.finish(outcome)
@@ -143,7 +152,7 @@ def check(job: Job) -> None:
     from gmdwgf.training.step import check_step
 
     pieces = prepare(job)
-    _mesh(pieces)
+    make_run_mesh(pieces)
     check_step(pieces["problem"])
 
 
@@ -166,11 +175,11 @@ def rehearse(job: Job, voice: Any) -> float:
 def prepare(job: Job) -> dict[str, Any]:
     """Everything a job is made of, by config group; ConfigError for what cannot be used."""
     _check_keys(job.config)
-    missing = [name for name in _PIECES if not isinstance(job.config.get(name), dict)]
+    missing = [name for name in PIECES if not isinstance(job.config.get(name), dict)]
     if missing:
         raise ConfigError(missing[0], job.config.get(missing[0], "null"), f"a run has one: {missing[0]}=NAME")
     seed_of(job.config)
-    pieces = _build(job.config, _PIECES)
+    pieces = build_pieces(job.config, PIECES)
     return pieces | {"parent": parent_of(job.config, job.folder, pieces["optimizer"]) if job.writes else None}
 
 
@@ -182,25 +191,27 @@ def _leave_the_others(error: Exception, hide: Callable[[str], str]) -> None:
         hosts.leave(f"gmdwgf: {hide(' '.join(folders.failure(error)['error'].split()))[:200]}")
 
 
-_PIECES = ("dataset", "drift", "generator", "optimizer", "training", "metrics", "tracking", "devices")
+PIECES = ("dataset", "drift", "generator", "optimizer", "training", "metrics", "tracking", "devices")
 
-_OPTIONAL = ("condition", "features")
+OPTIONAL = ("condition", "features")
 """Pieces that a config may do without."""
 
 
 def problem_of(config: dict[str, Any], target: Any = None, find: Find = any_object) -> Any:
     """The problem (target, drift, generator, optimiser and their numbers) of a resolved config; with another target if given."""
-    names = [name for name in _PIECES if name not in ("metrics", "tracking", "devices")]
-    return _build(config, names, target, find)["problem"]
+    names = [name for name in PIECES if name not in ("metrics", "tracking", "devices")]
+    return build_pieces(config, names, target, find)["problem"]
 
 
-def _build(config: dict[str, Any], names: Iterable[str], target: Any = None, find: Find = any_object) -> dict[str, Any]:
+def build_pieces(
+    config: dict[str, Any], names: Iterable[str], target: Any = None, find: Find = any_object
+) -> dict[str, Any]:
     """The object of every piece, of the drift also its schedules and what its rules came to; and the problem they make."""
     from gmdwgf.sweeps.fields import build_drift
 
     given = {} if target is None else {"dataset": target}
     pieces = {name: build(config[name], name, find) for name in names if name != "drift" and name not in given} | given
-    pieces |= {name: build(config[name], name, find) for name in _OPTIONAL if config.get(name)}
+    pieces |= {name: build(config[name], name, find) for name in OPTIONAL if config.get(name)}
     pieces["drift"] = build_drift(config["drift"], pieces["dataset"], find)
     return pieces | {"problem": _problem(pieces)}
 
@@ -213,7 +224,7 @@ def _problem(pieces: dict[str, Any]) -> Any:
 
     target, generator, optimizer, plan = (pieces[name] for name in ("dataset", "generator", "optimizer", "training"))
     drift, schedules = pieces["drift"].drift, pieces["drift"].schedules
-    optional = {name: pieces.get(name) for name in _OPTIONAL}
+    optional = {name: pieces.get(name) for name in OPTIONAL}
     try:
         problem = make_problem(target, drift, generator, optimizer, plan, schedules, **optional)
     except FieldError as error:
@@ -242,7 +253,7 @@ def _check_features(space: Any, target: Any) -> None:
 
 def _check_keys(config: dict[str, Any]) -> None:
     """Raise ConfigError for a top-level key that nothing reads: `+sed=3` would otherwise be a run of seed 0."""
-    known = ["seed", "paths", "sweep", "extend", *_PIECES, *_OPTIONAL]
+    known = ["seed", "paths", "sweep", "extend", *PIECES, *OPTIONAL]
     for name, value in config.items():
         if name not in known and not name.startswith("_"):
             raise ConfigError(name, value, f"{unknown_name(name, known)} (a name that begins with _ is left alone)")
@@ -256,7 +267,7 @@ def seed_of(config: dict[str, Any]) -> int:
     return value
 
 
-def _mesh(pieces: dict[str, Any]) -> Any:
+def make_run_mesh(pieces: dict[str, Any]) -> Any:
     """The devices of the run; ConfigError where they are not there or cannot share the batch."""
     from gmdwgf.hyperparameters import FieldError
     from gmdwgf.training import devices

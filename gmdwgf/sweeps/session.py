@@ -23,6 +23,7 @@ class Session:
         detail: Callable[[str], None],
         *,
         progress: Any = None,
+        on_evaluation: Any = None,
     ):
         import jax
 
@@ -64,7 +65,16 @@ class Session:
         goes_on_from = parent.folder if parent is not None else None
         signals = tuple(pieces["devices"].save_signals)
         self.run = Run(
-            problem, plan, pieces["metrics"], key, job.folder, self.tracker, self.note, signals, parent=goes_on_from
+            problem,
+            plan,
+            pieces["metrics"],
+            key,
+            job.folder,
+            self.tracker,
+            self.note,
+            save_signals=signals,
+            parent=goes_on_from,
+            on_evaluation=on_evaluation,
         )
 
     def _introduce(self, parent: Parent) -> dict[str, Any]:

@@ -16,7 +16,7 @@ MIN_ROWS = 4
 
 
 class ArrayTarget(AbstractTarget):
-    """The rows of a `.npy` or `.npz` file of shape `[N d]`: latents, features, any points of your own.
+    """The rows of a `.npy` or `.npz` file of shape `[N d]`, or of an array: latents, features, any points of your own.
 
     The split is a permutation fixed by `split_seed`: a share `held_out_fraction` of the rows (at least two) is never
     trained on. `sample` draws training rows with replacement; `held_out` draws held-out rows, each at most once as long
@@ -27,7 +27,7 @@ class ArrayTarget(AbstractTarget):
     train: Float[Array, "n_train d"]
     held: Float[Array, "n_held d"]
 
-    def __init__(self, path: str | None, key: str | None, held_out_fraction: Any, split_seed: Any):
+    def __init__(self, path: str | np.ndarray | None, key: str | None, held_out_fraction: Any, split_seed: Any):
         if not isinstance(held_out_fraction, float) or not 0 < held_out_fraction < 1:
             raise FieldError("held_out_fraction", held_out_fraction, "must be a number between 0 and 1, e.g. 0.2")
         if type(split_seed) is not int or split_seed < 0:
@@ -66,9 +66,10 @@ class ArrayTarget(AbstractTarget):
         return self.held[jax.random.choice(key, self.n_held_out, (n,), replace=n > self.n_held_out)]
 
 
-def _rows(path: str | None, key: str | None) -> np.ndarray:
+def _rows(path: str | np.ndarray | None, key: str | None) -> np.ndarray:
     """The array `[N d]` in JAX's default float type."""
-    array = _load(path, key)
+    array = path if isinstance(path, np.ndarray) else _load(path, key)
+    path = "array" if isinstance(path, np.ndarray) else path
     array_files.refuse_other_than_real(array, path)
     named, shape = array_files.shown(path), list(array.shape)
     if array.ndim != 2:

@@ -50,7 +50,7 @@ def train_all(runs: Sequence[Run], make_stepper: MakeStepper = OneByOne) -> Iter
         """Let each run do its input and output; yields those that came to an end by it."""
         for row in rows:
             error = _caught(lambda row=row: deed(row))
-            if error is None and not (members[row].ended or stopping):
+            if error is None and not (members[row].ended or members[row].stopped or stopping):
                 continue
             ending = (
                 _caught(lambda row=row: members[row].outcome(stepper.state(row), stopping)) if error is None else error

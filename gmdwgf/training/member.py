@@ -38,6 +38,8 @@ class Run(NamedTuple):
     """Signals that ask it to save and end, beside those that always do."""
     parent: RunFolder | None = None
     """The finished run that this one goes on from, while it has no checkpoint of its own."""
+    on_evaluation: Callable[[dict[str, Any], Any], bool] | None = None
+    """Called with every record and the averaged parameters that it scores; the run stops there if the answer is true."""
 
 
 class Outcome(NamedTuple):
@@ -66,7 +68,7 @@ class Member:
     """One run of those that are trained together (or the only one): everything about it that is not its state."""
 
     def __init__(self, run: Run):
-        self.run, self.reference = run, fixed_reference(run.suite, run.problem)
+        self.run, self.reference, self.stopped = run, fixed_reference(run.suite, run.problem), False
         self.checkpoints = Checkpoints(run.folder.checkpoints, run.say)
         self.snapshots = Snapshots(run.folder.samples, np.asarray(self.reference.y[: run.plan.n_snapshot]))
         feed = run.problem.target.feed()
@@ -117,7 +119,7 @@ class Member:
         self.run.tracker.progress(self.step, to.logs)
         if self.ended or self.step % plan.eval_every == 0:
             self.look(state(), to.logs)
-        if self.ended or self.step % plan.checkpoint_every == 0 or stopping:
+        if self.ended or self.step % plan.checkpoint_every == 0 or stopping or self.stopped:
             self.save(state())
 
     def renewed(self) -> Problem | None:
@@ -131,19 +133,16 @@ class Member:
 
     def look(self, state: TrainState, logs: dict[str, float]) -> None:
         """Score samples of the averaged generator, and log the record."""
-        run, n_samples = self.run, self.run.suite.n_samples
-        n, scores, clouds = max(n_samples, run.plan.n_snapshot), {}, []
-        asked = run.problem.evaluation(n_samples)
-        labels = None if asked is None else asked.label
-        for suffix, params in averages.by_suffix(run.problem.ema_decay, state.ema_params).items():
-            clouds.append(np.asarray(evaluation_samples(run.problem, params, run.key, n)))
-            values = run.suite.evaluate(clouds[-1][:n_samples], self.reference, labels)
-            scores |= {name + suffix: value for name, value in values.items()}
-        x, self.record = clouds[0], {"step": self.step, "seconds": self.seconds, **scores, **logs}
+        run = self.run
+        scores, x = evaluate(run.problem, run.suite, self.reference, state.ema_params, run.key, run.plan.n_snapshot)
+        self.record = {"step": self.step, "seconds": self.seconds, **scores, **logs}
         if scores["mmd2"] < self.best["mmd2"]:
             self.best = {"mmd2": scores["mmd2"], "step": self.step}
-        self.snapshots.add(self.step, x[: run.plan.n_snapshot])
+        self.snapshots.add(self.step, x)
         self._log()
+        if run.on_evaluation is not None:
+            params = averages.of(run.problem.ema_decay, state.ema_params)
+            self.stopped = bool(hosts.told(bool(run.on_evaluation(self.record, params))))
 
     def save(self, state: TrainState) -> None:
         """Write a checkpoint; it is ranked only where these very parameters were scored, which is so at evaluations."""
@@ -161,11 +160,25 @@ class Member:
         summary = {"status": status, **best, **self.record, "step": self.step}
         if status == "interrupted" and stopped_by:
             summary["signal"] = signal.Signals(stopped_by).name
-        return Outcome(status, summary | _divergence(state), state, self.reference)
+        return Outcome(status, summary | divergence(state), state, self.reference)
 
     def _log(self) -> None:
         values = {name: value for name, value in self.record.items() if name != "step"}
         self.run.tracker.log(self.record["step"], values)
+
+
+def evaluate(
+    problem: Problem, suite: MetricSuite, reference: Reference, ema_params: Any, key: Key, n_snapshot: int
+) -> tuple[dict[str, float], np.ndarray]:
+    """Metrics of samples of the averaged generator, of each average where there are several, and `n_snapshot` of the samples."""
+    n, scores, clouds = max(suite.n_samples, n_snapshot), {}, []
+    asked = problem.evaluation(suite.n_samples)
+    labels = None if asked is None else asked.label
+    for suffix, params in averages.by_suffix(problem.ema_decay, ema_params).items():
+        clouds.append(np.asarray(evaluation_samples(problem, params, key, n)))
+        values = suite.evaluate(clouds[-1][: suite.n_samples], reference, labels)
+        scores |= {name + suffix: value for name, value in values.items()}
+    return scores, clouds[0][:n_snapshot]
 
 
 @functools.partial(jax.jit, static_argnames="n")
@@ -175,7 +188,7 @@ def evaluation_samples(problem: Problem, params, key: Key, n: int) -> Particles:
     return devices.whole(devices.spread(problem.generator.sample(params, key, n, problem.evaluation(n))))
 
 
-_references: dict[str, Reference] = {}
+_references: dict[Any, Reference] = {}
 """What the runs of this process are compared with: a sweep draws it once a target, not once a run."""
 
 
@@ -186,7 +199,7 @@ def fixed_reference(suite: MetricSuite, problem: Problem) -> Reference:
     """
     n = jax.eval_shape(lambda: _samples_at_start(problem, suite.n_samples)).shape[0]
     asked = (suite, problem.target)
-    name = f"{n} {jax.tree.structure(asked)} {digest(as_plain(asked))} {jax.sharding.get_mesh()}"
+    name = (n, jax.tree.structure(asked), digest(as_plain(asked)), jax.sharding.get_mesh())
     if name not in _references:
         key = purpose(jax.random.key(0), jnp.zeros((), int), "reference")
         _references[name] = suite.prepare(problem.target, key, n=n)
@@ -214,7 +227,8 @@ def _restored(run: Run, checkpoints: Checkpoints) -> tuple[TrainState, dict, boo
     return state, notes, True
 
 
-def _divergence(state: TrainState) -> dict[str, float | int | str]:
+def divergence(state: TrainState) -> dict[str, float | int | str]:
+    """Step, term and value by which a run diverged; empty where it has not."""
     if not bool(state.health.diverged):
         return {}
     term, value = TERMS[int(state.health.term)], float(state.health.value)

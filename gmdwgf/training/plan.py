@@ -7,7 +7,7 @@ from jax.core import Tracer
 
 from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.generators.base import AbstractGenerator, Condition
-from gmdwgf.hyperparameters import Configurable, FieldError, choice, count, real
+from gmdwgf.hyperparameters import Configurable, FieldError, choice, count, real, shown
 from gmdwgf.optimizers import AbstractOptimizer
 from gmdwgf.schedules import AbstractSchedule, with_value
 from gmdwgf.targets.base import AbstractTarget
@@ -69,6 +69,9 @@ class Problem(eqx.Module):
     """Which classes a step trains on; None where the generator is not conditional."""
     features: FeatureSpace | None = None
     """The features that the drift is taken in; None for the points themselves."""
+
+    def __repr__(self) -> str:
+        return shown(self)
 
     @property
     def n_classes(self) -> int:

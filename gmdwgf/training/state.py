@@ -64,7 +64,7 @@ def copied(state: TrainState) -> TrainState:
 
 
 def initial_state(problem: Problem, key: Key) -> TrainState:
-    """State before the first step."""
+    """State before the first step; it shares no memory with `key`, so that a program may use it up."""
     start = jnp.zeros((), int)
     at_start = functools.partial(purpose, key, start)
     batch = draw_batch(problem, start, at_start)
@@ -79,4 +79,5 @@ def initial_state(problem: Problem, key: Key) -> TrainState:
         drift_state=batch.drift.init(at_start("drift_init"), x, batch.y),
         health=Health(jnp.zeros((), bool), start, start, jnp.zeros(())),
     )
-    return devices.whole(state)
+    # Every leaf in memory of its own: a program that donates the state would otherwise take `key` from the caller, and `start` twice.
+    return jax.tree.map(jnp.copy, devices.whole(state))

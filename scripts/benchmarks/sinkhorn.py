@@ -21,9 +21,9 @@ from ott.geometry.geometry import Geometry
 from ott.problems.linear.linear_problem import LinearProblem
 from ott.solvers.linear.sinkhorn import Sinkhorn
 
+import gmdwgf
 from gmdwgf import transport
-from gmdwgf.configuration import build, load_node
-from gmdwgf.training.plan import Problem, make_problem
+from gmdwgf.training.plan import Problem
 from gmdwgf.training.state import TrainState, initial_state
 from gmdwgf.training.step import train_chunk
 
@@ -44,14 +44,8 @@ class Answer(NamedTuple):
 
 def problem(drift: str, n: int, **fields) -> Problem:
     """8 Gaussians by the default generator and optimiser, `n` particles and targets."""
-    changes = {
-        "dataset": ("eight_gaussians", {}),
-        "drift": (drift, fields),
-        "generator": ("mlp", {}),
-        "optimizer": ("adam", {"learning_rate": 1e-3}),
-        "training": ("default", {"n_steps": 2000, "batch_size": n, "n_targets": n}),
-    }
-    return make_problem(*(build(load_node(group, *change), group) for group, change in changes.items()))
+    chosen = gmdwgf.load_drift(drift, **fields)
+    return gmdwgf.make_problem("eight_gaussians", chosen, learning_rate=1e-3, n_steps=2000, batch_size=n)
 
 
 def trained(n: int, stages: dict[str, int]) -> dict[str, TrainState]:

@@ -3,29 +3,22 @@
 import jax
 import jax.numpy as jnp
 
-from gmdwgf.configuration import build, load_node
-from gmdwgf.training.plan import Problem, make_problem
+import gmdwgf
+from gmdwgf.training.plan import Problem
 from gmdwgf.training.state import TrainState, initial_state
 from gmdwgf.training.step import train_chunk
 
 
 def small_problem(drift="kl", generator="mlp", optimizer="adam", dataset="eight_gaussians", changes=None) -> Problem:
     """A problem of a few seconds; `changes` are fields by group, e.g. {"drift": {"bandwidth": 0.5}}."""
-    sizes = {
-        "training": {"n_steps": 40, "batch_size": 24, "n_targets": 32},
-        "generator": {"noise_dim": 3, "width": 16, "depth": 2} if generator == "mlp" else {},
-    }
-    names = {"dataset": dataset, "drift": drift, "generator": generator, "optimizer": optimizer, "training": "default"}
-    pieces = {}
-    for group, name in names.items():
-        node = load_node(group, name, {})
-        node = node.get(group, node)  # particles.yaml sets several groups at once
-        for field, value in (sizes.get(group, {}) | (changes or {}).get(group, {})).items():
-            node[field] = value
-        pieces[group] = build(node, group)
-    return make_problem(
-        pieces["dataset"], pieces["drift"], pieces["generator"], pieces["optimizer"], pieces["training"]
-    )
+    changes = changes or {}
+    numbers = {"n_steps": 40, "batch_size": 24, "n_targets": 32, "ema_decay": 0.999}
+    numbers |= {"noise_dim": 3, "width": 16, "depth": 2} if generator == "mlp" else {}
+    for group in ("training", "generator", "optimizer"):
+        numbers |= changes.get(group, {})
+    target = gmdwgf.load_target(dataset, **changes.get("dataset", {}))
+    drift = gmdwgf.load_drift(drift, **changes.get("drift", {}))
+    return gmdwgf.make_problem(target, drift, generator=generator, optimizer=optimizer, **numbers)
 
 
 def run_steps(

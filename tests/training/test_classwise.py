@@ -8,7 +8,6 @@ from gmdwgf.configuration import build, load_node
 from gmdwgf.hyperparameters import FieldError
 from gmdwgf.training.batch import draw_batch
 from gmdwgf.training.classwise import ClasswiseField, power_law
-from gmdwgf.training.plan import make_problem
 from gmdwgf.training.state import initial_state, purpose
 from tests.training.common import run_steps, same_bits, small_problem
 
@@ -21,9 +20,8 @@ def condition(**fields):
 
 def conditional(drift="kl", changes=None, **fields):
     problem = small_problem(drift, changes={"dataset": {"n_modes": 4}} | (changes or {}))
-    plan = build(load_node("training", "default", {"batch_size": 24, "n_targets": 32}), "training")
-    pieces = (problem.target, problem.drift, problem.generator, problem.optimizer, plan)
-    return make_problem(*pieces, condition=condition(**fields))
+    pieces = {"generator": problem.generator, "optimizer": problem.optimizer, "condition": condition(**fields)}
+    return gmdwgf.make_problem(problem.target, problem.drift, **pieces, batch_size=24, n_targets=32)
 
 
 @pytest.fixture

@@ -1,0 +1,277 @@
+"""From what one types in Python (names, objects, numbers) to the config of a run and the objects that it is made of."""
+
+import dataclasses
+import inspect
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+
+from gmdwgf.composition import compose
+from gmdwgf.configuration import ConfigError, config_dir, load_node, unknown_name
+from gmdwgf.drifts.base import AbstractDrift
+from gmdwgf.generators.base import AbstractGenerator
+from gmdwgf.generators.particles import ParticlesGenerator
+from gmdwgf.hyperparameters import FieldError
+from gmdwgf.optimizers import AbstractOptimizer
+from gmdwgf.schedules import SCHEDULES, AbstractSchedule
+from gmdwgf.targets.arrays import ArrayTarget
+from gmdwgf.targets.base import AbstractTarget
+from gmdwgf.targets.functions import FunctionTarget
+from gmdwgf.training.classwise import ClassCondition
+from gmdwgf.training.feature_field import FeatureSpace
+from gmdwgf.training.plan import Problem
+
+KINDS: dict[str, type] = {
+    "dataset": AbstractTarget,
+    "drift": AbstractDrift,
+    "generator": AbstractGenerator,
+    "optimizer": AbstractOptimizer,
+    "condition": ClassCondition,
+    "features": FeatureSpace,
+}
+"""What an object of each group must be."""
+
+NUMBERED = ("training", "optimizer", "generator", "metrics")
+"""Groups whose fields can be given by their own names: no name is in two of them."""
+
+
+class Components(NamedTuple):
+    """What a run is made of, before anything is built."""
+
+    cfg: DictConfig
+    """The config, where every object stands as its `_target_` and fields."""
+    choices: dict[str, str]
+    """The name of every group: that of its YAML file, or of the class of the object."""
+    objects: dict[str, Any]
+    """The groups that were given as objects."""
+    unnamed: list[str]
+    """Those of them that no config can describe; in `cfg` there is only a text about each."""
+    rows: np.ndarray | None
+    """The points, where the target was given as an array."""
+
+    def config(self) -> dict[str, Any]:
+        """The resolved config."""
+        return OmegaConf.to_container(self.cfg, resolve=True)  # type: ignore[return-value]
+
+    def build(self, *, of_problem_only: bool = False) -> dict[str, Any]:
+        """The object of every group, and `problem`. Raises ConfigError for a value that cannot be used."""
+        from gmdwgf.sweeps.job import PIECES, build_pieces
+
+        left_out = ("tracking", "metrics", "devices") if of_problem_only else ("tracking",)
+        return build_pieces(self.config() | self.objects, [name for name in PIECES if name not in left_out])
+
+
+def choose(
+    target: Any,
+    drift: Any,
+    *,
+    generator: Any = "mlp",
+    optimizer: Any = None,
+    condition: Any = None,
+    features: Any = None,
+    schedules: Mapping[str, AbstractSchedule] | None = None,
+    seed: Any = 0,
+    **numbers: Any,
+) -> Components:
+    """The components of a run; the arguments are those of `gmdwgf.fit`. Raises ConfigError for what is unknown."""
+    given = {"dataset": target, "drift": drift, "generator": generator, "optimizer": optimizer}
+    given |= {"condition": condition, "features": features}
+    names = {group: value for group, value in given.items() if isinstance(value, str)}
+    objects = {group: value for group, value in given.items() if value is not None and group not in names}
+    rows = _as_rows(target)
+    if "dataset" in objects:
+        objects["dataset"] = _as_target(target, rows)
+    for group, value in objects.items():
+        _check_kind(group, value)
+    # Free particles bring their optimiser also when they come as an object.
+    brought = {"generator": "particles"} if isinstance(generator, ParticlesGenerator) else {}
+    cfg = compose(names | brought)
+    cfg["seed"] = seed
+    _set_numbers(cfg, {name: value for name, value in numbers.items() if value is not None}, objects)
+    unnamed = [group for group, value in objects.items() if not _describe(cfg, group, value)]
+    choices = names | {group: _choice(group, value) for group, value in objects.items()}
+    choices |= {"dataset": "array"} if rows is not None else {}
+    if schedules:
+        if "drift" in unnamed:
+            raise ConfigError("drift", type(drift).__name__, "can have schedules only where its fields say all of it")
+        objects.pop("drift", None)  # it is built anew from the config, with its schedules
+        _set_schedules(cfg, schedules)
+    return Components(cfg, choices, objects, unnamed, rows)
+
+
+def make_problem(
+    target: Any,
+    drift: Any,
+    *,
+    generator: Any = "mlp",
+    optimizer: Any = None,
+    condition: Any = None,
+    features: Any = None,
+    schedules: Mapping[str, AbstractSchedule] | None = None,
+    **numbers: Any,
+) -> Problem:
+    """Everything that a training step needs besides its state, for a loop of your own.
+
+        problem = gmdwgf.make_problem("eight_gaussians", "kl", batch_size=256, n_steps=1000)
+        state = gmdwgf.initial_state(problem, jax.random.key(0))
+        step = jax.jit(gmdwgf.train_step)
+        for _ in range(1000):
+            state, logs = step(problem, state)  # logs: loss, v_rms, grad_norm, learning_rate, ...
+        x = problem.generator.sample(state.params, jax.random.key(1), 500)  # [500 d]
+
+    The arguments are those of `gmdwgf.fit`, and so are their defaults; `n_steps` is what the schedules of the learning rate and
+    of the drift refer to. Its real numbers are traced: another `eta` or bandwidth is the same program, another `batch_size` is
+    not. `state.params` are the parameters, `state.ema_params` their average. Raises ConfigError with the key, the value and the
+    fix.
+    """
+    chosen = choose(
+        target,
+        drift,
+        generator=generator,
+        optimizer=optimizer,
+        condition=condition,
+        features=features,
+        schedules=schedules,
+        **numbers,
+    )
+    return chosen.build(of_problem_only=True)["problem"]
+
+
+def as_node(value: Any) -> Any:
+    """What a YAML file would say of an object: `_target_` and its fields. Raises TypeError where that does not tell all of it."""
+    if isinstance(value, eqx.Module):
+        kind, names = type(value), [field.name for field in dataclasses.fields(value)]
+        if list(inspect.signature(kind).parameters) != names:
+            raise TypeError(f"{kind.__name__} is not made of its fields")
+        node = {"_target_": f"{kind.__module__}.{kind.__qualname__}"}
+        return node | {
+            field.name: _field_node(field, getattr(value, field.name)) for field in dataclasses.fields(value)
+        }
+    if isinstance(value, list | tuple):
+        return [as_node(item) for item in value]
+    if isinstance(value, np.ndarray | np.generic | jax.Array) and np.ndim(value) < 2:
+        numbers = [
+            float(str(number)) for number in np.ravel(np.asarray(value))
+        ]  # the shortest that gives the same bits
+        return numbers if np.ndim(value) else numbers[0]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"{type(value).__name__} is nothing that a config can hold")
+
+
+def _field_node(field: dataclasses.Field, value: Any) -> Any:
+    """A field as a YAML file has it: a list of one number as that number, where the field makes a list of it."""
+    convert = field.metadata.get("converter")
+    if isinstance(value, jax.Array) and value.shape == (1,) and convert is not None:
+        number = as_node(value)[0]
+        return number if np.shape(convert(number)) == (1,) else [number]
+    return as_node(value)
+
+
+def _describe(cfg: DictConfig, group: str, value: Any) -> bool:
+    """Put what a config says of an object in its place; whether it says all."""
+    try:
+        cfg[group] = as_node(value)
+    except TypeError:
+        cfg[group] = repr(value).replace("$", "")
+        return False
+    return True
+
+
+def _choice(group: str, value: Any) -> str:
+    """The name of an object in folders and figures: that of the YAML file of its class, or the class's own."""
+    kind = type(value)
+    line = f"_target_: {kind.__module__}.{kind.__qualname__}\n"
+    files = sorted((config_dir() / group).glob("*.yaml"), key=lambda path: (len(path.stem), path.stem))
+    return next((path.stem for path in files if line in path.read_text()), kind.__name__)
+
+
+def _as_rows(target: Any) -> np.ndarray | None:
+    """The target as an array, where it is one (NumPy, JAX, pandas, PyTorch) or a list of points."""
+    if isinstance(target, list | tuple) or hasattr(target, "__array__"):
+        return np.asarray(target)
+    return None
+
+
+def _as_target(target: Any, rows: np.ndarray | None) -> Any:
+    try:
+        if rows is not None:
+            split: Any = load_node("dataset", "array", {})
+            return ArrayTarget(rows, None, split.held_out_fraction, split.split_seed)
+        if callable(target) and not isinstance(target, AbstractTarget | type):
+            return FunctionTarget(target)  # pyright: ignore[reportArgumentType]  # what it returns is looked at when it is called
+    except FieldError as error:
+        shown = f"array {list(rows.shape)}" if rows is not None else error.value
+        raise ConfigError("target", shown, error.fix) from error
+    return target
+
+
+def _check_kind(group: str, value: Any) -> None:
+    key = "target" if group == "dataset" else group
+    also = ", an array [N d] or a function (key, n) -> [n d]" if group == "dataset" else ""
+    if isinstance(value, type) and issubclass(value, KINDS[group]):
+        raise ConfigError(key, value.__name__, f"is a class; give an object of it: {value.__name__}(...)")
+    if not isinstance(value, KINDS[group]):
+        fix = f"must be the name of a config, an object of {KINDS[group].__name__}{also}"
+        raise ConfigError(key, type(value).__name__, fix)
+
+
+def _set_numbers(cfg: DictConfig, numbers: Mapping[str, Any], objects: Mapping[str, Any]) -> None:
+    """Set fields of the groups of `NUMBERED` that are not given as objects."""
+    owners = {
+        str(name): group
+        for group in NUMBERED
+        if group not in objects
+        for name, value in cfg[group].items()
+        if name != "_target_" and not OmegaConf.is_dict(value)
+    }
+    for name, value in numbers.items():
+        if name not in owners:
+            raise ConfigError(name, value, _no_field(cfg, name, list(owners), objects))
+        OmegaConf.update(cfg, f"{owners[name]}.{name}", _plain(value), merge=False)
+
+
+def _no_field(cfg: DictConfig, name: str, known: list[str], objects: Mapping[str, Any]) -> str:
+    """What to type instead of the unknown word `name`."""
+    for group, value in objects.items():
+        if name in {field.name for field in dataclasses.fields(value)}:
+            return f"is a field of the {_argument(group)}, which is given as an object; set it there"
+    for group in ("drift", "dataset"):
+        if OmegaConf.is_dict(cfg[group]) and name in cfg[group]:
+            word = _argument(group)
+            return f"is a field of the {word}; take {word}=gmdwgf.load_{word}(NAME, {name}=...)"
+    return unknown_name(name, known)
+
+
+def _argument(group: str) -> str:
+    return "target" if group == "dataset" else group
+
+
+def _plain(value: Any) -> Any:
+    """A value as a config holds it."""
+    if hasattr(value, "__array__"):
+        return (
+            as_node(np.asarray(value))
+            if np.issubdtype(np.asarray(value).dtype, np.floating)
+            else np.asarray(value).tolist()
+        )
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _set_schedules(cfg: DictConfig, schedules: Mapping[str, AbstractSchedule]) -> None:
+    short = {kind: name for name, kind in SCHEDULES.items()}
+    for path, schedule in schedules.items():
+        if not isinstance(schedule, AbstractSchedule):
+            fix = "must be a schedule of gmdwgf.schedules, by the field's name: {'bandwidth': Linear(...)}"
+            raise ConfigError(f"schedules.{path}", schedule, fix)
+        if OmegaConf.select(cfg.drift, path) is None:
+            raise ConfigError(
+                f"schedules.{path}", type(schedule).__name__, unknown_name(path, [str(k) for k in cfg.drift])
+            )
+        node = as_node(schedule)
+        name = node.pop("_target_")
+        OmegaConf.update(cfg, f"drift.{path}", {"schedule": short.get(type(schedule), name)} | node, merge=False)

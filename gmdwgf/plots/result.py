@@ -1,0 +1,39 @@
+"""A trained run in one figure: where its samples are, and how it came there."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from numpy.typing import ArrayLike
+
+from gmdwgf.plots.curves import metric_panel, step_axis
+from gmdwgf.plots.samples import label_axes, mark, panel, view_of
+from gmdwgf.plots.style import COLUMN, PAGE, Figure, legend_below, points, styled
+
+
+@styled
+def samples_and_curve(
+    x: ArrayLike,
+    y: ArrayLike,
+    records: Sequence[Mapping[str, Any]],
+    floor: Mapping[str, tuple[float, float]],
+    title: str | None = None,
+    modes: ArrayLike | None = None,
+    drift: str = "",
+) -> Figure:
+    """The samples `x` `[n d]` over the target `y` `[m d]`, and MMD^2 against the step with the band of its floor.
+
+    The panels are those of `samples_over_target` and `metric_curves`, side by side.
+    """
+    figure = Figure((PAGE, COLUMN), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    view = view_of(y)
+    panel(left, x, y, view, drift)
+    if modes is not None:
+        mark(left, view(points(modes)))
+    label_axes(left, view)
+    metric_panel(right, records, "mmd2", floor, drift)
+    step_axis(right, records)
+    if title:
+        figure.suptitle(title, fontsize=8)
+    legend_below(figure)
+    return figure

@@ -1,0 +1,42 @@
+"""A function that draws points as a target."""
+
+from collections.abc import Callable
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+
+from gmdwgf.hyperparameters import FieldError
+from gmdwgf.targets.base import AbstractTarget
+from gmdwgf.typing import Array, Key, Targets
+
+
+class FunctionTarget(AbstractTarget):
+    """Points drawn by `function(key, n) -> [n d]`, which is compiled: it takes its randomness from `key`, by `jax.random`.
+
+    Held-out points are fresh draws. Another function is another program. Raises FieldError (`function`) for one that cannot be
+    traced, or does not give `n` points.
+    """
+
+    function: Callable[[Key, int], Array] = eqx.field(static=True)
+    size: int = eqx.field(static=True)
+
+    def __init__(self, function: Callable[[Key, int], Array]):
+        name = getattr(function, "__name__", repr(function))
+        draw = lambda key: jnp.asarray(function(key, 5))
+        try:
+            shape = jax.eval_shape(draw, jax.random.key(0)).shape
+        except Exception as error:  # the user's code may fail in any way
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
+            fix = f"must draw [n d] points from (key, n) by jax.random and jax.numpy; NumPy points are given as an array ({reason})"
+            raise FieldError("function", name, fix) from error
+        if len(shape) != 2 or shape[0] != 5 or shape[1] < 1:
+            raise FieldError("function", name, f"must give n points [n d]; for n = 5 it gives {list(shape)}")
+        self.function, self.size = function, shape[1]
+
+    @property
+    def dim(self) -> int:
+        return self.size
+
+    def sample(self, key: Key, n: int) -> Targets:
+        return jnp.asarray(self.function(key, n)).astype(jnp.zeros(()).dtype)

@@ -1,0 +1,50 @@
+"""How far a run is, in a notebook: one line that is written over."""
+
+import sys
+import time
+from typing import Any, TextIO
+
+from gmdwgf.tracking.base import RunInfo, Sink, Values
+from gmdwgf.tracking.progress import ProgressSink, describe
+
+
+def in_notebook() -> bool:
+    """Whether this is the kernel of a notebook; IPython is asked only where it is running."""
+    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    return hasattr(shell, "kernel")
+
+
+def default_progress(line_every: float | int = 10.0) -> Sink:
+    """A bar on a terminal, a line that is written over in a notebook, now and then a line elsewhere."""
+    return LineProgress(sys.stdout) if in_notebook() else ProgressSink(line_every)
+
+
+class LineProgress(Sink):
+    """Writes its line again at every chunk and record, after a carriage return; the last one ends with a new line."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def start(self, run: RunInfo) -> None:
+        self._run, self._values, self._width = run, {}, 0
+        self._began = time.monotonic()
+        self._write(run.start_step)
+
+    def progress(self, step: int, values: Values) -> None:
+        self._values = self._values | values
+        self._write(step)
+
+    def log(self, step: int, values: Values) -> None:
+        self.progress(step, values)
+
+    def finish(self, summary: dict[str, Any]) -> None:
+        self._stream.write("\n")
+        self._stream.flush()
+
+    def _write(self, step: int) -> None:
+        seconds = time.monotonic() - self._began
+        pace = (step - self._run.start_step) / seconds if seconds > 0 else 0.0
+        line = f"{self._run.name}  {describe(self._run, step, self._values, pace)}"
+        self._width = max(self._width, len(line))
+        self._stream.write("\r" + line.ljust(self._width))
+        self._stream.flush()

@@ -1,0 +1,74 @@
+"""Training in memory: the loop around the pure step without files, with the numbers that a run folder would hold."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import numpy as np
+
+from gmdwgf.metrics.suite import MetricSuite, Reference
+from gmdwgf.training import averages
+from gmdwgf.training.interrupts import Interrupts
+from gmdwgf.training.member import evaluate
+from gmdwgf.training.plan import Problem, TrainingPlan
+from gmdwgf.training.state import TrainState, initial_state
+from gmdwgf.training.steppers import OneByOne
+from gmdwgf.training.window import Window
+from gmdwgf.typing import Key
+
+OnEvaluation = Callable[[dict[str, Any], Any], bool]
+"""Called with a record and the averaged parameters that it scores, which the next step uses up; true ends the training."""
+
+
+class Trained(NamedTuple):
+    """How a training in memory ended: `done`, `diverged` or `interrupted`."""
+
+    status: str
+    state: TrainState
+    records: list[dict[str, Any]]
+    """One at every evaluation: step, seconds, metrics and the logs of the last step."""
+    samples: dict[int, np.ndarray]
+    """Samples `[n d]` of the averaged generator at every evaluation, by step."""
+
+
+def train_in_memory(
+    problem: Problem,
+    plan: TrainingPlan,
+    suite: MetricSuite,
+    reference: Reference,
+    key: Key,
+    on_chunk: Callable[[int, dict[str, float]], None],
+    on_evaluation: OnEvaluation,
+) -> Trained:
+    """Train from the start to the end, to divergence, or until a signal or `on_evaluation` asks to stop."""
+    feed = problem.target.feed()
+    window = None if feed is None else Window(problem.target, feed, plan.refresh_every)
+    stepper = OneByOne([problem], [jax.jit(initial_state)(problem, key)], plan.chunk_size)
+    records: list[dict[str, Any]] = []
+    samples: dict[int, np.ndarray] = {}
+    intervals = [plan.eval_every, *([plan.refresh_every] if window else [])]
+
+    def evaluated(step: int, seconds: float, logs: dict[str, float]) -> bool:
+        ema_params = stepper.state(0).ema_params
+        scores, samples[step] = evaluate(problem, suite, reference, ema_params, key, plan.n_snapshot)
+        values = {"seconds": seconds, **scores, **logs}
+        records.append({"step": step} | {name: float(value) for name, value in values.items()})
+        return bool(on_evaluation(records[-1], averages.of(problem.ema_decay, ema_params)))
+
+    step, seconds, diverged = 0, 0.0, False
+    with Interrupts() as interrupts:
+        stopped = evaluated(0, 0.0, stepper.peek()[0])
+        while not (diverged or step >= plan.n_steps or stopped or interrupts.asked):
+            ahead = [(step // every + 1) * every for every in intervals]
+            moved = stepper.advance({0: min(*ahead, step + plan.chunk_size, plan.n_steps)})[0]
+            step, diverged, seconds = moved.step, moved.diverged, seconds + moved.seconds
+            on_chunk(step, moved.logs)
+            if diverged or step >= plan.n_steps or step % plan.eval_every == 0:
+                stopped = evaluated(step, seconds, moved.logs)
+            target = None if window is None else window.at(step)
+            if target is not None:
+                problem = eqx.tree_at(lambda problem: problem.target, problem, target)
+                stepper.show(0, problem)
+    status = "diverged" if diverged else "done" if step >= plan.n_steps else "interrupted"
+    return Trained(status, stepper.state(0), records, samples)
