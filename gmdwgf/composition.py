@@ -49,6 +49,6 @@ def _companions(group: str, name: str) -> dict[str, str]:
     """The choices of other groups that a file with `# @package _global_` makes: its defaults `override /group: name`."""
     if not _is_global(group, name):
         return {}
-    defaults: Any = OmegaConf.load(_file(group, name)).get("defaults", [])
-    entries = [entry for entry in defaults if isinstance(entry, DictConfig)]
+    node: Any = OmegaConf.load(_file(group, name))
+    entries = [entry for entry in node.get("defaults", []) if isinstance(entry, DictConfig)]
     return {str(key).removeprefix("override /"): value for entry in entries for key, value in entry.items()}
