@@ -50,6 +50,5 @@ def _companions(group: str, name: str) -> dict[str, str]:
     if not _is_global(group, name):
         return {}
     node: Any = OmegaConf.load(_file(group, name))
-    defaults = node.get("defaults", [])
-    entries = [entry for entry in defaults if isinstance(entry, DictConfig)]
+    entries = [entry for entry in node.get("defaults", []) if isinstance(entry, DictConfig)]
     return {str(key).removeprefix("override /"): value for entry in entries for key, value in entry.items()}

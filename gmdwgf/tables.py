@@ -7,7 +7,7 @@ from typing import Any
 def as_table(rows: list[dict[str, Any]]) -> Any:
     """`pandas.DataFrame(rows)`, or the list of dicts `rows` where pandas is not installed."""
     try:
-        import pandas  # pyright: ignore[reportMissingImports]  # is used where it is installed
+        import pandas  # pyright: ignore[reportMissingImports]
     except ImportError:
         return rows
     return pandas.DataFrame(rows)

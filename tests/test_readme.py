@@ -16,6 +16,7 @@ def ran(block):
     return names
 
 
+@pytest.mark.slow
 def test_the_drift_and_the_loop_of_ones_own_in_the_readme_run():
     names = ran(BLOCKS[1])
     assert names["v"].shape == (300, 2)
