@@ -9,6 +9,9 @@ import numpy as np
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+_MOST_SHOWN = 200
+"""Characters of a value that are repeated to the user."""
+
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -16,9 +19,14 @@ class ConfigError(Exception):
     """A configuration that cannot be run: the key, its value and the fix, on one line."""
 
     def __init__(self, key: str, value: Any, fix: str):
-        shown = "" if value is inspect.Parameter.empty else f"={value}"
+        shown = "" if value is inspect.Parameter.empty else f"={_on_one_line(value)}"
         super().__init__(f"{key}{shown}: {fix}")
         self.key, self.value, self.fix = key, value, fix
+
+
+def _on_one_line(value: Any) -> str:
+    shown = " ".join(str(value).split())
+    return shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}..."
 
 
 def config_dir() -> Path:
@@ -54,7 +62,7 @@ def build(node: Any, key: str) -> Any:
 def _call(target: str, fields: dict[str, Any], key: str) -> Any:
     from hydra.utils import get_object
 
-    from gmdwgf.hyperparameters import FieldError
+    from gmdwgf.hyperparameters import FieldError, check_fields
 
     try:
         made_by = get_object(target)
@@ -68,6 +76,7 @@ def _call(target: str, fields: dict[str, Any], key: str) -> Any:
         if name not in fields and parameter.default is inspect.Parameter.empty:
             raise ConfigError(f"{key}.{name}", inspect.Parameter.empty, "is missing; give it a value")
     try:
+        check_fields(made_by, fields)
         return made_by(**fields)
     except FieldError as error:
         raise ConfigError(f"{key}.{error.name}", error.value, error.fix) from error

@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
-from gmdwgf.configuration import ConfigError, build, unknown_name
+from gmdwgf.configuration import ConfigError, build
 from gmdwgf.sweeps import folder as folders
 from gmdwgf.sweeps.identity import drift_file_id, run_id, run_name
+from gmdwgf.sweeps.layout import OPTIONAL, PIECES, check_keys, check_sections, resolved
+from gmdwgf.sweeps.sizes import check_memory
 
 
 class Job(NamedTuple):
@@ -40,7 +42,8 @@ class Job(NamedTuple):
 
 def describe(cfg: DictConfig, choices: dict[str, str], overrides: Iterable[str] = ()) -> Job:
     """Identity and folder of the run a config asks for; touches no device."""
-    config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    config = resolved(cfg)
+    check_sections(config)
     name = run_name(config, choices)
     folder = folders.RunFolder(Path(config["paths"]["root"]).expanduser().absolute() / name)
     yaml, command = OmegaConf.to_yaml(cfg, resolve=True), ["python", "-m", "gmdwgf.train", *told(overrides)]
@@ -134,12 +137,10 @@ def rehearse(job: Job, voice: Any) -> float:
 
 def prepare(job: Job) -> dict[str, Any]:
     """Everything a job is made of, by config group; ConfigError for what cannot be used."""
-    _check_keys(job.config)
-    missing = [name for name in _PIECES if not isinstance(job.config.get(name), dict)]
-    if missing:
-        raise ConfigError(missing[0], job.config.get(missing[0], "null"), f"a run has one: {missing[0]}=NAME")
-    seed_of(job.config)
-    return _build(job.config, _PIECES)
+    check_keys(job.config)
+    pieces = _build(job.config, PIECES)
+    check_memory(pieces)
+    return pieces
 
 
 def _leave_the_others(error: Exception) -> None:
@@ -150,15 +151,9 @@ def _leave_the_others(error: Exception) -> None:
         hosts.leave(f"gmdwgf: {' '.join(folders.failure(error)['error'].split())[:200]}")
 
 
-_PIECES = ("dataset", "drift", "generator", "optimizer", "training", "metrics", "tracking", "devices")
-
-_OPTIONAL = ("condition", "features")
-"""Pieces that a config may do without."""
-
-
 def problem_of(config: dict[str, Any]) -> Any:
     """The problem (target, drift, generator, optimiser and their numbers) of a resolved config."""
-    return _build(config, [name for name in _PIECES if name not in ("metrics", "tracking", "devices")])["problem"]
+    return _build(config, [name for name in PIECES if name not in ("metrics", "tracking", "devices")])["problem"]
 
 
 def _build(config: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
@@ -166,7 +161,7 @@ def _build(config: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
     from gmdwgf.sweeps.fields import build_drift
 
     pieces = {name: build(config[name], name) for name in names if name != "drift"}
-    pieces |= {name: build(config[name], name) for name in _OPTIONAL if config.get(name)}
+    pieces |= {name: build(config[name], name) for name in OPTIONAL if config.get(name)}
     pieces["drift"] = build_drift(config["drift"], pieces["dataset"])
     return pieces | {"problem": _problem(pieces)}
 
@@ -179,7 +174,7 @@ def _problem(pieces: dict[str, Any]) -> Any:
 
     target, generator, optimizer, plan = (pieces[name] for name in ("dataset", "generator", "optimizer", "training"))
     drift, schedules = pieces["drift"].drift, pieces["drift"].schedules
-    optional = {name: pieces.get(name) for name in _OPTIONAL}
+    optional = {name: pieces.get(name) for name in OPTIONAL}
     try:
         problem = make_problem(target, drift, generator, optimizer, plan, schedules, **optional)
     except FieldError as error:
@@ -204,22 +199,6 @@ def _check_features(space: Any, target: Any) -> None:
     except Exception as error:  # a map of the user's own may fail in any way
         made_for = f"cannot be taken of points of {target.dim} numbers ({' '.join(str(error).split())[:120]})"
         raise ConfigError("features", type(space.maps).__name__, made_for) from error
-
-
-def _check_keys(config: dict[str, Any]) -> None:
-    """Raise ConfigError for a top-level key that nothing reads: `+sed=3` would otherwise be a run of seed 0."""
-    known = ["seed", "paths", "sweep", *_PIECES, *_OPTIONAL]
-    for name, value in config.items():
-        if name not in known and not name.startswith("_"):
-            raise ConfigError(name, value, f"{unknown_name(name, known)} (a name that begins with _ is left alone)")
-
-
-def seed_of(config: dict[str, Any]) -> int:
-    """The seed; ConfigError where it cannot be one."""
-    value = config["seed"]
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**32:
-        raise ConfigError("seed", value, "must be a whole number from 0 to 2^32 - 1")
-    return value
 
 
 def _mesh(pieces: dict[str, Any]) -> Any:

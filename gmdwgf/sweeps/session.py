@@ -6,7 +6,8 @@ from typing import Any
 
 from gmdwgf.sweeps import folder as folders
 from gmdwgf.sweeps.identity import data_id, drift_file_id
-from gmdwgf.sweeps.job import Job, seed_of
+from gmdwgf.sweeps.job import Job
+from gmdwgf.sweeps.layout import seed_of
 
 
 class Session:
