@@ -8,10 +8,11 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
+from gmdwgf.arguments import unreadable
 from gmdwgf.configuration import ConfigError, config_dir, options, unknown_name
 
 BAD_INPUT, CRASH = 2, 1
@@ -44,6 +45,20 @@ def complain(error: Exception, arguments: list[str], run_folder: Path | None) ->
 
 def _of_hydra(error: Exception, arguments: list[str]) -> str:
     text = str(error)
+    if isinstance(error, OverrideParseException):
+        return unreadable(arguments) or f"{_one_line(text)}; write KEY=VALUE"
+    if found := re.search(r"Ambiguous value for argument '([^']+)'", text):
+        key, _, values = found.group(1).partition("=")
+        if key in _groups():
+            return f"{key}={values}: several values; give one of them, or -m {key}={values} runs one after the other"
+        both = f"-m {key}={values} runs one after the other, {key}=[{values}] is a list"
+        return f"{key}={values}: several values; {both}, '{key}=\"{values}\"' is one text"
+    if found := re.search(r"Could not delete from config\. '([^']+)' does not exist", text):
+        return f"~{found.group(1)}: {_unknown(found.group(1), arguments)}"
+    if found := re.search(r"Error merging override [+~]*([^=\s]+)=", text):
+        return f"{found.group(1)}={_value(found.group(1), arguments)}: {_kind(found.group(1), arguments)}"
+    if isinstance(error, InterpolationResolutionError):
+        return f"{_one_line(text.splitlines()[0])}; give its key a value, or define what it refers to"
     if found := re.search(r"Could not find '([\w/]+)/([^/']+)'", text):
         group, name = found.groups()
         return f"{group}={name}: {unknown_name(name, _options(group, arguments))}"
@@ -61,6 +76,8 @@ def _no_choice(arguments: list[str]) -> str | None:
     """What to say where a group is given no name, or where one that every run has is given several or taken away."""
     needed = _defaults([]) or {}
     for argument in arguments:
+        if argument.startswith("="):
+            return f"{argument}: has no key; write KEY=VALUE"
         typed, _, value = argument.lstrip("+").partition("=")
         group = typed.lstrip("~")
         if group not in _groups():
@@ -138,10 +155,23 @@ def _unknown(key: str, arguments: list[str]) -> str:
     return "unknown"
 
 
+def _kind(key: str, arguments: list[str]) -> str:
+    """What to say of a value that cannot take the place of the one that is there: a list, or a mapping with its fields."""
+    there = OmegaConf.select(_defaults(arguments) or OmegaConf.create(), key)
+    if isinstance(there, DictConfig):
+        fields = ", ".join(f"{key}.{name}" for name in there if name != "_target_")
+        return f"must be a mapping; give its fields: {fields}"
+    if isinstance(there, ListConfig):
+        shown = ",".join(str(item) for item in there)
+        return f"must be a list, e.g. {key}=[{shown}]"
+    return f"cannot stand here; give a value like the default, {key}={there}"
+
+
 def _default(error: ConfigError, arguments: list[str]) -> str:
     """The default of the key at fault, where another value was given."""
     cfg = _defaults(arguments)
     value = OmegaConf.select(cfg, error.key) if cfg is not None else None
     if value is None or isinstance(value, DictConfig) or str(value) == str(error.value):
         return ""
-    return f"; the default is {error.key}={value}"
+    shown = str(value).lower() if isinstance(value, bool) else value
+    return f"; the default is {error.key}={shown}"

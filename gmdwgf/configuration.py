@@ -25,6 +25,9 @@ class ConfigError(Exception):
 
 
 def _on_one_line(value: Any) -> str:
+    """A value as one would type it, cut short where it is long."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
     shown = " ".join(str(value).split())
     return shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}..."
 

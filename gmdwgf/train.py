@@ -8,9 +8,10 @@ import re
 import sys
 
 import hydra
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from gmdwgf.complaints import CRASH, complain
+from gmdwgf.arguments import misused_section
+from gmdwgf.complaints import BAD_INPUT, CRASH, complain
 from gmdwgf.configuration import config_dir
 from gmdwgf.vectors import use_whole_vectors
 
@@ -82,7 +83,7 @@ def main(cfg: DictConfig) -> float:
     hydra_config = HydraConfig.get()
     in_sweep = hydra_config.mode == RunMode.MULTIRUN
     workers.take_share(hydra_config.launcher)
-    overrides = list(hydra_config.overrides.task)
+    overrides = OmegaConf.to_container(hydra_config.overrides.task, resolve=False)  # as typed
     ledger = Ledger(cfg) if in_sweep and cfg.sweep.name is not None else None
     if ledger is not None and cfg.sweep.fail_fast and ledger.any_failed():
         return Voice(hydra_config.job.num, jobs.told(overrides), ledger).left_out()
@@ -118,6 +119,9 @@ def cli() -> None:
     global _set_by_us
     use_whole_vectors()
     typed = accept_plus(sys.argv[1:])
+    if misused := misused_section(typed):
+        print(f"gmdwgf: {misused}", file=sys.stderr)  # noqa: T201
+        sys.exit(BAD_INPUT)
     sys.argv[1:] = accept_sweep(typed)
     if not wants_tracebacks():
         _set_by_us, os.environ["HYDRA_FULL_ERROR"] = True, "1"  # Hydra then raises its errors instead of printing them

@@ -1,6 +1,6 @@
 """The layout of a config: which keys and sections a run has, before anything is built of them."""
 
-import functools
+import re
 from inspect import Parameter
 from typing import Any
 
@@ -14,8 +14,10 @@ PIECES = ("dataset", "drift", "generator", "optimizer", "training", "metrics", "
 OPTIONAL = ("condition", "features")
 """Pieces that a config may do without."""
 
-_MACHINE_SECTIONS = ("paths", "sweep")
-"""Sections of `configs/train.yaml` itself, which nothing is built of."""
+MACHINE_SECTIONS = {
+    name: OmegaConf.to_container(OmegaConf.load(config_dir() / "train.yaml")[name]) for name in ("paths", "sweep")
+}
+"""Sections of `configs/train.yaml` itself, which nothing is built of, with their defaults."""
 
 
 def resolved(cfg: DictConfig) -> dict[str, Any]:
@@ -24,13 +26,13 @@ def resolved(cfg: DictConfig) -> dict[str, Any]:
         return OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # type: ignore[return-value]
     except OmegaConfBaseException as error:
         key = str(error.full_key or "config")
-        said = str(error).splitlines()[0]
+        said = re.sub(r"^\w+ raised while resolving interpolation: ", "", str(error).splitlines()[0])
         raise ConfigError(key, Parameter.empty, f"{said}; give it a value: {key}=VALUE") from error
 
 
 def check_sections(config: dict[str, Any]) -> None:
     """Raise ConfigError for a section that is missing or is none: what a job needs to have a name and a folder."""
-    for name in _MACHINE_SECTIONS:
+    for name in MACHINE_SECTIONS:
         _check_section(name, config.get(name))
     for name in PIECES:
         if not isinstance(config.get(name), dict):
@@ -44,7 +46,7 @@ def check_sections(config: dict[str, Any]) -> None:
 
 def check_keys(config: dict[str, Any]) -> None:
     """Raise ConfigError for a key that nothing reads (`+sed=3` would otherwise be a run of seed 0), and for a bad seed."""
-    known = ["seed", *_MACHINE_SECTIONS, *PIECES, *OPTIONAL]
+    known = ["seed", *MACHINE_SECTIONS, *PIECES, *OPTIONAL]
     for name, value in config.items():
         if name not in known and not str(name).startswith("_"):
             raise ConfigError(
@@ -55,7 +57,7 @@ def check_keys(config: dict[str, Any]) -> None:
 
 def _check_section(name: str, section: Any) -> None:
     """Hold `paths` and `sweep` to the keys that they have in `configs/train.yaml`, and to values that can be used."""
-    defaults = _defaults()[name]
+    defaults = MACHINE_SECTIONS[name]
     if not isinstance(section, dict):
         fields = ", ".join(f"{name}.{field}" for field in defaults)
         raise ConfigError(name, "null" if section is None else section, f"must be a mapping; give its fields: {fields}")
@@ -68,10 +70,11 @@ def _check_section(name: str, section: Any) -> None:
         if isinstance(default, bool) and not isinstance(section[field], bool):
             raise ConfigError(f"{name}.{field}", section[field], "must be true or false")
     if name == "paths":
-        _check_root(section["root"])
+        check_root(section["root"])
 
 
-def _check_root(root: Any) -> None:
+def check_root(root: Any) -> None:
+    """Raise ConfigError for what cannot be the folder of all runs."""
     if not isinstance(root, str) or not root.strip() or "\0" in root:
         fix = f"must be a folder, e.g. paths.root={f'./{root}' if isinstance(root, int) else 'runs'}"
         raise ConfigError("paths.root", "null" if root is None else root, fix)
@@ -79,11 +82,6 @@ def _check_root(root: Any) -> None:
 
 def _typed(value: Any) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
-
-
-@functools.cache
-def _defaults() -> dict[str, Any]:
-    return OmegaConf.to_container(OmegaConf.load(config_dir() / "train.yaml"))  # type: ignore[return-value]
 
 
 def seed_of(config: dict[str, Any]) -> int:
