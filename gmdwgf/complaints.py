@@ -8,11 +8,12 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import QuotedString
 from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
-from gmdwgf.arguments import unreadable
+from gmdwgf.arguments import parsed, unreadable
 from gmdwgf.configuration import ConfigError, config_dir, options, unknown_name
 
 BAD_INPUT, CRASH = 2, 1
@@ -74,7 +75,7 @@ def _of_hydra(error: Exception, arguments: list[str]) -> str:
 
 def _no_choice(arguments: list[str]) -> str | None:
     """What to say where a group is given no name, or where one that every run has is given several or taken away."""
-    needed = _defaults([]) or {}
+    needed = _needed()
     for argument in arguments:
         if argument.startswith("="):
             return f"{argument}: has no key; write KEY=VALUE"
@@ -82,13 +83,29 @@ def _no_choice(arguments: list[str]) -> str | None:
         group = typed.lstrip("~")
         if group not in _groups():
             continue
-        names, is_needed = ", ".join(_options(group, arguments)), isinstance(needed.get(group), DictConfig)
+        names, is_needed = ", ".join(_options(group, arguments)), group in needed
         if typed != group and is_needed:
             return f"{argument}: a run has a {group}; give one of {names} as {group}=NAME"
-        if typed == group and (value in ("", "null") or is_needed and value.startswith(("[", "{"))):
+        if typed == group and (not _is_word(argument) or is_needed and value.startswith("[")):
             more = "; -m drift=A,B runs one after the other, drift=sum adds them" if group == "drift" else ""
             return f"{argument}: {'' if is_needed else 'leave it out, or '}give one of {names} as {group}=NAME{more}"
     return None
+
+
+def _is_word(argument: str) -> bool:
+    """Whether what an override gives a group can be a choice: a name or several, no number, mapping or nothing at all."""
+    override = parsed(argument)
+    if override is None or override.is_sweep_override():
+        return True
+    return bool(override.value()) and isinstance(override.value(), str | list | QuotedString)
+
+
+def _needed() -> set[str]:
+    """The groups of which every run has one: those with a choice in `configs/train.yaml`."""
+    entries = [
+        entry for entry in OmegaConf.load(config_dir() / "train.yaml")["defaults"] if isinstance(entry, DictConfig)
+    ]
+    return {str(group) for entry in entries for group, name in entry.items() if name is not None}
 
 
 def _missing_launcher(error: Exception, arguments: list[str]) -> str | None:

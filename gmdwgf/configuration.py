@@ -2,12 +2,16 @@
 
 import difflib
 import inspect
+import logging
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+
+# Hydra logs what it could not import, on standard error where no logging is set up; it is in the ConfigError.
+logging.getLogger("hydra").addHandler(logging.NullHandler())
 
 _MOST_SHOWN = 200
 """Characters of a value that are repeated to the user."""
@@ -71,7 +75,11 @@ def _call(target: str, fields: dict[str, Any], key: str) -> Any:
         made_by = get_object(target)
     except Exception as error:
         raise ConfigError(f"{key}._target_", target, f"cannot be imported ({str(error).splitlines()[-1]})") from error
-    parameters = inspect.signature(made_by).parameters
+    try:
+        parameters = inspect.signature(made_by).parameters
+    except (TypeError, ValueError) as error:
+        fix = "must be the import path of a class or function that takes these fields"
+        raise ConfigError(f"{key}._target_", target, fix) from error
     for name in fields:
         if name not in parameters:
             raise ConfigError(f"{key}.{name}", fields[name], unknown_name(name, list(parameters)))

@@ -15,14 +15,44 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 MAY_BE_ZERO = {
-    *("noise", "radial_noise", "inner", "fraction", "depth", "n_halvings", "n_registers", "n_styles", "n_iters", "seed"),
+    *(
+        "noise",
+        "radial_noise",
+        "inner",
+        "fraction",
+        "depth",
+        "n_halvings",
+        "n_registers",
+        "n_styles",
+        "n_iters",
+        "seed",
+    ),
     *("product_floor", "distance_floor", "warmup_fraction", "final_fraction", "weight_decay", "b1", "b2", "momentum"),
     *("ema_decay", "scale_decay", "unguided_fraction", "gradient_penalty", "split_seed", "line_every"),
 }
 MAY_BE_NEGATIVE = {"twist", "guidance_power", "mean", "covariance", "weights"}
 MAY_BE_LARGE = {
-    *("clip_norm", "learning_rate", "eta", "eps", "weight_decay", "final_fraction", "regularisation", "threshold", "epsilon"),
-    *("guidance_max", "guidance_power", "evaluate_at", "ratio_clip", "gradient_penalty", "weights", "product_floor", "twist"),
+    *(
+        "clip_norm",
+        "learning_rate",
+        "eta",
+        "eps",
+        "weight_decay",
+        "final_fraction",
+        "regularisation",
+        "threshold",
+        "epsilon",
+    ),
+    *(
+        "guidance_max",
+        "guidance_power",
+        "evaluate_at",
+        "ratio_clip",
+        "gradient_penalty",
+        "weights",
+        "product_floor",
+        "twist",
+    ),
     *("radial_noise", "temperatures", "max_resident", "covariance"),
 }
 """Numbers that are not squared lengths: with a huge one a run diverges, which is a result."""
@@ -117,15 +147,36 @@ def _values(name: str, key: str, value: Any) -> Iterator[tuple[str, str]]:
     if isinstance(value, dict):
         yield from {"null": "null", "number": "5", "word": "wide", "list": "[a]", "empty": "", "bool": "true"}.items()
     elif isinstance(value, bool):
-        yield from {"word": "maybe", "number": "5", "one": "1", "list": "[true]", "null": "null", "mapping": "{a: 1}"}.items()
+        yield from {
+            "word": "maybe",
+            "number": "5",
+            "one": "1",
+            "list": "[true]",
+            "null": "null",
+            "mapping": "{a: 1}",
+        }.items()
         yield "empty", ""
     elif isinstance(value, int | float):
-        yield from {"word": "wide", "list": "[a]", "mapping": "{a: 1}", "bool": "true", "null": "null", "nan": "nan"}.items()
+        yield from {
+            "word": "wide",
+            "list": "[a]",
+            "mapping": "{a: 1}",
+            "bool": "true",
+            "null": "null",
+            "nan": "nan",
+        }.items()
         yield from {"inf": "inf", "-inf": "-inf", "empty": "", "text": "'5'", "nested": "[[1, 2], [3]]"}.items()
         yield from {"bad rule": "{rule: mediam}", "bad schedule": "{schedule: wide}"}.items()
         yield from _sizes(name, value)
     elif isinstance(value, str):
-        yield from {"list": "[a]", "mapping": "{a: 1}", "bool": "true", "null": "null", "empty": "", "number": "5"}.items()
+        yield from {
+            "list": "[a]",
+            "mapping": "{a: 1}",
+            "bool": "true",
+            "null": "null",
+            "empty": "",
+            "number": "5",
+        }.items()
         if name not in ANY_WORD:
             yield "word", "wide"
     elif isinstance(value, list):

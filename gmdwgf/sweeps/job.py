@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from gmdwgf.configuration import ConfigError, build
 from gmdwgf.sweeps import folder as folders
 from gmdwgf.sweeps.identity import drift_file_id, run_id, run_name
+from gmdwgf.sweeps.kinds import check_kinds
 from gmdwgf.sweeps.layout import OPTIONAL, PIECES, check_keys, check_sections, resolved
 from gmdwgf.sweeps.sizes import check_memory
 
@@ -172,6 +173,7 @@ def _problem(pieces: dict[str, Any]) -> Any:
     from gmdwgf.hyperparameters import FieldError
     from gmdwgf.training.plan import make_problem
 
+    check_kinds(pieces)
     target, generator, optimizer, plan = (pieces[name] for name in ("dataset", "generator", "optimizer", "training"))
     drift, schedules = pieces["drift"].drift, pieces["drift"].schedules
     optional = {name: pieces.get(name) for name in OPTIONAL}

@@ -26,7 +26,7 @@ def resolved(cfg: DictConfig) -> dict[str, Any]:
         return OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # type: ignore[return-value]
     except OmegaConfBaseException as error:
         key = str(error.full_key or "config")
-        said = re.sub(r"^\w+ raised while resolving interpolation: ", "", str(error).splitlines()[0])
+        said = re.sub(r"^\w+ raised while resolving interpolation: ", "", str(error).splitlines()[0]).replace('"', "")
         raise ConfigError(key, Parameter.empty, f"{said}; give it a value: {key}=VALUE") from error
 
 
