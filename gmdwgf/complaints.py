@@ -169,7 +169,7 @@ def _unknown(key: str, arguments: list[str]) -> str:
         if word not in node:
             return unknown_name(word, [str(name) for name in node if name != "_target_"])
         node = node[word]
-    return "unknown"
+    return "has no value that could be taken away; leave it as it is, or give it one"
 
 
 def _kind(key: str, arguments: list[str]) -> str:

@@ -71,15 +71,18 @@ def _call(target: str, fields: dict[str, Any], key: str) -> Any:
 
     from gmdwgf.hyperparameters import FieldError, check_fields
 
+    wanted = "must be the import path of a class or function"
+    if not isinstance(target, str):
+        raise ConfigError(f"{key}._target_", target, wanted)
     try:
         made_by = get_object(target)
     except Exception as error:
-        raise ConfigError(f"{key}._target_", target, f"cannot be imported ({str(error).splitlines()[-1]})") from error
+        said = str(error).splitlines() or [type(error).__name__]
+        raise ConfigError(f"{key}._target_", target, f"cannot be imported ({said[-1]}); {wanted}") from error
     try:
         parameters = inspect.signature(made_by).parameters
     except (TypeError, ValueError) as error:
-        fix = "must be the import path of a class or function that takes these fields"
-        raise ConfigError(f"{key}._target_", target, fix) from error
+        raise ConfigError(f"{key}._target_", target, f"{wanted} that takes these fields") from error
     for name in fields:
         if name not in parameters:
             raise ConfigError(f"{key}.{name}", fields[name], unknown_name(name, list(parameters)))

@@ -57,8 +57,8 @@ MAY_BE_LARGE = {
 }
 """Numbers that are not squared lengths: with a huge one a run diverges, which is a result."""
 ANY_WORD = {"project", "entity", "group", "tags", "root", "coordinator"}
-TAKEN_AWAY_IN_VAIN = {"weights", "scale"}
-"""Fields with a default in their class."""
+HAS_DEFAULT = {"devices.timeout"}
+"""Keys with a default in their class."""
 
 BASES = [
     ["drift=kl"],
@@ -130,7 +130,7 @@ def _nonsense(key: str, value: Any) -> Iterator[tuple[str, str]]:
     name = key.rpartition(".")[2]
     if key == "sweep.name" or key == "sweep.dry":  # the one is a matter of its own, the other is what the fuzz sets
         return
-    if name not in ("unbalanced", "_target_") and not (value is None and key.startswith("dataset")):
+    if name not in ("unbalanced", "_target_") and key not in HAS_DEFAULT:
         yield "deleted", f"~{key}"
     if name == "_target_":
         yield from (("word", f"{key}=wide"), ("number", f"{key}=5"), ("null", f"{key}=null"), ("list", f"{key}=[a]"))
@@ -185,9 +185,11 @@ def _values(name: str, key: str, value: Any) -> Iterator[tuple[str, str]]:
         if name != "tags":
             yield from {"none": "[]", "nan": "[nan]", "1e300": "[1e300]"}.items()
     elif not key.startswith("dataset"):
-        yield from {"list": "[a]", "mapping": "{a: 1}", "fraction": "1.5"}.items()
+        yield from {"list": "[a]", "mapping": "{a: 1}"}.items()
         if name != "distributed":
             yield "bool", "true"
+        if name != "unbalanced":
+            yield "fraction", "1.5"
 
 
 def _sizes(name: str, value: float | int) -> Iterator[tuple[str, str]]:
@@ -233,7 +235,7 @@ if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as empty:
         os.chdir(empty)
         for case in chosen:
-            print(json.dumps([case, answer(case)]), flush=True)
+            sys.stdout.write(json.dumps([case, answer(case)]) + "\n")
         left = os.listdir(empty)
         os.chdir("/")
-    print(json.dumps(left))
+    sys.stdout.write(json.dumps(left) + "\n")

@@ -67,7 +67,7 @@ NAMED = {
     "unknown key of tracking": (["+tracking.wandb.project_name=a"], "unknown; did you mean project?"),
     "one tag": (["tracking.wandb.tags=abc"], "must be a list of words"),
     "a number for a project": (["tracking.wandb.project=5"], "tracking.wandb.project=5: must be a name"),
-    "a line before the last one": (["tracking.line_every=-1"], "must be a number of seconds of at least 0"),
+    "a line before the last one": (["tracking.line_every=-1"], "must be a number of seconds from 0"),
     "a class of another kind": (["generator._target_=gmdwgf.schedules.Constant"], "generator"),
     "no class": (["~drift._target_"], "drift"),
     "an equals sign in a value": (

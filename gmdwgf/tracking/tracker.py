@@ -24,8 +24,8 @@ class TrackingConfig:
 
         if not isinstance(self.progress, bool):
             raise FieldError("progress", self.progress, "must be true or false")
-        if not is_real(self.line_every) or self.line_every < 0:
-            raise FieldError("line_every", self.line_every, "must be a number of seconds of at least 0")
+        if not is_real(self.line_every) or not 0 <= self.line_every <= 1e9:
+            raise FieldError("line_every", self.line_every, "must be a number of seconds from 0 to 1e9")
         if not isinstance(self.wandb, WandbConfig):
             fix = "must be a mapping with its _target_ and its fields; tracking.wandb.mode=disabled turns it off"
             raise FieldError("wandb", self.wandb, fix)

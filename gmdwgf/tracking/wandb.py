@@ -45,7 +45,7 @@ class WandbConfig:
             raise FieldError("mode", self.mode, "must be one of " + ", ".join(MODES))
         for name in ("init_timeout", "finish_timeout"):
             if not is_real(getattr(self, name)) or not 0 < getattr(self, name) <= LONGEST_WAIT:
-                fix = f"must be a number of seconds greater than 0, at most {LONGEST_WAIT:g} (a day)"
+                fix = f"must be greater than 0 and at most {LONGEST_WAIT:g}, in seconds"
                 raise FieldError(name, getattr(self, name), fix)
         if not _is_name(self.project) or set(_NOT_IN_NAMES) & set(self.project):
             fix = f"must be a name of up to 128 letters without any of {_NOT_IN_NAMES} {_NUMBER_AS_NAME}"
