@@ -60,7 +60,7 @@ def _of_hydra(error: Exception, arguments: list[str]) -> str:
         return f"{found.group(1)}={_value(found.group(1), arguments)}: {_kind(found.group(1), arguments)}"
     if isinstance(error, InterpolationResolutionError):
         return f"{_one_line(text.splitlines()[0])}; give its key a value, or define what it refers to"
-    if found := re.search(r"Could not find '([\w/]+)/([^/']+)'", text):
+    if found := re.search(r"Could not (?:find|load) '([\w/]+)/([^/']+)'", text):
         group, name = found.groups()
         return f"{group}={name}: {unknown_name(name, _options(group, arguments))}"
     if found := re.search(r"Could not override '([^']+)'", text):
@@ -102,9 +102,7 @@ def _is_word(argument: str) -> bool:
 
 def _needed() -> set[str]:
     """The groups of which every run has one: those with a choice in `configs/train.yaml`."""
-    entries = [
-        entry for entry in OmegaConf.load(config_dir() / "train.yaml")["defaults"] if isinstance(entry, DictConfig)
-    ]
+    entries = [entry for entry in OmegaConf.load(config_dir() / "train.yaml").defaults if isinstance(entry, DictConfig)]
     return {str(group) for entry in entries for group, name in entry.items() if name is not None}
 
 

@@ -6,6 +6,7 @@ Nothing heavy is imported before a run begins, so `--help` and `--cfg job` answe
 import os
 import re
 import sys
+from typing import Any
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
@@ -83,7 +84,7 @@ def main(cfg: DictConfig) -> float:
     hydra_config = HydraConfig.get()
     in_sweep = hydra_config.mode == RunMode.MULTIRUN
     workers.take_share(hydra_config.launcher)
-    overrides = OmegaConf.to_container(hydra_config.overrides.task, resolve=False)  # as typed
+    overrides: Any = OmegaConf.to_container(hydra_config.overrides.task, resolve=False)  # as typed
     ledger = Ledger(cfg) if in_sweep and cfg.sweep.name is not None else None
     if ledger is not None and cfg.sweep.fail_fast and ledger.any_failed():
         return Voice(hydra_config.job.num, jobs.told(overrides), ledger).left_out()

@@ -1,14 +1,17 @@
 """Nonsense in every key of every config: one line that names the key and says what to write, never a run."""
 
 import json
+import math
 import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 import gmdwgf
 from gmdwgf.configuration import ConfigError
+from gmdwgf.memory import machine_bytes
 from tests.conftest import ROOT, user_environment
 from tests.nonsense import Answer, Case
 
@@ -89,6 +92,35 @@ def test_what_makes_no_sense_is_answered_with_what_to_write(name, cli, tmp_path)
     assert not problems(Case(arguments, key.partition("=")[0], name), answer), answer
     assert expected in answer.err
     assert not list(tmp_path.iterdir())
+
+
+_N = 2 + machine_bytes() // 4  # more numbers than this machine can keep
+
+TOO_LARGE = {
+    "points of many numbers": (
+        ["dataset=array", "dataset.path=wide.npy", f"training.batch_size={_N // 1000 + 1}"],
+        "its points",
+    ),
+    "held-out points": (
+        ["dataset=array", "dataset.path=wide.npy", f"metrics.n_samples={_N // 1000 + 1}"],
+        "its points",
+    ),
+    "pairs of a matching": (
+        [f"metrics.n_samples={math.isqrt(_N)}", f"metrics.n_assignment={math.isqrt(_N)}"],
+        "the costs of all pairs",
+    ),
+    "parameters": ([f"generator.width={math.isqrt(_N)}"], "parameters and their average"),
+    "a critic": (["drift=critic", f"drift.width={math.isqrt(_N)}"], "the state that it carries from step to step"),
+}
+
+
+@pytest.mark.parametrize("name", TOO_LARGE)
+def test_what_this_machine_cannot_keep_is_refused_with_its_bytes(name, cli, tmp_path):
+    np.save(tmp_path / "wide.npy", np.random.default_rng(0).normal(size=(20, 1000)))
+    arguments, what = TOO_LARGE[name]
+    answer = Answer(*cli(*arguments, "--dry"))
+    assert not problems(Case(arguments, arguments[-1].partition(".")[0], name), answer), answer
+    assert re.search(rf"would need \d\S* bytes for .*{what} alone, and this machine has \d", answer.err)
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,8 @@ PIECES = ("dataset", "drift", "generator", "optimizer", "training", "metrics", "
 OPTIONAL = ("condition", "features")
 """Pieces that a config may do without."""
 
-MACHINE_SECTIONS = {
-    name: OmegaConf.to_container(OmegaConf.load(config_dir() / "train.yaml")[name]) for name in ("paths", "sweep")
+MACHINE_SECTIONS: dict[str, dict[str, Any]] = {
+    name: dict(OmegaConf.load(config_dir() / "train.yaml").get(name)) for name in ("paths", "sweep")
 }
 """Sections of `configs/train.yaml` itself, which nothing is built of, with their defaults."""
 
