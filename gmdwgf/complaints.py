@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from hydra.core.override_parser.types import QuotedString
+from hydra.errors import HydraException, OverrideParseException
+from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
+from gmdwgf.arguments import parsed, unreadable
 from gmdwgf.configuration import ConfigError, config_dir, options, unknown_name
 from gmdwgf.files import DamagedFile
 from gmdwgf.sweeps.identity import check_choices
@@ -53,7 +55,21 @@ def complain(error: Exception, arguments: list[str], run: "RunFolder | None") ->
 
 def _of_hydra(error: Exception, arguments: list[str]) -> str:
     text = str(error)
-    if found := re.search(r"Could not find '([\w/]+)/([^/']+)'", text):
+    if isinstance(error, OverrideParseException):
+        return unreadable(arguments) or f"{_one_line(text)}; write KEY=VALUE"
+    if found := re.search(r"Ambiguous value for argument '([^']+)'", text):
+        key, _, values = found.group(1).partition("=")
+        if key in _groups():
+            return f"{key}={values}: several values; give one of them, or -m {key}={values} runs one after the other"
+        both = f"-m {key}={values} runs one after the other, {key}=[{values}] is a list"
+        return f"{key}={values}: several values; {both}, '{key}=\"{values}\"' is one text"
+    if found := re.search(r"Could not delete from config\. '([^']+)' does not exist", text):
+        return f"~{found.group(1)}: {_unknown(found.group(1), arguments)}"
+    if found := re.search(r"Error merging override [+~]*([^=\s]+)=", text):
+        return f"{found.group(1)}={_value(found.group(1), arguments)}: {_kind(found.group(1), arguments)}"
+    if isinstance(error, InterpolationResolutionError):
+        return f"{_one_line(text.splitlines()[0])}; give its key a value, or define what it refers to"
+    if found := re.search(r"Could not (?:find|load) '([\w/]+)/([^/']+)'", text):
         group, name = found.groups()
         return f"{group}={name}: {unknown_name(name, _options(group, arguments))}"
     if found := re.search(r"Could not override '([^']+)'", text):
@@ -68,16 +84,18 @@ def _of_hydra(error: Exception, arguments: list[str]) -> str:
 
 def _no_choice(arguments: list[str]) -> str | None:
     """What to say where a group is given no name, or where one that every run has is given several or taken away."""
-    needed = _defaults([]) or {}
+    needed = _needed()
     for argument in arguments:
+        if argument.startswith("="):
+            return f"{argument}: has no key; write KEY=VALUE"
         typed, _, value = argument.lstrip("+").partition("=")
         group = typed.lstrip("~")
         if group not in _groups():
             continue
-        names, is_needed = ", ".join(_options(group, arguments)), isinstance(needed.get(group), DictConfig)
+        names, is_needed = ", ".join(_options(group, arguments)), group in needed
         if typed != group and is_needed:
             return f"{argument}: a run has a {group}; give one of {names} as {group}=NAME"
-        if typed == group and (value in ("", "null") or is_needed and value.startswith(("[", "{"))):
+        if typed == group and (not _is_word(argument) or is_needed and value.startswith("[")):
             more = "; -m drift=A,B runs one after the other, drift=sum adds them" if group == "drift" else ""
             return f"{argument}: {'' if is_needed else 'leave it out, or '}give one of {names} as {group}=NAME{more}"
         try:
@@ -86,6 +104,20 @@ def _no_choice(arguments: list[str]) -> str | None:
         except ConfigError as error:
             return str(error)
     return None
+
+
+def _is_word(argument: str) -> bool:
+    """Whether what an override gives a group can be a choice: a name or several, no number, mapping or nothing at all."""
+    override = parsed(argument)
+    if override is None or override.is_sweep_override():
+        return True
+    return bool(override.value()) and isinstance(override.value(), str | list | QuotedString)
+
+
+def _needed() -> set[str]:
+    """The groups of which every run has one: those with a choice in `configs/train.yaml`."""
+    entries = [entry for entry in OmegaConf.load(config_dir() / "train.yaml").defaults if isinstance(entry, DictConfig)]
+    return {str(group) for entry in entries for group, name in entry.items() if name is not None}
 
 
 def _missing_launcher(error: Exception, arguments: list[str]) -> str | None:
@@ -149,7 +181,19 @@ def _unknown(key: str, arguments: list[str]) -> str:
         if word not in node:
             return unknown_name(word, [str(name) for name in node if name != "_target_"])
         node = node[word]
-    return "unknown"
+    return "has no value that could be taken away; leave it as it is, or give it one"
+
+
+def _kind(key: str, arguments: list[str]) -> str:
+    """What to say of a value that cannot take the place of the one that is there: a list, or a mapping with its fields."""
+    there = OmegaConf.select(_defaults(arguments) or OmegaConf.create(), key)
+    if isinstance(there, DictConfig):
+        fields = ", ".join(f"{key}.{name}" for name in there if name != "_target_")
+        return f"must be a mapping; give its fields: {fields}"
+    if isinstance(there, ListConfig):
+        shown = ",".join(str(item) for item in there)
+        return f"must be a list, e.g. {key}=[{shown}]"
+    return f"cannot stand here; give a value like the default, {key}={there}"
 
 
 def _default(error: ConfigError, arguments: list[str]) -> str:
@@ -158,4 +202,5 @@ def _default(error: ConfigError, arguments: list[str]) -> str:
     value = OmegaConf.select(cfg, error.key) if cfg is not None else None
     if value is None or isinstance(value, DictConfig) or str(value) == str(error.value):
         return ""
-    return f"; the default is {error.key}={value}"
+    shown = str(value).lower() if isinstance(value, bool) else value
+    return f"; the default is {error.key}={shown}"

@@ -4,6 +4,7 @@ import ast
 import difflib
 import importlib
 import inspect
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,12 @@ import numpy as np
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+# Hydra logs what it could not import, on standard error where no logging is set up; it is in the ConfigError.
+logging.getLogger("hydra").addHandler(logging.NullHandler())
+
+_MOST_SHOWN = 200
+"""Characters of a value that are repeated to the user."""
+
 _PACKAGE = Path(__file__).resolve().parent
 
 
@@ -19,9 +26,17 @@ class ConfigError(Exception):
     """A configuration that cannot be run: the key, its value and the fix, on one line."""
 
     def __init__(self, key: str, value: Any, fix: str):
-        shown = "" if value is inspect.Parameter.empty else f"={value}"
+        shown = "" if value is inspect.Parameter.empty else f"={_on_one_line(value)}"
         super().__init__(f"{key}{shown}: {fix}")
         self.key, self.value, self.fix = key, value, fix
+
+
+def _on_one_line(value: Any) -> str:
+    """A value as one would type it, cut short where it is long."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    shown = " ".join(str(value).split())
+    return shown if len(shown) <= _MOST_SHOWN else f"{shown[:_MOST_SHOWN]}..."
 
 
 def config_dir() -> Path:
@@ -39,10 +54,14 @@ def any_object(name: Any, key: str) -> Any:
     """What `name` is the import path of, whoever wrote it; raises ConfigError where it cannot be imported."""
     from hydra.utils import get_object
 
+    wanted = "must be the import path of a class or function"
+    if not isinstance(name, str):
+        raise ConfigError(key, name, wanted)
     try:
         return get_object(name)
     except Exception as error:
-        raise ConfigError(key, name, f"cannot be imported ({str(error).splitlines()[-1]})") from error
+        said = str(error).splitlines() or [type(error).__name__]
+        raise ConfigError(key, name, f"cannot be imported ({said[-1]}); {wanted}") from error
 
 
 def shipped_piece(name: Any, key: str) -> Any:
@@ -97,9 +116,13 @@ def build(node: Any, key: str, find: Find = any_object) -> Any:
 
 
 def _call(made_by: Any, fields: dict[str, Any], key: str) -> Any:
-    from gmdwgf.hyperparameters import FieldError
+    from gmdwgf.hyperparameters import FieldError, check_fields
 
-    parameters = inspect.signature(made_by).parameters
+    try:
+        parameters = inspect.signature(made_by).parameters
+    except (TypeError, ValueError) as error:
+        fix = "must be the import path of a class or function that takes these fields"
+        raise ConfigError(f"{key}._target_", made_by, fix) from error
     for name in fields:
         if name not in parameters:
             raise ConfigError(f"{key}.{name}", fields[name], unknown_name(name, list(parameters)))
@@ -107,6 +130,7 @@ def _call(made_by: Any, fields: dict[str, Any], key: str) -> Any:
         if name not in fields and parameter.default is inspect.Parameter.empty:
             raise ConfigError(f"{key}.{name}", inspect.Parameter.empty, "is missing; give it a value")
     try:
+        check_fields(made_by, fields)
         return made_by(**fields)
     except FieldError as error:
         raise ConfigError(f"{key}.{error.name}", error.value, error.fix) from error

@@ -88,7 +88,8 @@ def fit(
 
 
 def _fit_in_memory(chosen: Components, callbacks: Sequence[Callback], sink: Sink) -> RunResult:
-    from gmdwgf.sweeps.job import make_run_mesh, seed_of
+    from gmdwgf.sweeps.job import make_run_mesh
+    from gmdwgf.sweeps.layout import seed_of
     from gmdwgf.training import averages, devices
     from gmdwgf.training.compilation import keep_compiled_programs
     from gmdwgf.training.fit import train_in_memory
@@ -176,7 +177,7 @@ def _check_same(group: str, given: Any, built: Any) -> None:
 
 def _read_back(job: Any, pieces: dict[str, Any], status: str, name: str) -> RunResult:
     """The result of a run from its folder."""
-    from gmdwgf.sweeps.job import seed_of
+    from gmdwgf.sweeps.layout import seed_of
     from gmdwgf.tracking import jsonl
     from gmdwgf.training import averages
     from gmdwgf.training.checkpoints import Checkpoints, as_state

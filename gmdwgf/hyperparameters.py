@@ -17,8 +17,19 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
+from gmdwgf.memory import too_many
+
 _RULE = "gmdwgf_rule"
 _UNIT = "gmdwgf_unit"
+
+LARGEST_COUNT = 2**31 - 1
+"""Steps and the sizes of arrays are whole numbers of 32 bits."""
+
+MOST_LAYERS = 1000
+"""Layers are written out one by one, in the program too."""
+
+LONGEST = 1e18
+"""The largest length in data units, and its inverse the smallest: their squares are numbers of single precision."""
 
 
 class FieldError(ValueError):
@@ -35,24 +46,42 @@ def _is_number(value: Any) -> bool:
 
 def _as_real(value: Any) -> Any:
     # A weakly typed scalar takes the precision of the cloud it meets, and makes YAML's 1 and 1.0 the same thing.
-    return jnp.asarray(float(value)) if _is_number(value) else value
+    return jnp.asarray(float(value)) if _is_number(value) and _is_in_range(value) else value
 
 
 def _as_reals(value: Any) -> Any:
     if _is_number(value):
-        return jnp.asarray([float(value)])
-    if isinstance(value, list | tuple) and value and all(_is_number(v) for v in value):
+        return jnp.asarray([float(value)]) if _is_in_range(value) else value
+    if isinstance(value, list | tuple) and value and all(_is_number(v) and _is_in_range(v) for v in value):
         return jnp.asarray([float(v) for v in value])
     return value
 
 
+def _is_in_range(value: Any) -> bool:
+    """Whether JAX's default float type has a number like it: not one that it would make infinite or 0."""
+    limits = jnp.finfo(jnp.zeros(()).dtype)
+    return value == 0 or not math.isfinite(value) or float(limits.tiny) <= abs(value) <= float(limits.max)
+
+
 def _check_real(
-    shape_of: str, above: float | None, at_least: float | None, at_most: float | None = None, below: float | None = None
+    shape_of: str,
+    unit: str,
+    above: float | None,
+    at_least: float | None,
+    at_most: float | None = None,
+    below: float | None = None,
 ) -> Callable:
+    is_length = unit.startswith("data units")
+
     def check(name: str, value: Any) -> None:
         if isinstance(value, Tracer):
             return
         if not isinstance(value, jax.Array | np.ndarray):
+            numbers = value if isinstance(value, list | tuple) else [value]
+            if shape_of != "a number" and numbers and all(map(_is_number, numbers)) or _is_number(value):
+                raise FieldError(
+                    name, value, "must be 0 or from 1.2e-38 to 3.4e38 in size, as numbers of single precision"
+                )
             raise FieldError(name, value, f"must be {shape_of}")
         if isinstance(value, jax.Array) and not value.is_fully_addressable:
             return
@@ -68,6 +97,10 @@ def _check_real(
                 raise FieldError(name, shown, f"must be at most {at_most:g}")
             if below is not None and not number < below:
                 raise FieldError(name, shown, f"must be less than {below:g}")
+            if is_length and number != 0 and not 1 / LONGEST <= abs(number) <= LONGEST:
+                raise FieldError(
+                    name, shown, f"must be from {1 / LONGEST:g} to {LONGEST:g} in size: its square is taken"
+                )
 
     return check
 
@@ -83,7 +116,9 @@ def real(
     default: Any = dataclasses.MISSING,
 ) -> Any:
     """A traced real number with a unit and bounds; with `or_list` a list may stand there, kept as an array."""
-    rule = _check_real("a number or a list of numbers" if or_list else "a number", above, at_least, at_most, below)
+    rule = _check_real(
+        "a number or a list of numbers" if or_list else "a number", unit, above, at_least, at_most, below
+    )
     as_written = lambda value: (_as_reals if or_list and isinstance(value, list | tuple) else _as_real)(value)
     return eqx.field(converter=as_written, metadata={_RULE: rule, _UNIT: unit}, default=default)
 
@@ -92,18 +127,31 @@ def reals(
     unit: str = "", *, above: float | None = None, at_least: float | None = None, default: Any = dataclasses.MISSING
 ) -> Any:
     """One traced real number or a list of them; kept as a one-dimensional array."""
-    rule = _check_real("a number or a list of numbers", above, at_least)
+    rule = _check_real("a number or a list of numbers", unit, above, at_least)
     return eqx.field(converter=_as_reals, metadata={_RULE: rule, _UNIT: unit}, default=default)
 
 
-def count(*, at_least: int = 1, default: Any = dataclasses.MISSING) -> Any:
-    """A static whole number: another value is another program."""
+def count(
+    *,
+    at_least: int = 1,
+    at_most: int = LARGEST_COUNT,
+    of_numbers: bool = False,
+    default: Any = dataclasses.MISSING,
+) -> Any:
+    """A static whole number: another value is another program. `of_numbers`: so many numbers, or more, are kept in memory."""
 
     def check(name: str, value: Any) -> None:
-        if not isinstance(value, int) or isinstance(value, bool):
+        whole = int(value) if isinstance(value, float) and value.is_integer() else value
+        if not isinstance(whole, int) or isinstance(whole, bool):
             raise FieldError(name, value, "must be a whole number")
-        if value < at_least:
+        if whole < at_least:
             raise FieldError(name, value, f"must be at least {at_least}")
+        if of_numbers and (fix := too_many(whole, "one number each")):
+            raise FieldError(name, value, fix)
+        if whole > at_most:
+            raise FieldError(name, value, f"must be at most {at_most}")
+        if whole is not value:
+            raise FieldError(name, value, f"must be a whole number; write {whole}")
 
     return eqx.field(static=True, metadata={_RULE: check}, default=default)
 
@@ -113,8 +161,10 @@ def counts(*names: str) -> Any:
 
     def check(name: str, value: Any) -> None:
         whole = isinstance(value, tuple) and all(isinstance(n, int) and not isinstance(n, bool) for n in value)
-        if not whole or len(value) != len(names) or min(value) < 1:
-            raise FieldError(name, value, f"must be whole numbers of at least 1: [{', '.join(names)}]")
+        if not whole or len(value) != len(names) or min(value) < 1 or max(value) > LARGEST_COUNT:
+            shown = list(value) if isinstance(value, tuple) else value
+            wanted = f"must be whole numbers from 1 to {LARGEST_COUNT}: [{', '.join(names)}]"
+            raise FieldError(name, shown, wanted)
 
     as_tuple = lambda value: tuple(value) if isinstance(value, list) else value
     return eqx.field(static=True, converter=as_tuple, metadata={_RULE: check})
@@ -138,6 +188,31 @@ def flag(*, default: Any = dataclasses.MISSING) -> Any:
             raise FieldError(name, value, "must be true or false")
 
     return eqx.field(static=True, metadata={_RULE: check}, default=default)
+
+
+def piece(of: type) -> Any:
+    """A part that is itself made of a config, an object of the class `of`."""
+
+    def check(name: str, value: Any) -> None:
+        if not isinstance(value, of):
+            raise FieldError(name, value, f"must be a {of.__name__}: a mapping with its _target_ and its fields")
+
+    return eqx.field(metadata={_RULE: check}, converter=_unchanged)
+
+
+def pieces(of: type, what: str) -> Any:
+    """Parts of one kind, called `what`, that are themselves made of configs; kept as a tuple."""
+
+    def check(name: str, value: Any) -> None:
+        if not isinstance(value, tuple) or not value or not all(isinstance(part, of) for part in value):
+            raise FieldError(name, value, f"must be a list of {what}, each with its own _target_")
+
+    as_tuple = lambda value: tuple(value) if isinstance(value, list) else value
+    return eqx.field(metadata={_RULE: check}, converter=as_tuple)
+
+
+def _unchanged(value: Any) -> Any:
+    return value
 
 
 class Configurable(eqx.Module):
@@ -183,6 +258,19 @@ def _value(value: Any) -> str:
         return f"{kind}[{','.join(map(str, value.shape))}]"
     numbers = [str(number) for number in np.ravel(np.asarray(value))]  # 0.3 and not 0.30000001192092896
     return f"[{', '.join(numbers)}]" if value.ndim else numbers[0]
+
+
+def check_fields(made_by: Any, values: dict[str, Any]) -> None:
+    """Hold values to the rules of the fields they are meant for, before an object of the class is made of them.
+
+    A class's own code then meets only values that its fields allow.
+    """
+    if not (isinstance(made_by, type) and issubclass(made_by, Configurable)):
+        return
+    for field in dataclasses.fields(made_by):
+        rule = field.metadata.get(_RULE)
+        if rule is not None and field.name in values:
+            rule(field.name, field.metadata.get("converter", _unchanged)(values[field.name]))
 
 
 def units(module: eqx.Module) -> dict[str, str]:

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import optax
 
-from gmdwgf.hyperparameters import Configurable, choice, real
+from gmdwgf.hyperparameters import Configurable, choice, piece, real
 from gmdwgf.typing import Scalar
 
 __all__ = ["SGD", "AbstractOptimizer", "Adam", "RateSchedule"]
@@ -60,7 +60,7 @@ class AbstractOptimizer(Configurable):
 class Adam(AbstractOptimizer):
     """Adam with decoupled weight decay (AdamW; plain Adam at weight_decay 0)."""
 
-    schedule: RateSchedule
+    schedule: RateSchedule = piece(RateSchedule)
     learning_rate: Scalar = real("", above=0)
     b1: Scalar = real("", at_least=0, at_most=1)
     b2: Scalar = real("", at_least=0, at_most=1)
@@ -75,7 +75,7 @@ class Adam(AbstractOptimizer):
 class SGD(AbstractOptimizer):
     """Gradient descent with momentum (none at 0)."""
 
-    schedule: RateSchedule
+    schedule: RateSchedule = piece(RateSchedule)
     learning_rate: Scalar = real("", above=0)
     momentum: Scalar = real("", at_least=0, at_most=1)
     clip_norm: Scalar = real("global norm of the gradient", above=0)

@@ -116,6 +116,7 @@ class Step(AbstractSchedule):
     boundaries: Float[Array, " j"] = reals("steps", at_least=0)
 
     def __check_init__(self) -> None:
+        super().__check_init__()
         if isinstance(self.boundaries, Tracer):
             return
         boundaries = np.asarray(self.boundaries).tolist()

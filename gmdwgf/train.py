@@ -11,7 +11,8 @@ from typing import Any
 import hydra
 from omegaconf import DictConfig, OmegaConf
 
-from gmdwgf.complaints import CRASH, complain
+from gmdwgf.arguments import misused_section
+from gmdwgf.complaints import BAD_INPUT, CRASH, complain
 from gmdwgf.configuration import config_dir
 from gmdwgf.files import escape_what_cannot_be_shown
 from gmdwgf.terminal import lasting_output
@@ -137,6 +138,9 @@ def _cli() -> None:
     use_whole_vectors()
     escape_what_cannot_be_shown()
     typed = accept_plus(sys.argv[1:])
+    if misused := misused_section(typed):
+        print(f"gmdwgf: {misused}", file=sys.stderr)  # noqa: T201
+        sys.exit(BAD_INPUT)
     sys.argv[1:] = accept_sweep(typed)
     if not wants_tracebacks():
         _set_by_us, os.environ["HYDRA_FULL_ERROR"] = True, "1"  # Hydra then raises its errors instead of printing them

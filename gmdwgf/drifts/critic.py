@@ -10,7 +10,7 @@ from jax.core import Tracer
 from gmdwgf import pairwise
 from gmdwgf.drifts.base import AbstractDrift, DriftOutput, Tags, rms
 from gmdwgf.drifts.f_divergence import WEIGHTS
-from gmdwgf.hyperparameters import FieldError, choice, count, real
+from gmdwgf.hyperparameters import MOST_LAYERS, FieldError, choice, count, piece, real
 from gmdwgf.kernels import distance
 from gmdwgf.networks import ACTIVATIONS, Params, apply_perceptron, init_perceptron
 from gmdwgf.optimizers import AbstractOptimizer
@@ -56,18 +56,17 @@ class CriticDrift(AbstractDrift):
     c = 0: Thanh-Tung et al. 2019 (arXiv:1902.03984). The frame and the numbers in the YAML are ours.
     """
 
-    optimizer: AbstractOptimizer
+    optimizer: AbstractOptimizer = piece(AbstractOptimizer)
     objective: str = choice(*WEIGHTS, "w1")
     n_inner: int = count()
-    width: int = count()
-    depth: int = count(at_least=0)
+    width: int = count(of_numbers=True)
+    depth: int = count(at_least=0, at_most=MOST_LAYERS)
     activation: str = choice(*ACTIVATIONS)
     gradient_penalty: Scalar = real("per squared slope, in the frame of the first targets", at_least=0)
     ratio_clip: Scalar = real("largest density ratio", at_least=1)
 
     def __check_init__(self) -> None:
-        if not isinstance(self.optimizer, AbstractOptimizer):
-            raise FieldError("optimizer", self.optimizer, "must be an optimiser of gmdwgf.optimizers")
+        super().__check_init__()
         schedule = self.optimizer.schedule
         if schedule.decay != "constant":
             fix = "must be constant: a critic learns as long as the run lasts (give learning_rate a schedule instead)"

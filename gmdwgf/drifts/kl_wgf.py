@@ -32,7 +32,7 @@ class KLWGFDrift(StatelessDrift):
     """
 
     bandwidth: Scalar = real("data units (standard deviation)", above=0)
-    n_perturbations: int = count()
+    n_perturbations: int = count(of_numbers=True)
 
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
         draws = jax.random.normal(key, (self.n_perturbations, x.shape[-1]), jnp.float32).astype(x.dtype)

@@ -32,6 +32,7 @@ class SharpDrift(StatelessDrift):
     normalise: str = choice("sharp_normalised", "un_normalised")
 
     def __check_init__(self) -> None:
+        super().__check_init__()
         if self.normalise == "sharp_normalised" and self.kernel not in LOG_SHARP_KERNELS:
             positive = ", ".join(LOG_SHARP_KERNELS)
             raise FieldError(

@@ -68,6 +68,7 @@ class SinkhornDrift(StatelessDrift):
     unbalanced: Scalar | None = _real_or_null()
 
     def __check_init__(self) -> None:
+        super().__check_init__()
         rho = self.unbalanced
         if rho is not None and not isinstance(rho, Tracer):
             if not isinstance(rho, jax.Array) or not 0 < float(rho) < math.inf:

@@ -32,7 +32,7 @@ class SlicedMMDDrift(StatelessDrift):
     Source: Hertrich et al. 2023 (arXiv:2305.11463); that the energy kernel is its own slice, in the scale used here, too.
     """
 
-    n_projections: int = count()
+    n_projections: int = count(of_numbers=True)
     directions: str = choice(*slicing.DRAWS)
 
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:

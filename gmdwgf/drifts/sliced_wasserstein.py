@@ -31,7 +31,7 @@ class SlicedWassersteinDrift(StatelessDrift):
     Source: Bonneel et al. 2015; as a flow Bonnotte 2013, Liutkus et al. 2019 (arXiv:1806.08141).
     """
 
-    n_projections: int = count()
+    n_projections: int = count(of_numbers=True)
     directions: str = choice(*slicing.DRAWS)
     scale_by_dim: bool = flag()
 

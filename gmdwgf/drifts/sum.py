@@ -1,19 +1,13 @@
 """A weighted sum of drifts."""
 
 from collections.abc import Callable
-from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 from gmdwgf.drifts.base import AbstractDrift, DriftOutput, Tags, rms
-from gmdwgf.hyperparameters import FieldError, reals
+from gmdwgf.hyperparameters import FieldError, pieces, reals
 from gmdwgf.typing import Array, Float, Particles, Scalar, Targets
-
-
-def _as_tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
 
 
 class SumDrift(AbstractDrift):
@@ -30,14 +24,11 @@ class SumDrift(AbstractDrift):
     Cost: that of its parts.
     """
 
-    drifts: tuple[AbstractDrift, ...] = eqx.field(converter=_as_tuple)
+    drifts: tuple[AbstractDrift, ...] = pieces(AbstractDrift, "drifts")
     weights: Float[Array, " k"] = reals("velocity of the sum per velocity of the part")
 
     def __check_init__(self) -> None:
-        if not isinstance(self.drifts, tuple) or not self.drifts:
-            raise FieldError("drifts", self.drifts, "must be a list of drifts")
-        if not all(isinstance(part, AbstractDrift) for part in self.drifts):
-            raise FieldError("drifts", self.drifts, "must be a list of drifts, each with its own _target_")
+        super().__check_init__()
         if getattr(self.weights, "shape", None) != (len(self.drifts),):
             raise FieldError("weights", self.weights, f"must be {len(self.drifts)} numbers, one for each drift")
 

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import equinox as eqx
 
-from gmdwgf.hyperparameters import Configurable, FieldError
+from gmdwgf.hyperparameters import Configurable, FieldError, pieces
 from gmdwgf.typing import Array, Float, Particles
 
 
@@ -28,12 +28,7 @@ class Identity(AbstractFeatures):
 class Together(AbstractFeatures):
     """The maps of several feature maps side by side."""
 
-    parts: list[AbstractFeatures]
-
-    def __check_init__(self) -> None:
-        bad = [part for part in self.parts if not isinstance(part, AbstractFeatures)]
-        if bad or not self.parts:
-            raise FieldError("parts", self.parts, "must be a list of feature maps")
+    parts: tuple[AbstractFeatures, ...] = pieces(AbstractFeatures, "feature maps")
 
     def maps(self, points):
         return {f"{k}.{name}": m for k, part in enumerate(self.parts) for name, m in part.maps(points).items()}
@@ -46,6 +41,7 @@ class Function(AbstractFeatures):
     function: str = eqx.field(static=True)
 
     def __check_init__(self) -> None:
+        super().__check_init__()
         try:
             self._function()
         except Exception as error:

@@ -20,9 +20,9 @@ class ConvGenerator(AbstractGenerator):
     """
 
     shape: tuple[int, ...] = counts("height", "width", "channels")
-    noise_dim: int = count()
-    width: int = count()
-    n_halvings: int = count(at_least=0)
+    noise_dim: int = count(of_numbers=True)
+    width: int = count(of_numbers=True)
+    n_halvings: int = count(at_least=0, at_most=31)
 
     def __check_init__(self) -> None:
         super().__check_init__()

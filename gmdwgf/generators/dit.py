@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from gmdwgf.generators.base import AbstractGenerator, Condition, Params, check_condition, check_shape
-from gmdwgf.hyperparameters import FieldError, choice, count, counts, flag
+from gmdwgf.hyperparameters import MOST_LAYERS, FieldError, choice, count, counts, flag
 from gmdwgf.networks.dit import Conditioning, Head, Stem
 from gmdwgf.networks.functional import init, network
 from gmdwgf.networks.transformer import Block, grid_waves, patches, picture
@@ -30,12 +30,12 @@ class DiTGenerator(AbstractGenerator):
 
     shape: tuple[int, ...] = counts("height", "width", "channels")
     patch_size: int = count()
-    width: int = count()
-    depth: int = count(at_least=0)
+    width: int = count(of_numbers=True)
+    depth: int = count(at_least=0, at_most=MOST_LAYERS)
     n_heads: int = count()
-    n_registers: int = count(at_least=0)
-    n_styles: int = count(at_least=0)
-    n_codes: int = count()
+    n_registers: int = count(at_least=0, of_numbers=True)
+    n_styles: int = count(at_least=0, of_numbers=True)
+    n_codes: int = count(of_numbers=True)
     compute_dtype: str = choice(*_PRECISIONS)
     remat: bool = flag()
 

@@ -3,7 +3,7 @@
 import jax
 
 from gmdwgf.generators.base import AbstractGenerator, Condition, Params, check_condition
-from gmdwgf.hyperparameters import choice, count
+from gmdwgf.hyperparameters import MOST_LAYERS, choice, count
 from gmdwgf.networks import ACTIVATIONS, apply_perceptron, init_perceptron
 from gmdwgf.networks.conditioning import TOLD, init_labels, n_told, told
 from gmdwgf.typing import Key, Particles
@@ -16,9 +16,9 @@ class MLPGenerator(AbstractGenerator):
     standard normal at the start, so that the label weighs as much as the noise (ours).
     """
 
-    noise_dim: int = count()
-    width: int = count()
-    depth: int = count(at_least=0)
+    noise_dim: int = count(of_numbers=True)
+    width: int = count(of_numbers=True)
+    depth: int = count(at_least=0, at_most=MOST_LAYERS)
     activation: str = choice(*ACTIVATIONS)
 
     def init(self, key: Key, n: int, dim: int, n_classes: int = 0) -> Params:

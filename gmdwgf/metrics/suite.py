@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from gmdwgf.hyperparameters import Configurable, count, reals
+from gmdwgf.hyperparameters import Configurable, FieldError, count, reals
 from gmdwgf.metrics.mmd import mean_over_distinct_pairs, mmd2, scoring_kernels
 from gmdwgf.metrics.modes import Modes, mode_counts, mode_metrics
 from gmdwgf.metrics.pictures import Judged, answers, class_accuracy, judge, picture_metrics
@@ -77,11 +77,17 @@ class MetricSuite(Configurable):
     `sliced_w2` upwards, which the floor shows.
     """
 
-    n_samples: int = count(at_least=2)
+    n_samples: int = count(at_least=2, of_numbers=True)
     bandwidths: Float[Array, " h"] = reals("data units", above=0)
-    n_assignment: int = count()
-    n_projections: int = count()
-    n_floor_draws: int = count(at_least=2)
+    n_assignment: int = count(of_numbers=True)
+    n_projections: int = count(of_numbers=True)
+    n_floor_draws: int = count(at_least=2, at_most=10_000)
+
+    def __check_init__(self) -> None:
+        super().__check_init__()
+        if self.n_assignment > self.n_samples:
+            fix = f"there are only n_samples={self.n_samples} rows to pair; take at most so many, or more n_samples"
+            raise FieldError("n_assignment", self.n_assignment, fix)
 
     def prepare(self, target: Target, key: Key, n: int | None = None) -> Reference:
         """Draw the held-out points and directions, and score `n_floor_draws` clouds of fresh data against them.

@@ -9,6 +9,7 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator
+from inspect import Parameter
 from typing import Any, NamedTuple
 
 import yaml
@@ -59,8 +60,13 @@ class Resolved(NamedTuple):
 
 
 def resolved(cfg: DictConfig) -> Resolved:
-    """The values of a composed config, and which of them come from the environment."""
-    values: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    """The values of a composed config, and which come from the environment; ConfigError for one that is missing."""
+    try:
+        values: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
+    except OmegaConfBaseException as error:
+        key = str(error.full_key or "config")
+        said = re.sub(r"^\w+ raised while resolving interpolation: ", "", str(error).splitlines()[0]).replace('"', "")
+        raise ConfigError(key, Parameter.empty, f"{said}; give it a value: {key}=VALUE") from error
     hidden = Hidden({}, {})
     with _recorded() as read:
         shown = _shown(cfg, OmegaConf.to_container(cfg, resolve=False), "", read, hidden)

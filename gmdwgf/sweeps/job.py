@@ -10,13 +10,16 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig
 
-from gmdwgf.configuration import ConfigError, Find, any_object, build, unknown_name
+from gmdwgf.configuration import ConfigError, Find, any_object, build
 from gmdwgf.sweeps import folder as folders
 from gmdwgf.sweeps.dry import without_bytecode
 from gmdwgf.sweeps.environment import resolved
 from gmdwgf.sweeps.extension import parent_of
 from gmdwgf.sweeps.identity import check_choices, drift_file_id, run_id, run_name
+from gmdwgf.sweeps.kinds import check_kinds
+from gmdwgf.sweeps.layout import OPTIONAL, PIECES, check_keys, check_sections
 from gmdwgf.sweeps.ledger import check_name
+from gmdwgf.sweeps.sizes import check_memory
 from gmdwgf.sweeps.standing import FINISHED, standing
 from gmdwgf.sweeps.workers import no_temporary_folder
 
@@ -49,8 +52,9 @@ class Job(NamedTuple):
 def describe(cfg: DictConfig, choices: dict[str, str], overrides: Iterable[str] = ()) -> Job:
     """Identity and folder of the run a config asks for; touches no device. Raises ConfigError for names that are no names."""
     check_choices(choices)
-    check_name(cfg.sweep.name)
     config, shown, hidden = found = resolved(cfg)
+    check_sections(config)
+    check_name(config["sweep"]["name"])
     name = run_name(config, choices)
     folder = folders.RunFolder(Path(config["paths"]["root"]).expanduser().absolute() / name, hidden)
     yaml, command = found.yaml(cfg), ["python", "-m", "gmdwgf.train", *told(overrides)]
@@ -174,12 +178,9 @@ def rehearse(job: Job, voice: Any) -> float:
 
 def prepare(job: Job) -> dict[str, Any]:
     """Everything a job is made of, by config group; ConfigError for what cannot be used."""
-    _check_keys(job.config)
-    missing = [name for name in PIECES if not isinstance(job.config.get(name), dict)]
-    if missing:
-        raise ConfigError(missing[0], job.config.get(missing[0], "null"), f"a run has one: {missing[0]}=NAME")
-    seed_of(job.config)
+    check_keys(job.config)
     pieces = build_pieces(job.config, PIECES)
+    check_memory(pieces)
     return pieces | {"parent": parent_of(job.config, job.folder, pieces["optimizer"]) if job.writes else None}
 
 
@@ -189,12 +190,6 @@ def _leave_the_others(error: Exception, hide: Callable[[str], str]) -> None:
 
     if hosts.several():
         hosts.leave(f"gmdwgf: {hide(' '.join(folders.failure(error)['error'].split()))[:200]}")
-
-
-PIECES = ("dataset", "drift", "generator", "optimizer", "training", "metrics", "tracking", "devices")
-
-OPTIONAL = ("condition", "features")
-"""Pieces that a config may do without."""
 
 
 def problem_of(config: dict[str, Any], target: Any = None, find: Find = any_object) -> Any:
@@ -222,6 +217,7 @@ def _problem(pieces: dict[str, Any]) -> Any:
     from gmdwgf.hyperparameters import FieldError
     from gmdwgf.training.plan import make_problem
 
+    check_kinds(pieces)
     target, generator, optimizer, plan = (pieces[name] for name in ("dataset", "generator", "optimizer", "training"))
     drift, schedules = pieces["drift"].drift, pieces["drift"].schedules
     optional = {name: pieces.get(name) for name in OPTIONAL}
@@ -249,22 +245,6 @@ def _check_features(space: Any, target: Any) -> None:
     except Exception as error:  # a map of the user's own may fail in any way
         made_for = f"cannot be taken of points of {target.dim} numbers ({' '.join(str(error).split())[:120]})"
         raise ConfigError("features", type(space.maps).__name__, made_for) from error
-
-
-def _check_keys(config: dict[str, Any]) -> None:
-    """Raise ConfigError for a top-level key that nothing reads: `+sed=3` would otherwise be a run of seed 0."""
-    known = ["seed", "paths", "sweep", "extend", *PIECES, *OPTIONAL]
-    for name, value in config.items():
-        if name not in known and not name.startswith("_"):
-            raise ConfigError(name, value, f"{unknown_name(name, known)} (a name that begins with _ is left alone)")
-
-
-def seed_of(config: dict[str, Any]) -> int:
-    """The seed; ConfigError where it cannot be one."""
-    value = config["seed"]
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**32:
-        raise ConfigError("seed", value, "must be a whole number from 0 to 2^32 - 1")
-    return value
 
 
 def make_run_mesh(pieces: dict[str, Any]) -> Any:

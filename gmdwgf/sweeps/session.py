@@ -8,7 +8,8 @@ from gmdwgf.configuration import ConfigError
 from gmdwgf.sweeps import folder as folders
 from gmdwgf.sweeps.extension import Parent
 from gmdwgf.sweeps.identity import data_id, data_paths, drift_file_id, run_id
-from gmdwgf.sweeps.job import Job, seed_of
+from gmdwgf.sweeps.job import Job
+from gmdwgf.sweeps.layout import seed_of
 from gmdwgf.sweeps.standing import Standing, reopen, standing
 
 

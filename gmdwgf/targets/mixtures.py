@@ -62,7 +62,7 @@ class RingOfGaussians(AbstractRoundMixture):
     With eight modes the "8 Gaussians" of the generative literature. Units: `scale` and `noise` in data units.
     """
 
-    n_modes: int = count()
+    n_modes: int = count(of_numbers=True)
     scale: Scalar = real("data units, radius of the ring", above=0)
     noise: Scalar = real("data units, standard deviation of a mode", at_least=0)
 

@@ -9,6 +9,9 @@ from gmdwgf.kernels import distance
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Array, Float, Key, Scalar, Targets
 
+MOST_NOISE = 1e6
+"""Of a shape of size 1."""
+
 
 class PlanarTarget(AbstractTarget):
     """A target in the plane."""
@@ -64,8 +67,8 @@ class Pinwheel(PlanarTarget):
 
     n_arms: int = count()
     scale: Scalar = real("data units, radius at the middle of an arm", above=0)
-    radial_noise: Scalar = real("fraction of scale, standard deviation along an arm", at_least=0)
-    noise: Scalar = real("fraction of scale, standard deviation across an arm", at_least=0)
+    radial_noise: Scalar = real("fraction of scale, standard deviation along an arm", at_least=0, at_most=MOST_NOISE)
+    noise: Scalar = real("fraction of scale, standard deviation across an arm", at_least=0, at_most=MOST_NOISE)
     twist: Scalar = real("radians")
 
     def sample(self, key: Key, n: int) -> Targets:

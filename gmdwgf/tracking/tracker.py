@@ -8,7 +8,7 @@ from typing import Any
 from gmdwgf.tracking.base import RunInfo, Sink, Values
 from gmdwgf.tracking.jsonl import JsonlSink
 from gmdwgf.tracking.progress import ProgressSink
-from gmdwgf.tracking.wandb import WandbConfig, WandbSink
+from gmdwgf.tracking.wandb import WandbConfig, WandbSink, is_real
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,6 +18,17 @@ class TrackingConfig:
     progress: bool
     line_every: float | int
     wandb: WandbConfig
+
+    def __post_init__(self) -> None:
+        from gmdwgf.hyperparameters import FieldError  # as in `WandbConfig`
+
+        if not isinstance(self.progress, bool):
+            raise FieldError("progress", self.progress, "must be true or false")
+        if not is_real(self.line_every) or not 0 <= self.line_every <= 1e9:
+            raise FieldError("line_every", self.line_every, "must be a number of seconds from 0 to 1e9")
+        if not isinstance(self.wandb, WandbConfig):
+            fix = "must be a mapping with its _target_ and its fields; tracking.wandb.mode=disabled turns it off"
+            raise FieldError("wandb", self.wandb, fix)
 
 
 def make_tracker(

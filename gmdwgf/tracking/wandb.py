@@ -1,6 +1,7 @@
 """Weights & Biases as a mirror of a run. This is the only file that imports wandb, and only when a run starts."""
 
 import dataclasses
+import math
 import os
 import time
 from collections.abc import Callable
@@ -10,6 +11,14 @@ from typing import Any
 from gmdwgf.tracking.base import RunInfo, Sink, Values
 
 MODES = ("offline", "online", "disabled")
+
+LONGEST_WAIT = 86400.0
+"""Seconds that a run may be made to wait for a server."""
+
+_NOT_IN_NAMES = "/\\#?%:"
+"""What wandb refuses in the name of a project."""
+
+_NUMBER_AS_NAME = "(a number as a name: \"'5'\")"
 
 RETRY_AFTER = 600.0
 """Seconds until a process asks again for a server that did not answer: a sweep waits once, not once a run."""
@@ -35,8 +44,27 @@ class WandbConfig:
         if self.mode not in MODES:
             raise FieldError("mode", self.mode, "must be one of " + ", ".join(MODES))
         for name in ("init_timeout", "finish_timeout"):
-            if not getattr(self, name) > 0:
-                raise FieldError(name, getattr(self, name), "must be greater than 0")
+            if not is_real(getattr(self, name)) or not 0 < getattr(self, name) <= LONGEST_WAIT:
+                fix = f"must be greater than 0 and at most {LONGEST_WAIT:g}, in seconds"
+                raise FieldError(name, getattr(self, name), fix)
+        if not _is_name(self.project) or set(_NOT_IN_NAMES) & set(self.project):
+            fix = f"must be a name of up to 128 letters without any of {_NOT_IN_NAMES} {_NUMBER_AS_NAME}"
+            raise FieldError("project", self.project, fix)
+        for name in ("entity", "group"):
+            value = getattr(self, name)
+            if value is not None and not _is_name(value):
+                raise FieldError(name, value, f"must be null or a name of up to 128 letters {_NUMBER_AS_NAME}")
+        if not isinstance(self.tags, list) or not all(isinstance(tag, str) and 0 < len(tag) <= 64 for tag in self.tags):
+            raise FieldError("tags", self.tags, "must be a list of words of up to 64 letters, e.g. [baseline]")
+
+
+def is_real(value: Any) -> bool:
+    """Whether a value of a config is a finite number; true and false are none."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and 0 < len(value) <= 128
 
 
 class WandbSink(Sink):

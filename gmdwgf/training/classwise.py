@@ -31,7 +31,7 @@ class ClassCondition(Configurable):
     guidance_max: Scalar = real("", at_least=1)
     guidance_power: Scalar = real("")
     unguided_fraction: Scalar = real("", at_least=0, at_most=1)
-    n_unconditional: int = count()
+    n_unconditional: int = count(of_numbers=True)
     evaluate_at: Scalar = real("guidance scale of the samples that are looked at", at_least=1)
 
     def check(self, target: AbstractTarget, batch_size: int, n_targets: int) -> None:

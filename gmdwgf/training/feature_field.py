@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from gmdwgf.drifts.base import AbstractDrift, DriftOutput, Tags, rms
 from gmdwgf.features.base import AbstractFeatures
-from gmdwgf.hyperparameters import Configurable, FieldError, choice, flag, real
+from gmdwgf.hyperparameters import Configurable, choice, flag, piece, real
 from gmdwgf.typing import Array, Float, Scalar
 
 SCALES = ("none", "batch", "running")
@@ -27,15 +27,10 @@ class FeatureSpace(Configurable):
     al. does, so that all maps have a say.
     """
 
-    maps: AbstractFeatures
+    maps: AbstractFeatures = piece(AbstractFeatures)
     scale: str = choice(*SCALES)
     scale_decay: Scalar = real("", at_least=0, below=1)
     rms_normalise: bool = flag()
-
-    def __check_init__(self) -> None:
-        super().__check_init__()
-        if not isinstance(self.maps, AbstractFeatures):
-            raise FieldError("maps", self.maps, "must be a feature map, e.g. one with a _target_ in gmdwgf.features")
 
 
 class FeatureState(NamedTuple):

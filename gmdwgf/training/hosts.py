@@ -13,7 +13,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from gmdwgf.hyperparameters import FieldError
+from gmdwgf.hyperparameters import LARGEST_COUNT, FieldError
 from gmdwgf.training.interrupts import ALWAYS, OFFERED
 
 
@@ -38,9 +38,16 @@ class DevicesConfig:
 
     def __post_init__(self) -> None:
         _check_signals("save_signals", self.save_signals)
-        for name in ("n", "n_processes", "timeout"):
+        for name in ("n", "n_processes"):
             _check_count(name, getattr(self, name), at_least=1)
         _check_count("process", self.process, at_least=0)
+        if self.timeout is None:
+            raise FieldError("timeout", self.timeout, "must be a whole number of seconds of at least 1")
+        _check_count("timeout", self.timeout, at_least=1)
+        if self.distributed is not None and not isinstance(self.distributed, bool):
+            raise FieldError("distributed", self.distributed, "must be null, true or false")
+        if self.coordinator is not None and not _is_address(self.coordinator):
+            raise FieldError("coordinator", self.coordinator, "must be null or host:port, e.g. node0:1234")
         given = [getattr(self, name) is not None for name in ("coordinator", "n_processes", "process")]
         if any(given) and not all(given):
             raise FieldError(
@@ -90,6 +97,13 @@ LOST = (
 def _check_count(name: str, value: Any, at_least: int) -> None:
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < at_least):
         raise FieldError(name, value, f"must be null or a whole number of at least {at_least}")
+    if value is not None and value > LARGEST_COUNT:
+        raise FieldError(name, value, f"must be at most {LARGEST_COUNT}")
+
+
+def _is_address(value: Any) -> bool:
+    host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
+    return bool(host) and port.isdecimal() and 0 < int(port) < 65536
 
 
 def _check_signals(name: str, value: Any) -> None:

@@ -22,8 +22,8 @@ class TrainingPlan(Configurable):
     """How long, with what batches, how far a step, and when to come up for air."""
 
     n_steps: int = count()
-    batch_size: int = count()
-    n_targets: int = count()
+    batch_size: int = count(of_numbers=True)
+    n_targets: int = count(of_numbers=True)
     field: str = choice("global", "local")
     n_sub_batches: int = count()
     eta: Scalar = real("fraction of the drift travelled in a step", above=0)
@@ -33,7 +33,7 @@ class TrainingPlan(Configurable):
     checkpoint_every: int = count()
     refresh_every: int = count()
     chunk_size: int = count()
-    n_snapshot: int = count()
+    n_snapshot: int = count(of_numbers=True)
 
     def __check_init__(self) -> None:
         super().__check_init__()

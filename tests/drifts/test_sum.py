@@ -79,7 +79,7 @@ def test_parts_draw_different_random_numbers(clouds):
     ("fields", "complaint"),
     [
         ({"weights": [1.0]}, r"drift.weights=\[1.*\]: must be 2 numbers, one for each drift"),
-        ({"weights": "many"}, "drift.weights=many: must be 2 numbers"),
+        ({"weights": "many"}, "drift.weights=many: must be a number or a list of numbers"),
         ({"drifts": []}, "drift.drifts=.*: must be a list of drifts"),
         ({"drifts": [{"bandwidth": 1.0}]}, "drift.drifts=.*: must be a list of drifts, each with its own _target_"),
         (

@@ -189,13 +189,13 @@ def test_a_cloud_of_the_wrong_shape_is_refused_in_words(reference, shape):
 
 def test_w2_pairs_the_first_rows(reference):
     x = cloud(150)
-    for n_assignment, n in ((40, 40), (1000, 150)):
+    for n_assignment, n in ((40, 40), (200, 150)):
         values = suite(n_assignment=n_assignment).evaluate(x, reference)
         np.testing.assert_allclose(values["w2"], exact_w2(x[:n], reference.y[:n]), rtol=1e-6)
 
 
 def test_no_row_is_taken_twice_from_a_target_that_is_a_list_of_rows():
-    reference = suite(n_samples=50).prepare(Rows(), jax.random.key(0))
+    reference = suite(n_samples=50, n_assignment=50).prepare(Rows(), jax.random.key(0))
     assert reference.y.shape == (30, 20)
     # Rounded: those of a compiled program differ in the last bit.
     both = np.concatenate([reference.y, Rows().rows()[:30]]).round(3)
@@ -223,3 +223,8 @@ def test_other_bandwidths_give_other_values_without_another_trace(reference, mon
     assert len(traces) == traced
     assert first["mmd2"] != second["mmd2"]
     assert first["energy_distance"] == second["energy_distance"]
+
+
+def test_more_pairs_than_rows_are_refused():
+    with pytest.raises(FieldError, match="n_assignment=201: there are only n_samples=200 rows"):
+        suite(n_assignment=201)

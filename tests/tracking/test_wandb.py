@@ -181,8 +181,11 @@ def test_disabled_writes_nothing_and_does_not_load_wandb(run, monkeypatch, mode,
     ("field", "value", "fix"),
     [
         ("mode", "on-line", "must be one of offline, online, disabled"),
-        ("init_timeout", 0, "must be greater than 0"),
-        ("finish_timeout", -1.0, "must be greater than 0"),
+        ("init_timeout", 0, "must be greater than 0 and at most 86400, in seconds"),
+        ("finish_timeout", -1.0, "must be greater than 0 and at most 86400, in seconds"),
+        ("init_timeout", True, "must be greater than 0 and at most 86400, in seconds"),
+        ("finish_timeout", float("inf"), "must be greater than 0 and at most 86400, in seconds"),
+        ("tags", ["a", 5], "must be a list of words of up to 64 letters, e.g. [baseline]"),
     ],
 )
 def test_a_bad_field_is_refused_by_name(field, value, fix):

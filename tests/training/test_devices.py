@@ -147,7 +147,7 @@ def test_a_batch_that_the_devices_cannot_share_is_refused_with_the_nearest(tmp_p
     [
         (["devices.n=3"], "devices.n=3: there are only 1"),
         (["devices.n=0"], "devices.n=0: must be null or a whole number of at least 1"),
-        (["devices.process=0"], "devices.coordinator=None: needs n_processes and process"),
+        (["devices.process=0"], "devices.coordinator=null: needs n_processes and process"),
         (
             ["training.field=local", "training.n_sub_batches=7"],
             "training.batch_size=1024: a local field cuts it into n_sub_batches=7 equal parts",

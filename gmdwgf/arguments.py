@@ -1,0 +1,65 @@
+"""What is wrong with overrides as they were typed: signs that need quotes, and sections that Hydra itself reads misused."""
+
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+
+from gmdwgf.configuration import ConfigError
+
+
+def parsed(argument: str) -> Override | None:
+    """An override read by Hydra's grammar; None for a flag and for what cannot be read."""
+    if argument.startswith("-"):
+        return None
+    try:
+        return OverridesParser.create().parse_override(argument)
+    except HydraException:
+        return None
+
+
+def unreadable(arguments: list[str]) -> str | None:
+    """What to say of the first override that Hydra's grammar does not read: how to write it."""
+    for flag, argument in zip(["", *arguments], arguments, strict=False):
+        if argument.startswith("-") or flag.startswith("--") or parsed(argument) is not None:
+            continue
+        key, equals, value = argument.partition("=")
+        if not equals:
+            return f"{argument}: has no value; write {argument}=VALUE"
+        quoted = '{}="{}"'.format(key, value.replace('"', '\\"'))
+        if value[:1] in ("[", "{", "(", "'", '"') or parsed(quoted) is None:
+            return f"{argument}: cannot be read; write KEY=VALUE and close every bracket and quote, e.g. {key}=[1,2]"
+        return f"{argument}: cannot be read; put the value in quotes, and all of it for the shell: '{quoted}'"
+    return None
+
+
+def misused_section(arguments: list[str]) -> str | None:
+    """What to say where `paths` or `sweep`, which Hydra needs before there is a job, are taken away or are no mappings."""
+    from gmdwgf.sweeps.layout import check_root, machine_sections
+
+    for argument in arguments:
+        override = parsed(argument)
+        section, *field = override.key_or_group.split(".") if override is not None else [""]
+        if override is None or section not in machine_sections():
+            continue
+        fields = ", ".join(f"{section}.{name}" for name in machine_sections()[section])
+        if override.is_delete():
+            return f"{argument}: cannot be taken away; leave it out, or give another value to one of {fields}"
+        if override.is_sweep_override():
+            continue
+        if not field and not isinstance(override.value(), dict):
+            return f"{argument}: must be a mapping; give its fields: {fields}"
+        try:
+            _check(override, check_root)
+        except ConfigError as error:
+            return str(error)
+    return None
+
+
+def _check(override: Override, check_root: Any) -> None:
+    value: Any = override.value()
+    if override.key_or_group == "paths" and "root" in value:
+        check_root(value["root"])
+    if override.key_or_group == "paths.root":
+        check_root(value if isinstance(value, int | float | list | dict | None) else str(value))

@@ -1,0 +1,51 @@
+"""Whether the arrays that a config asks for can be kept on this machine; those of the pairs of a drift are not known before."""
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from gmdwgf.configuration import ConfigError
+from gmdwgf.memory import too_many
+
+
+def check_memory(pieces: dict[str, Any]) -> None:
+    """Raise ConfigError for a count whose points, costs or parameters alone are more than the machine can keep."""
+    for key, value, n_numbers, what in _asked_for(pieces):
+        if fix := too_many(n_numbers, what):
+            raise ConfigError(key, value, fix)
+
+
+def _asked_for(pieces: dict[str, Any]) -> Iterator[tuple[str, Any, int, str]]:
+    """Keys, their values, how many numbers they stand for, and of what."""
+    from gmdwgf.generators.base import n_parameters
+
+    problem, plan, metrics = pieces["problem"], pieces["training"], pieces["metrics"]
+    dim = problem.target.dim
+    for name in ("batch_size", "n_targets", "n_snapshot"):
+        n = getattr(plan, name)
+        yield f"training.{name}", n, n * dim, "its points alone"
+    yield "metrics.n_samples", metrics.n_samples, metrics.n_samples * dim, "its points alone"
+    n_pairs = min(metrics.n_assignment, metrics.n_samples) ** 2
+    yield "metrics.n_assignment", metrics.n_assignment, 2 * n_pairs, "the costs of all pairs alone"
+    n_seen = metrics.n_projections * (metrics.n_samples + dim)
+    yield "metrics.n_projections", metrics.n_projections, n_seen, "the points seen along them alone"
+    n_trained = n_parameters(problem.generator, plan.batch_size, dim, problem.n_classes)
+    yield (
+        "generator",
+        type(problem.generator).__name__,
+        2 * n_trained,
+        f"{n_trained:.2g} parameters and their average alone",
+    )
+    n_carried = _n_carried(problem, plan)
+    yield "drift", type(problem.drift).__name__, n_carried, "the state that it carries from step to step alone"
+
+
+def _n_carried(problem: Any, plan: Any) -> int:
+    import jax
+    import jax.numpy as jnp
+
+    clouds = [
+        jax.ShapeDtypeStruct((n, problem.target.dim), jnp.zeros(()).dtype) for n in (plan.batch_size, plan.n_targets)
+    ]
+    state = jax.eval_shape(problem.drift.init, jax.random.key(0), *clouds)
+    return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(state))
