@@ -13,7 +13,8 @@ MODULES = sorted((ROOT / "gmdwgf").rglob("*.py"))
 SHARED = {"typing", "hyperparameters", "files", "reading", "data_files", "exports"}
 ALLOWED = {
     "typing": set(),
-    "hyperparameters": set(),
+    "memory": set(),
+    "hyperparameters": {"memory"},
     "files": set(),
     "reading": {"files"},
     "data_files": {"reading"},
@@ -46,7 +47,7 @@ ALLOWED = {
     },
     "tracking": SHARED | {"tracking"},
 }
-HYDRA_ROOMS = {"train", "complaints", "configuration", "composition", "components", "sweeps"}
+HYDRA_ROOMS = {"train", "arguments", "complaints", "configuration", "composition", "components", "sweeps"}
 
 
 def room_of(path):

@@ -94,7 +94,7 @@ def test_the_page_asks_nothing_of_a_network(tmp_path):
 
 
 def test_the_note_of_an_experiment_stands_on_the_page(tmp_path):
-    make_run(tmp_path, **{"+sweep__note": "'The grids are ours.'"})
+    make_run(tmp_path, **{"sweep__note": "'The grids are ours.'"})
     assert data_of(tmp_path)["note"] == "The grids are ours."
     assert data_of(tmp_path, note="My own words.")["note"] == "My own words."
 
