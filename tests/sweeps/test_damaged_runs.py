@@ -153,7 +153,7 @@ def test_an_older_run_that_wrote_no_sizes_is_loaded_by_its_samples(copied, tmp_p
 def test_what_is_gone_of_a_loaded_run_is_a_warning_and_what_it_needs_an_error(copied):
     flipped(copied / "samples.npz")
     middle_of(copied / "metrics.jsonl", "rubbish\n")
-    with pytest.warns(UserWarning, match="run\\.records has the others") as said:
+    with pytest.warns(UserWarning, match=r"run\.(records|samples)") as said:
         run = gmdwgf.load_run(copied)
     assert [warning.category for warning in said] == [UserWarning] * 2
     assert "metrics.jsonl, line 2" in str(said[0].message)
