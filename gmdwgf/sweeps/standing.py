@@ -60,7 +60,9 @@ def _check_same(folder: RunFolder, config: dict[str, Any], text: str) -> None:
         kept = {}
     again = f"put it back, or remove the run (python -m gmdwgf.runs rm {folder.path.parent} {folder.path.name})"
     different = differences(kept, parse_yaml(text)) if kept else {}
-    different = {key: pair for key, pair in different.items() if "${" not in str(pair)}  # of the environment: the id tells
+    different = {
+        key: pair for key, pair in different.items() if "${" not in str(pair)
+    }  # of the environment: the id tells
     if different:
         key, (there, asked) = next(iter(different.items()))
         more = f", and {len(different) - 1} more keys differ" if len(different) > 1 else ""

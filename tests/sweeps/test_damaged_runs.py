@@ -175,7 +175,14 @@ def test_a_conditional_run_of_a_latent_file_is_loaded_without_it(cli, tmp_path):
     rng, labels = np.random.default_rng(0), np.arange(300) % 3
     latent_files.write(tmp_path / "latents.npy", rng.normal(size=(300, 4)).astype(np.float32), labels=labels)
     command = ["+drift=kl", "dataset=image_latents", "dataset.path=latents.npy", "dataset.labels=true"]
-    command += ["condition=classes", "condition.n_groups=3", "training.n_targets=18", *SMALL, "training.batch_size=18"]
+    command += [
+        "condition=classes",
+        "condition.n_groups=3",
+        "training.n_targets=18",
+        *SMALL,
+        "training.batch_size=18",
+        "devices.n=1",
+    ]
     code, out, err = cli(*command)
     assert code == 0, out + err
     (folder,) = (tmp_path / "runs").iterdir()
