@@ -3,7 +3,7 @@
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
@@ -13,30 +13,39 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gmdwgf.configuration import ConfigError, config_dir, options, unknown_name
+from gmdwgf.files import DamagedFile
+from gmdwgf.sweeps.identity import check_choices
+
+if TYPE_CHECKING:
+    from gmdwgf.sweeps.folder import RunFolder
 
 BAD_INPUT, CRASH = 2, 1
 
 
-def complain(error: Exception, arguments: list[str], run_folder: Path | None) -> int:
+def complain(error: Exception, arguments: list[str], run: "RunFolder | None") -> int:
     """Say on standard error what was wrong with the command and return the exit code: 2 for input, 1 for a crash."""
-    from gmdwgf.sweeps.folder import RunIsLive, reason
+    from gmdwgf.sweeps.folder import RunIsLive, RunVanished, reason
 
-    begun = run_folder is not None and (run_folder / "FAILED.json").is_file()
+    hide = run.hide if run is not None else str
+    begun = run is not None and (run.path / "FAILED.json").is_file()
     if choice := _no_choice(arguments):
         line = choice
     elif isinstance(error, ConfigError):
-        line = f"{error}{_default(error, arguments)}"
-    elif isinstance(error, RunIsLive):
+        line = hide(f"{error}{_default(error, arguments)}")
+    elif isinstance(error, RunIsLive | DamagedFile):
         line = str(error)
     elif launcher := _missing_launcher(error, arguments):
         line = launcher
     elif isinstance(error, HydraException | OmegaConfBaseException):
-        line = _of_hydra(error, arguments)
+        line = hide(_of_hydra(error, arguments))
     elif isinstance(error, OSError) and error.filename and not begun:
         line = f"{error.filename}: {error.strerror}; choose another folder with paths.root=FOLDER"
+    elif isinstance(error, RunVanished):
+        print(f"gmdwgf: {error}", file=sys.stderr)  # noqa: T201
+        return CRASH
     else:
-        kept = f"traceback in {run_folder}/FAILED.json" if begun else "HYDRA_FULL_ERROR=1 shows the traceback"
-        print(f"gmdwgf: {_one_line(reason(error))} ({kept})", file=sys.stderr)  # noqa: T201
+        kept = f"traceback in {run.path}/FAILED.json" if run and begun else "HYDRA_FULL_ERROR=1 shows the traceback"
+        print(f"gmdwgf: {hide(_one_line(reason(error)))} ({kept})", file=sys.stderr)  # noqa: T201
         return CRASH
     print(f"gmdwgf: {line}", file=sys.stderr)  # noqa: T201
     return BAD_INPUT
@@ -71,6 +80,11 @@ def _no_choice(arguments: list[str]) -> str | None:
         if typed == group and (value in ("", "null") or is_needed and value.startswith(("[", "{"))):
             more = "; -m drift=A,B runs one after the other, drift=sum adds them" if group == "drift" else ""
             return f"{argument}: {'' if is_needed else 'leave it out, or '}give one of {names} as {group}=NAME{more}"
+        try:
+            for name in value.split(",") if typed == group else []:  # of a swept group, each
+                check_choices({group: name})
+        except ConfigError as error:
+            return str(error)
     return None
 
 

@@ -1,7 +1,10 @@
 """From configuration to objects, and from a bad configuration to one line that says what to type instead."""
 
+import ast
 import difflib
+import importlib
 import inspect
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +35,48 @@ def options(group: str) -> list[str]:
     return sorted(path.stem for path in (config_dir() / group).glob("*.yaml"))
 
 
-def build(node: Any, key: str) -> Any:
+def any_object(name: Any, key: str) -> Any:
+    """What `name` is the import path of, whoever wrote it; raises ConfigError where it cannot be imported."""
+    from hydra.utils import get_object
+
+    try:
+        return get_object(name)
+    except Exception as error:
+        raise ConfigError(key, name, f"cannot be imported ({str(error).splitlines()[-1]})") from error
+
+
+def shipped_piece(name: Any, key: str) -> Any:
+    """The class `name` of this package that a config may be made of; for configs whose author is not known.
+
+    Raises ConfigError for any other name, and then imports nothing: importing a module runs its code.
+    """
+    from gmdwgf.hyperparameters import Configurable
+
+    module, _, word = str(name).rpartition(".")
+    found: Any = getattr(importlib.import_module(module), word) if _is_class_of_package(module, word) else None
+    is_piece = isinstance(found, type) and issubclass(found, Configurable) and found.__module__ == module
+    if is_piece and not found.runs_named_code:
+        return found
+    fix = "is not a class of gmdwgf that only computes, and a run folder may run nothing else"
+    raise ConfigError(key, name, f"{fix}; load_run(folder, trust=True) if you trust whoever wrote it")
+
+
+def _is_class_of_package(module: str, word: str) -> bool:
+    """Whether a file of this package defines the class `word`; the file is read, not imported."""
+    package, *inner = module.split(".")
+    if package != __package__ or not inner or not all(name.isidentifier() for name in inner):
+        return False
+    file = _PACKAGE.joinpath(*inner).with_suffix(".py")
+    if not file.is_file():
+        return False
+    return any(isinstance(node, ast.ClassDef) and node.name == word for node in ast.parse(file.read_text()).body)
+
+
+Find = Callable[[Any, str], Any]
+"""What makes a class of its name in a config and the key it stands under: `any_object` or `shipped_piece`."""
+
+
+def build(node: Any, key: str, find: Find = any_object) -> Any:
     """Make the object a config node describes (`_target_` and its fields), children first.
 
     Raises ConfigError naming the full key of the field that is unknown, missing or refused.
@@ -44,22 +88,17 @@ def build(node: Any, key: str) -> Any:
             full = f"{key}.{error.full_key}" if getattr(error, "full_key", None) else key
             raise ConfigError(full, inspect.Parameter.empty, str(error).splitlines()[0]) from error
     if isinstance(node, list):
-        return [build(item, f"{key}.{index}") for index, item in enumerate(node)]
+        return [build(item, f"{key}.{index}", find) for index, item in enumerate(node)]
     if not isinstance(node, dict):
         return node
-    fields = {name: build(value, f"{key}.{name}") for name, value in node.items() if name != "_target_"}
-    return _call(node["_target_"], fields, key) if "_target_" in node else fields
+    made_by = find(node["_target_"], f"{key}._target_") if "_target_" in node else None
+    fields = {name: build(value, f"{key}.{name}", find) for name, value in node.items() if name != "_target_"}
+    return fields if made_by is None else _call(made_by, fields, key)
 
 
-def _call(target: str, fields: dict[str, Any], key: str) -> Any:
-    from hydra.utils import get_object
-
+def _call(made_by: Any, fields: dict[str, Any], key: str) -> Any:
     from gmdwgf.hyperparameters import FieldError
 
-    try:
-        made_by = get_object(target)
-    except Exception as error:
-        raise ConfigError(f"{key}._target_", target, f"cannot be imported ({str(error).splitlines()[-1]})") from error
     parameters = inspect.signature(made_by).parameters
     for name in fields:
         if name not in parameters:

@@ -1,7 +1,10 @@
 """Files written whole or not at all, and what to say of one that cannot be read."""
 
 import contextlib
+import io
 import os
+import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -31,7 +34,31 @@ def replaced_atomically(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def writer_of(name: str) -> int | None:
+    """The process by which a file of this name is being written, or was when it was killed; None for no temporary file of ours."""
+    found = re.fullmatch(r"\.[\w.-]+\.(\d{1,10})\.tmp(\.\w+)?", name, re.ASCII)
+    return int(found[1]) if found else None
+
+
+def is_alive(process: int) -> bool:
+    """Whether this machine has a process of that number."""
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 def write_atomically(path: Path, text: str) -> None:
     """Write a text file so that a reader sees the old one or the new one, never half of one."""
     with replaced_atomically(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
+
+
+def escape_what_cannot_be_shown() -> None:
+    """Let a terminal that knows few letters show the others as `\\xe9`: a name on the disk must not end a command."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

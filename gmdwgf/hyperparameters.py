@@ -9,7 +9,7 @@ import dataclasses
 import math
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -145,6 +145,9 @@ class Configurable(eqx.Module):
 
     The check is `__check_init__`, which does not run inside `jit` and `vmap` where modules are rebuilt from traced leaves.
     """
+
+    runs_named_code: ClassVar[bool] = False
+    """Whether a field is the name of code that is imported and run: a config of unknown origin may not have such a piece."""
 
     def __check_init__(self) -> None:
         for field in dataclasses.fields(self):

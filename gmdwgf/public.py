@@ -1,15 +1,18 @@
 """For notebooks and tests: drifts and targets by their config names, finished runs by their folders."""
 
+import warnings
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from omegaconf import OmegaConf
 
-from gmdwgf.configuration import ConfigError, build, load_node
+from gmdwgf import data_files
+from gmdwgf.configuration import ConfigError, any_object, build, load_node, shipped_piece
 from gmdwgf.drifts.base import AbstractDrift
+from gmdwgf.files import DamagedFile
 from gmdwgf.generators.base import Condition
 from gmdwgf.hyperparameters import FieldError
+from gmdwgf.sweeps.records import flatten
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Key, Particles
 
@@ -38,7 +41,9 @@ class LoadedRun(NamedTuple):
     """Held-out targets `[n d]`."""
     generator: Any
     params: Any
-    """Parameters of the averaged generator at the last checkpoint."""
+    """Parameters of the averaged generator at the checkpoint that was asked for."""
+    step: int
+    """The step of that checkpoint."""
 
     def __repr__(self) -> str:
         at, shape = (self.steps[-1] if len(self.steps) else 0), list(self.samples.shape)
@@ -51,16 +56,23 @@ class LoadedRun(NamedTuple):
         return self.generator.sample(self.params, key, n, condition)
 
 
-def load_run(folder: str | Path, *, which: str = "latest", ema_decay: float | None = None) -> LoadedRun:
-    """Config, metrics, samples and restored generator of a run folder; `which` is `latest` or `best` (lowest MMD^2).
+def load_run(
+    folder: str | Path, *, which: str = "latest", ema_decay: float | None = None, trust: bool = False
+) -> LoadedRun:
+    """Config, metrics, samples and restored generator of a run folder; `which` is `latest` or `best`: the
+    checkpoint with the lowest MMD^2 of those whose own parameters were scored, or the latest where none was.
 
-    `ema_decay` chooses among the averages of a run that has several; the first is taken by default.
+    The data are not needed: where they were a file, it is not read. What is damaged or gone of the records and samples is left
+    out with a warning. `ema_decay` chooses among the averages of a run that has several; the first is taken by default.
+
+    The folder may be of anybody: only classes of gmdwgf are made of what it says, and no environment variable is read. With
+    `trust` it may name code of your own (a drift, a schedule, a feature map), which is then imported and run.
     """
     import jax
 
+    from gmdwgf.sweeps.environment import filled
     from gmdwgf.sweeps.folder import RunFolder
     from gmdwgf.sweeps.job import problem_of
-    from gmdwgf.tracking import jsonl
     from gmdwgf.training import averages
     from gmdwgf.training.checkpoints import Checkpoints, as_state
     from gmdwgf.training.state import initial_state
@@ -68,8 +80,10 @@ def load_run(folder: str | Path, *, which: str = "latest", ema_decay: float | No
     run = RunFolder(Path(folder))
     if run.status() == "new":
         raise ConfigError("folder", folder, "is not a run folder (it has no manifest.json)")
-    config: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(run.path / "config.yaml"))  # type: ignore[assignment]
-    problem = problem_of(config)
+    config = run.config()
+    records, clouds = _records_of(run), _clouds_of(run)
+    find = any_object if trust else shipped_piece
+    problem = problem_of(filled(config, trust), _stand_in(run, config, clouds), find)
     complaints: list[str] = []
     checkpoints = Checkpoints(run.checkpoints, complaints.append, writing=False)
     like = initial_state(problem, jax.random.key(config["seed"]))
@@ -81,6 +95,56 @@ def load_run(folder: str | Path, *, which: str = "latest", ema_decay: float | No
         params = averages.of(problem.ema_decay, as_state(found[0], like).ema_params, ema_decay)
     except FieldError as error:
         raise ConfigError(error.name, error.value, error.fix) from error
-    with np.load(run.samples) as kept:
-        samples, steps, targets = kept["x"], kept["steps"], kept["y"]
-    return LoadedRun(config, jsonl.read(run.metrics), samples, steps, targets, problem.generator, params)
+    dim = problem.target.dim
+    x, steps, y = clouds or (np.zeros((0, 0, dim)), np.zeros(0, int), np.zeros((0, dim)))
+    return LoadedRun(config, records, x, steps, y, problem.generator, params, int(found[0].step))
+
+
+def _stand_in(run: Any, config: dict[str, Any], clouds: tuple[np.ndarray, ...] | None) -> AbstractTarget | None:
+    """What stands for a target made from files, which a generator can do without; None where the target is to be built.
+
+    Its sizes are those written down when the run was begun. Of an older run the samples tell the dimension, and the file
+    itself, if it is still there, the classes.
+    """
+    from gmdwgf.targets.absent import AbsentTarget
+
+    dataset = config.get("dataset") or {}
+    paths = [key for key, value in flatten(dataset).items() if data_files.is_path_key(key) and isinstance(value, str)]
+    if not paths:
+        return None
+    sizes = run.manifest().get("sizes", {})
+    dim = sizes.get("dim") or (clouds[0].shape[2] if clouds else None)
+    n_classes = sizes.get("n_classes", None if config.get("condition") else 0)
+    if dim is not None and n_classes is not None:
+        return AbsentTarget((dim, n_classes))
+    if not all(data_files.names_a_file(key, flatten(dataset)[key]) for key in paths):
+        fix = "is not there, and the run does not say how many numbers and classes a point has; put the file back to load it"
+        raise ConfigError(f"dataset.{paths[0]}", flatten(dataset)[paths[0]], fix)
+    return None
+
+
+def _records_of(run: Any) -> list[dict[str, Any]]:
+    """The records that can be read; a warning for others."""
+    from gmdwgf.tracking import jsonl
+
+    try:
+        records, damage = jsonl.salvage(run.metrics)
+    except OSError as error:
+        warnings.warn(f"{run.metrics}: {error.strerror}; run.records is empty", stacklevel=3)
+        return []
+    if damage is not None:
+        warnings.warn(f"{damage}; run.records has the others", stacklevel=3)
+    return records
+
+
+def _clouds_of(run: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Samples, their steps and the held-out targets; None and a warning where they cannot be read."""
+    from gmdwgf.training import snapshots
+
+    try:
+        kept = snapshots.read(run.samples)
+    except (OSError, DamagedFile) as error:
+        line = str(error) if isinstance(error, DamagedFile) else f"{run.samples}: {error.strerror}"
+        warnings.warn(f"{line}; run.samples and run.targets are empty", stacklevel=3)
+        return None
+    return kept["x"], kept["steps"], kept["y"]

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from gmdwgf.configuration import ConfigError
-from gmdwgf.files import write_atomically
+from gmdwgf.files import escape_what_cannot_be_shown, write_atomically
 from gmdwgf.runs import read_all
 
 
@@ -23,9 +23,12 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Write the page; returns the exit code."""
+    escape_what_cannot_be_shown()
     asked = parser().parse_args(arguments)
     page = asked.out or asked.dir / "report.html"
     try:
+        if page.suffix not in (".html", ".htm"):
+            raise ConfigError("--out", page, "must end in .html; what has another ending is not written over")
         runs = read_all(asked.dir)
         from gmdwgf.reports import contents, page as pages
 

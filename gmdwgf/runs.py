@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 from gmdwgf.configuration import ConfigError
+from gmdwgf.files import escape_what_cannot_be_shown
+from gmdwgf.sweeps import removal
 from gmdwgf.sweeps.records import RunRecord, read_runs
 
 
@@ -42,8 +44,12 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str] | None = None) -> int:
     """Do what the command line says; returns the exit code."""
+    escape_what_cannot_be_shown()
     asked = parser().parse_args(arguments)
     try:
+        if asked.command == "rm" and asked.dir.is_dir():
+            removal.check_place(asked.dir)
+            removal.finish_removals(asked.dir, _say)
         runs = read_all(asked.dir)
         _COMMANDS[asked.command](asked, runs)
         sys.stdout.flush()
@@ -81,6 +87,8 @@ def _collect(asked: argparse.Namespace, runs: list[RunRecord]) -> None:
     runs = chosen(runs, asked.which)
     rows = collect.seed_rows(runs) if asked.seeds else collect.run_rows(runs, asked.all_keys)
     path = asked.out or asked.dir / ("collected_seeds.csv" if asked.seeds else "collected.csv")
+    if path.suffix != ".csv":
+        raise ConfigError("--out", path, "must end in .csv; what has another ending is not written over")
     if asked.parquet:
         collect.write_parquet(rows, path.with_suffix(".parquet"))
     collect.write_csv(rows, path)
@@ -88,18 +96,31 @@ def _collect(asked: argparse.Namespace, runs: list[RunRecord]) -> None:
 
 
 def _rm(asked: argparse.Namespace, runs: list[RunRecord]) -> None:
-    from gmdwgf.sweeps.status import chosen, counts, remove
+    from gmdwgf.sweeps.status import chosen, counts
 
     doomed = [run for run in chosen(runs, asked.which) if run.state != "live"]
+    reasons = {run.path: removal.why_kept(run.path) for run in doomed}
+    for run in doomed:
+        if reasons[run.path]:
+            _say(f"{run.name} {reasons[run.path]} and stays")
+    doomed = [run for run in doomed if reasons[run.path] is None]
     if not doomed:
         _say("nothing to remove")
         return
     for run in doomed:
         _say(f"{run.path}  {run.state}")
-    if not asked.yes and input(f"delete {counts(doomed)}? [y/N] ").strip().lower() not in ("y", "yes"):
+    if not asked.yes and not _agreed(f"delete {counts(doomed)}? [y/N] "):
         _say("nothing removed")
         return
-    _say(f"removed {remove(doomed, _say)} of {len(doomed)}")
+    _say(f"removed {removal.remove(doomed, _say)} of {len(doomed)}")
+
+
+def _agreed(question: str) -> bool:
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except (EOFError, KeyboardInterrupt):  # no terminal, or a second thought
+        print()  # noqa: T201
+        return False
 
 
 def _sync(asked: argparse.Namespace, runs: list[RunRecord]) -> None:

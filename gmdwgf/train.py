@@ -6,12 +6,16 @@ Nothing heavy is imported before a run begins, so `--help` and `--cfg job` answe
 import os
 import re
 import sys
+from typing import Any
 
 import hydra
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from gmdwgf.complaints import CRASH, complain
 from gmdwgf.configuration import config_dir
+from gmdwgf.files import escape_what_cannot_be_shown
+from gmdwgf.terminal import lasting_output
+from gmdwgf.training.interrupts import CODE, Interrupted, as_control_c
 from gmdwgf.vectors import use_whole_vectors
 
 
@@ -32,7 +36,7 @@ def accept_sweep(arguments: list[str]) -> list[str]:
     if not {"-m", "--multirun"} & set(arguments):
         return arguments
     arguments = _beside_swept_groups(arguments)
-    if any(argument.startswith("sweep.name=") for argument in arguments):
+    if any(argument.lstrip("+").startswith("sweep.name=") for argument in arguments):
         return arguments
     from gmdwgf.sweeps.ledger import sweep_name
 
@@ -81,14 +85,15 @@ def main(cfg: DictConfig) -> float:
 
     hydra_config = HydraConfig.get()
     in_sweep = hydra_config.mode == RunMode.MULTIRUN
-    workers.take_share(hydra_config.launcher)
-    overrides = list(hydra_config.overrides.task)
-    ledger = Ledger(cfg) if in_sweep and cfg.sweep.name is not None else None
+    overrides: list[str] = OmegaConf.to_container(hydra_config.overrides.task, resolve=False)  # type: ignore[assignment]  # as typed
+    ledger = Ledger.of(cfg) if in_sweep else None
     if ledger is not None and cfg.sweep.fail_fast and ledger.any_failed():
         return Voice(hydra_config.job.num, jobs.told(overrides), ledger).left_out()
     voice = Voice(hydra_config.job.num if in_sweep else None, jobs.told(overrides), ledger)
     job = None
     try:
+        if not cfg.sweep.dry:
+            workers.take_share(hydra_config.launcher)
         job = jobs.describe(cfg, dict(hydra_config.runtime.choices), overrides)
         if cfg.sweep.dry:
             return jobs.rehearse(job, voice)
@@ -96,13 +101,21 @@ def main(cfg: DictConfig) -> float:
         voice.console.quiet = not job.writes
         if state in ("done", "diverged"):
             return voice.skipped(job)
-        return voice.finished(job, jobs.carry_out(job, voice.say, voice.detail))
+        return _finished(voice, job, jobs.carry_out(job, voice.say, voice.detail))
     except Exception as error:
         if in_sweep:
             return voice.failed(job, error)
         if wants_tracebacks():
             raise
-        raise SystemExit(complain(error, sys.argv[1:], job.folder.path if job else None)) from error
+        raise SystemExit(complain(error, sys.argv[1:], job.folder if job else None)) from error
+
+
+def _finished(voice: Any, job: Any, summary: dict[str, Any]) -> float:
+    try:
+        return voice.finished(job, summary)
+    except Interrupted as stop:
+        stop.hand_over()
+        raise
 
 
 def wants_tracebacks() -> bool:
@@ -115,8 +128,14 @@ _set_by_us = False
 
 def cli() -> None:
     """Entry point: every message to the user is one line; a traceback is kept in the run folder."""
+    with lasting_output(), as_control_c():
+        _cli()
+
+
+def _cli() -> None:
     global _set_by_us
     use_whole_vectors()
+    escape_what_cannot_be_shown()
     typed = accept_plus(sys.argv[1:])
     sys.argv[1:] = accept_sweep(typed)
     if not wants_tracebacks():
@@ -129,7 +148,7 @@ def cli() -> None:
         sys.exit(complain(error, typed, None))
     except KeyboardInterrupt:
         print("gmdwgf: stopped; the same command goes on from the last checkpoints", file=sys.stderr)  # noqa: T201
-        sys.exit(130)
+        sys.exit(CODE)
     from gmdwgf.sweeps.ledger import Teller
 
     if Teller.n_failed:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
+from gmdwgf import runs
 from tests.conftest import gmdwgf
 
 TINY = ["debug=tiny", "tracking.wandb.mode=disabled"]
@@ -45,6 +46,15 @@ BAD_INPUT = {
     "array with NaN": (["dataset=array", "dataset.path=holes.npy"], ["dataset.path=holes.npy", "1 of 6 rows"]),
     "latent of another size": (["generator=conv"], ["generator.shape=[8, 8, 4]", "256 numbers", "dataset 2"]),
     "unwritable folder": (["paths.root=file.txt/runs"], ["paths.root=", "file.txt/runs", "choose another folder"]),
+    "drift by its file": (["drift=kl.yaml"], ["drift=kl.yaml", "is chosen by its name: drift=kl"]),
+    "dataset outside of its group": (
+        ["dataset=../other/cloud"],
+        ["dataset=../other/cloud", "--config-dir=OWN dataset="],
+    ),
+    "dataset by an upward path in one's own folder": (
+        ["--config-dir=own", "drift=../../other/outer"],
+        ["drift=../../other/outer", "is not the name of a config"],
+    ),
     "bad tracking mode": (["tracking.wandb.mode=on"], ["tracking.wandb.mode=on", "offline"]),
 }
 
@@ -60,6 +70,8 @@ def test_bad_input_is_one_line_that_names_key_value_and_fix(case, cli, tmp_path)
     (tmp_path / "own/drift").mkdir(parents=True)
     own = "_target_: gmdwgf.drifts.kl.KLDrift\nbandwidth: 0.3\nself_term: keep\n"
     (tmp_path / "own/drift/outer.yaml").write_text(own)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/outer.yaml").write_text(own)
     arguments, expected = BAD_INPUT[case]
     code, out, err = cli(*arguments)
     assert code == 2
@@ -102,9 +114,8 @@ def test_a_sweep_runs_each_cell_once_and_typed_again_does_nothing(cli, tmp_path)
     assert [folder.stat().st_mtime_ns for folder in folders] == before
 
     removed = folders[1].parent
-    for path in sorted(removed.rglob("*"), reverse=True):
-        path.unlink() if path.is_file() else path.rmdir()
-    removed.rmdir()
+    assert runs.main(["rm", "runs", removed.name, "--yes"]) == 0  # all that a run leaves is known as gmdwgf's
+    assert not removed.exists()
     code, out, _ = cli(*command)
     assert out.count("already done") == 3
     assert folders[1].is_file()

@@ -1,7 +1,10 @@
 """The tools around the experiments: the check against committed numbers, the page of the gallery, honest choices of settings."""
 
+import base64
+import hashlib
 import importlib.util
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -46,6 +49,18 @@ def test_every_number_and_figure_of_the_page_is_looked_up(monkeypatch, tmp_path)
     for bad in ("[[toy|other]]", "[[none|v]]", "[[figure toy/two|Caption.]]"):
         with pytest.raises(gallery.Missing):
             page.filled(bad)
+
+
+def test_the_gallery_may_run_no_script_and_its_style_is_the_one_it_allows(monkeypatch, tmp_path):
+    gallery = load("gallery/build.py", monkeypatch)
+    monkeypatch.setattr(gallery, "told", lambda experiments: ["<p>A story.</p>"])
+    page = gallery.build(tmp_path)
+    (style,) = re.findall("<style>(.*?)</style>", page, re.DOTALL)
+    allowed = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    assert f"default-src 'none'; style-src 'sha256-{allowed}'; img-src data:;" in page
+    assert "<script" not in page
+    for section in (gallery.HERE / "sections").glob("*.html"):
+        assert not re.search(r"<script|\sstyle=|\son\w+=|javascript:", section.read_text())
 
 
 def test_a_setting_is_scored_on_seeds_that_did_not_choose_it(monkeypatch):

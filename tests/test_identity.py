@@ -1,8 +1,10 @@
 import copy
 
 import numpy as np
+import pytest
 
-from gmdwgf.sweeps.identity import run_id
+from gmdwgf.configuration import ConfigError, config_dir
+from gmdwgf.sweeps.identity import check_choices, run_id
 
 CONFIG = {
     "seed": 0,
@@ -50,3 +52,42 @@ def test_a_data_file_counts_by_its_content(tmp_path):
     np.save(tmp_path / "c.npy", np.zeros((3, 2)))
     a, b, c = (changed(["dataset", "path"], str(tmp_path / f"{name}.npy")) for name in "abc")
     assert a == b != c
+
+
+OUTSIDE = [
+    "../x/y",
+    "../../etc/x",
+    "/etc/x",
+    "..",
+    ".",
+    "",
+    "a/../../b",
+    "a//b",
+    "./kl",
+    ".hidden",
+    "a/",
+    "a\\b",
+    "a\nb",
+]
+
+
+@pytest.mark.parametrize("name", OUTSIDE, ids=repr)
+@pytest.mark.parametrize("group", ["dataset", "drift", "generator"])
+def test_a_choice_that_is_a_path_is_refused_in_one_line(name, group):
+    with pytest.raises(ConfigError, match="is not the name of a config; put a YAML of your own into") as refused:
+        check_choices({"dataset": "two_moons", group: name})
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["kl.yaml", "kl.yml", "../kl.yaml"])
+def test_a_choice_by_its_file_is_refused_with_its_name(name):
+    with pytest.raises(ConfigError, match=f"drift={name}: is chosen by its name: drift={name.rpartition('.')[0]}$"):
+        check_choices({"drift": name})
+
+
+def test_every_config_there_is_and_those_of_a_user_are_names():
+    names = [str(path.relative_to(config_dir()).with_suffix("")) for path in config_dir().rglob("*.yaml")]
+    assert len(names) > 50
+    check_choices(
+        {name: name for name in names} | {"drift": "own/größe v1.2", "condition": None, "hydra/launcher": "../x"}
+    )

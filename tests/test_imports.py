@@ -10,11 +10,13 @@ import pytest
 from tests.conftest import ROOT
 
 MODULES = sorted((ROOT / "gmdwgf").rglob("*.py"))
-SHARED = {"typing", "hyperparameters", "files", "exports"}
+SHARED = {"typing", "hyperparameters", "files", "reading", "data_files", "exports"}
 ALLOWED = {
     "typing": set(),
     "hyperparameters": set(),
     "files": set(),
+    "reading": {"files"},
+    "data_files": {"reading"},
     "exports": set(),
     "kernels": SHARED,
     "pairwise": SHARED | {"kernels"},

@@ -8,6 +8,7 @@ only a section that belongs to an experiment without results is left out, and th
 
 import argparse
 import base64
+import hashlib
 import html
 import json
 import re
@@ -77,7 +78,7 @@ class Page:
             width = round(SHOWN * image.width / image.info.get("dpi", (300, 300))[0])
         alt = html.escape(html.unescape(re.sub(r"<sup>.*?</sup>|<[^>]+>", "", caption)), quote=True)
         image = f'<img alt="{alt}" width="{width}" src="data:image/png;base64,{picture}">'
-        source = f"<code>experiments/{experiment}</code>"
+        source = f"<code>experiments/{html.escape(experiment)}</code>"
         return f"<figure>{image}<figcaption>{caption} {source}</figcaption></figure>"
 
     def table(self) -> str:
@@ -85,7 +86,7 @@ class Page:
         rows = []
         for place, (experiment, name, *number) in enumerate(self.numbers, start=1):
             value, low, high = (written(x, ".3g") for x in number)
-            command = f"python experiments/{experiment}/run.py"
+            command = html.escape(f"python experiments/{experiment}/run.py")
             rows.append(
                 f'<tr id="n{place}"><td>{place}</td><td>{html.escape(name)}</td><td>{value}</td>'
                 f"<td>{low} to {high}</td><td><code>{command}</code></td></tr>"
@@ -122,6 +123,10 @@ def build(experiments: Path) -> str:
     page = Page(experiments)
     sections = [page.filled(text) for text in told(experiments)]
     frame = (HERE / "page.html").read_text()
+    style = hashlib.sha256(re.search(r"<style>(.*?)</style>", frame, re.DOTALL)[1].encode()).digest()  # type: ignore[index]
+    frame = frame.replace(
+        "{{style}}", f"sha256-{base64.b64encode(style).decode()}"
+    )  # the page has no script, and may run none
     return frame.replace("{{story}}", "\n".join(sections)).replace("{{numbers}}", page.table())
 
 

@@ -2,6 +2,7 @@
 
 import abc
 import pkgutil
+from typing import ClassVar
 
 import equinox as eqx
 
@@ -41,6 +42,7 @@ class Together(AbstractFeatures):
 class Function(AbstractFeatures):
     """A function of your own, by its import path: `[n d]` points to one array of features or a dictionary of them."""
 
+    runs_named_code: ClassVar[bool] = True
     function: str = eqx.field(static=True)
 
     def __check_init__(self) -> None:

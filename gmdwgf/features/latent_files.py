@@ -1,12 +1,17 @@
 """Latent files: what `python -m gmdwgf.encode` writes and `dataset=image_latents` reads; docs/latents.md describes them."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from gmdwgf import data_files
+from gmdwgf.features import array_files
+from gmdwgf.files import replaced_atomically
 from gmdwgf.hyperparameters import FieldError
+from gmdwgf.reading import parse_json
 
 
 class LatentFile(NamedTuple):
@@ -50,30 +55,30 @@ def split_moments(
 def read(path: str | Path, moments: int | None = None) -> LatentFile:
     """Open a latent file. A `.npy` file is memory-mapped; `moments` says how its rows are laid out where no json beside it does.
 
-    Raises FieldError (`path`, `moments`) for a file that is missing, damaged or not as described.
+    Raises FieldError (`path`, `moments`) for a file that is missing, damaged or not as described. Its numbers are not looked
+    at: `array_files.refuse_not_finite` does that, of some rows at a time, and `classes` looks at its labels.
     """
-    file = Path(str(path)).expanduser()
-    if file.suffix not in (".npy", ".npz"):
-        raise FieldError("path", path, "must be a .npy or .npz file; python -m gmdwgf.encode IMAGES OUT.npz writes one")
-    if not file.is_file():
-        raise FieldError("path", path, f"is not a file (looked for {file.absolute()})")
-    try:
-        opened = _npz(file) if file.suffix == ".npz" else _npy(file, moments)
-    except FieldError:
-        raise
-    except Exception as error:  # NumPy and zipfile raise whatever the damage leads to
-        said = " ".join(str(error).split())[:100]
-        raise FieldError("path", path, f"cannot be read, perhaps damaged ({said})") from error
-    _check(opened, path)
+    file = array_files.existing(path, "python -m gmdwgf.encode IMAGES OUT.npz writes one")
+    opened = _npz(file, moments) if file.suffix == ".npz" else _npy(file, moments)
+    _check(opened)
     return opened
 
 
-def _npz(file: Path) -> LatentFile:
-    with np.load(file, allow_pickle=False) as arrays:
-        if "mean" not in arrays.files:
-            fix = f"has no array 'mean', only {', '.join(arrays.files) or 'none'}; docs/latents.md describes the format"
-            raise FieldError("path", file, fix)
-        found = {name: arrays[name] for name in arrays.files}
+def _npz(file: Path, moments: int | None) -> LatentFile:
+    if moments is not None:
+        fix = f"is for .npy files; {array_files.shown(file)} has log variances in an array 'logvar' or none: leave it null"
+        raise FieldError("moments", moments, fix)
+    named = array_files.shown(file)
+    with array_files.reading(file), file.open("rb") as stream:
+        archive = np.load(stream, allow_pickle=False)
+        if isinstance(archive, np.ndarray):
+            raise FieldError("path", named, "is a .npy file by its contents; rename it to end in .npy")
+        if "mean" not in archive.files:
+            there = ", ".join(archive.files[:10]) or "none"
+            fix = f"has no array 'mean', only {there}; docs/latents.md describes the format"
+            raise FieldError("path", named, fix)
+        names = ("mean", "logvar", "labels", "held_out", "encoder", "sha256")
+        found = {name: array_files.member(archive, name, file) for name in names if name in archive.files}
     encoder, sha256 = (str(found[name]) if name in found else None for name in ("encoder", "sha256"))
     return LatentFile(
         file, found["mean"], found.get("logvar"), None, found.get("labels"), found.get("held_out"), encoder, sha256
@@ -81,31 +86,114 @@ def _npz(file: Path) -> LatentFile:
 
 
 def _npy(file: Path, moments: int | None) -> LatentFile:
-    beside = file.with_suffix(".json")
-    notes = json.loads(beside.read_text()) if beside.is_file() else {}
-    labels = np.load(file.with_name(notes["labels"]), mmap_mode="r") if notes.get("labels") else None
-    moments = notes.get("moments", moments)
-    rows = np.load(file, mmap_mode="r")
+    beside, notes = data_files.notes_beside(file), _notes(file)
+    rows, labels = _mapped(file, file), None
+    if beside and notes.get("labels"):
+        named = data_files.labels_beside(beside, notes["labels"]) or beside.with_name(notes["labels"])
+        labels = _mapped(named, file, f"its labels, {notes['labels']}: ")
+    if "moments" in notes:
+        written = notes["moments"]
+        if moments is not None and (written is None or (written - moments) % max(rows.ndim, 1)):
+            raise FieldError(
+                "moments", moments, f"is {json.dumps(written)} according to {array_files.shown(beside)}; leave it null"
+            )
+        moments = written
     return LatentFile(file, rows, None, moments, labels, None, notes.get("encoder"), notes.get("sha256"))
 
 
-def _check(file: LatentFile, path: str | Path) -> None:
-    rows, shape = file.rows, list(file.rows.shape)
-    if not (np.issubdtype(rows.dtype, np.floating) or np.issubdtype(rows.dtype, np.integer)):
-        raise FieldError("path", path, f"holds {rows.dtype}, not real numbers; save it as float32")
+def _mapped(file: Path, latents: Path, what: str = "") -> np.ndarray:
+    with array_files.reading(latents, what):
+        array = np.load(file, mmap_mode="r", allow_pickle=False)
+    if not isinstance(array, np.ndarray):
+        array.close()
+        fix = f"{what}is an .npz file by its contents; rename it to end in .npz"
+        raise FieldError("path", array_files.shown(latents), fix)
+    return array
+
+
+def _notes(file: Path) -> dict[str, Any]:
+    """What the json beside a `.npy` file says of it."""
+    beside = data_files.notes_beside(file)
+    if beside is None:
+        return {}
+    what = f"{beside.name} beside it "
+    with array_files.reading(file, what):
+        notes = parse_json(beside.read_text(encoding="utf-8"))
+    fix = None
+    if not isinstance(notes, dict):
+        fix = "is no object; write {} or what docs/latents.md describes"
+    elif type(notes.get("moments")) not in (int, type(None)):
+        fix = f"has moments {json.dumps(notes['moments'])[:100]}; must be null or the axis of the moments, e.g. -1"
+    elif "held_out" in notes:
+        fix = "has held_out, which only an .npz file can have; use dataset.held_out_fraction"
+    else:
+        for name in ("labels", "encoder", "sha256"):
+            given = notes.get(name)
+            if given is not None and (not isinstance(given, str) or (name == "labels" and Path(given).name != given)):
+                kind = "the name of a file in the same folder" if name == "labels" else "text"
+                fix = f"has {name} {json.dumps(given)[:100]}; must be {kind}"
+    if fix is not None:
+        raise FieldError("path", array_files.shown(file), what + fix)
+    return notes
+
+
+def _check(file: LatentFile) -> None:
+    rows, shape, named = file.rows, list(file.rows.shape), array_files.shown(file.path)
+    array_files.refuse_other_than_real(rows, file.path)
     if rows.ndim < 2 or 0 in shape or len(rows) < 2:
-        raise FieldError("path", path, f"has latents of shape {shape}; [N ...] needs at least 2 rows of numbers")
+        raise FieldError("path", named, f"has latents of shape {shape}; [N ...] needs at least 2 rows of numbers")
     moments = file.moments
-    if moments is not None and not (-rows.ndim < moments < rows.ndim and moments != 0 and shape[moments] % 2 == 0):
-        raise FieldError("moments", moments, f"must be an axis of {shape} after the first, and of even length")
-    if file.log_var is not None and list(file.log_var.shape) != shape:
-        raise FieldError(
-            "path", path, f"has means of shape {shape} but log variances of shape {list(file.log_var.shape)}"
-        )
+    if moments is not None:
+        is_axis = type(moments) is int and -rows.ndim < moments < rows.ndim and moments != 0
+        if not is_axis or shape[moments] % 2:
+            fix = f"must be an axis of {shape} after the first, and of even length; {named} has that shape"
+            raise FieldError("moments", moments, fix)
+    if file.log_var is not None:
+        array_files.refuse_other_than_real(file.log_var, file.path, "logvar")
+        if list(file.log_var.shape) != shape:
+            fix = f"has means of shape {shape} but log variances of shape {list(file.log_var.shape)}; save one for each"
+            raise FieldError("path", named, fix)
     for name in ("labels", "held_out"):
         array = getattr(file, name)
         if array is not None and array.shape != (len(rows),):
-            raise FieldError("path", path, f"has {name} of shape {list(array.shape)}, not [{len(rows)}], one a row")
+            fix = f"has {name} of shape {list(array.shape)}, not [{len(rows)}], one a row; save one for each row"
+            raise FieldError("path", named, fix)
+    if file.held_out is not None:
+        _check_held_out(file.held_out, named)
+
+
+def _check_held_out(held_out: np.ndarray, named: str) -> None:
+    is_flag = held_out.dtype == bool
+    if not is_flag and not (np.issubdtype(held_out.dtype, np.integer) and np.isin(held_out, (0, 1)).all()):
+        wrong = f"of type {held_out.dtype}"
+        if np.issubdtype(held_out.dtype, np.integer):
+            row = int(np.flatnonzero(~np.isin(held_out, (0, 1)))[0])
+            wrong = f"{held_out[row]} in row {row}"
+        raise FieldError("path", named, f"has held_out {wrong}; save true or false for each row")
+    for value, none in ((True, "train on"), (False, "score against")):
+        if (held_out.astype(bool) == value).all():
+            fix = f"has held_out {str(value).lower()} in all rows, and none left to {none}; leave held_out out, or save both"
+            raise FieldError("path", named, fix)
+
+
+RENUMBER = "number them 0, 1, ... by numpy.unique(labels, return_inverse=True)[1]"
+"""What to do with labels of any other kind."""
+
+
+def classes(labels: np.ndarray, n_rows: int) -> np.ndarray:
+    """Labels `[n_rows]` as whole numbers; raises ValueError, which says which row is wrong and what to do."""
+    if labels.shape != (n_rows,):
+        raise ValueError(f"labels have shape {list(labels.shape)}, not [{n_rows}], one a row; save one for each row")
+    if labels.dtype.kind not in "biuf":
+        raise ValueError(f"labels are {labels.dtype}, not whole numbers; {RENUMBER}")
+    wrong = (labels < 0) | (labels != np.floor(labels)) if labels.dtype.kind != "b" else np.zeros(n_rows, bool)
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise ValueError(f"row {row} has label {labels[row]}, which is not 0 or a whole number above; {RENUMBER}")
+    row = int(np.argmax(labels))
+    if labels[row] >= n_rows:
+        raise ValueError(f"row {row} has label {labels[row]}: more classes than the {n_rows} rows; {RENUMBER}")
+    return labels.astype(int)
 
 
 def write(
@@ -117,15 +205,29 @@ def write(
     encoder: str | None = None,
     sha256: str | None = None,
 ) -> None:
-    """Write a latent file, `.npz` with everything in it, or `.npy` with its moments along the last axis and a json beside it."""
+    """Write a latent file, `.npz` with everything in it, or `.npy` with its moments along the last axis and a json beside it.
+
+    Whenever it is interrupted, what is there is the old file, the new one or none: a `.npy` file that is replaced goes first and
+    comes last, so that it never lies beside the json or the labels of another.
+    """
     if path.suffix == ".npz":
         given: dict[str, Any] = {"mean": mean, "logvar": log_var, "labels": labels, "held_out": held_out}
         given |= {"encoder": encoder, "sha256": sha256}
-        np.savez_compressed(path, **{name: value for name, value in given.items() if value is not None})
+        with replaced_atomically(path) as temporary:
+            np.savez_compressed(temporary, **{name: value for name, value in given.items() if value is not None})
         return
-    np.save(path, mean if log_var is None else np.concatenate([mean, log_var], axis=-1))
+    beside, of_labels = beside_npy(path)
     notes: dict[str, Any] = {"moments": None if log_var is None else -1, "encoder": encoder, "sha256": sha256}
-    if labels is not None:
-        notes["labels"] = f"{path.stem}.labels.npy"
-        np.save(path.with_name(notes["labels"]), labels)
-    path.with_suffix(".json").write_text(json.dumps(notes, indent=2) + "\n")
+    with replaced_atomically(path) as temporary:
+        np.save(temporary, mean if log_var is None else np.concatenate([mean, log_var], axis=-1))
+        with replaced_atomically(beside) as temporary_notes, contextlib.ExitStack() as last:
+            if labels is not None:
+                notes["labels"] = of_labels.name
+                np.save(last.enter_context(replaced_atomically(of_labels)), labels)
+            temporary_notes.write_text(json.dumps(notes, indent=2) + "\n")
+            path.unlink(missing_ok=True)
+
+
+def beside_npy(path: Path) -> tuple[Path, Path]:
+    """The json and the labels that `write` puts beside a `.npy` file."""
+    return path.with_suffix(".json"), path.with_name(f"{path.stem}.labels.npy")

@@ -34,12 +34,24 @@ function roundNumbers(bottom, top) {
   return ticks;
 }
 
-function frame(width, height, scale, floor, right) {
-  const lines = scale.ticks.map(([v, label]) => `<line class="grid" x1="${LABEL}" x2="${right}" y1="${scale.y(v)}" y2="${scale.y(v)}"/>
-    <text x="${LABEL - 6}" y="${scale.y(v) + 4}" text-anchor="end">${label}</text>`);
-  const band = floor ? `<rect class="floor" x="${LABEL}" width="${right - LABEL}" y="${scale.y(floor[1])}" height="${Math.max(scale.y(floor[0]) - scale.y(floor[1]), 1)}"/>` : "";
-  return band + lines.join("");
+function frame(scale, floor, right) {
+  const lines = scale.ticks.map(([v, label]) => [
+    svg("line", { class: "grid", x1: LABEL, x2: right, y1: scale.y(v), y2: scale.y(v) }),
+    svg("text", { x: LABEL - 6, y: scale.y(v) + 4, "text-anchor": "end" }, label),
+  ]);
+  const height = floor ? Math.max(scale.y(floor[0]) - scale.y(floor[1]), 1) : 0;
+  return [floor && svg("rect", { class: "floor", x: LABEL, width: right - LABEL, y: scale.y(floor[1]), height }), lines];
 }
+
+// The axis of the steps with its labels.
+function stepAxis(last, x, low, right, below) {
+  return [
+    svg("line", { class: "axis", x1: LABEL, x2: right, y1: low, y2: low }),
+    roundNumbers(0, last).map(([v, label]) => svg("text", { x: x(v), y: low + below, "text-anchor": "middle" }, label)),
+  ];
+}
+
+const picture = (width, height, label, ...children) => svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label }, ...children);
 
 // The mean over the seeds, and the lowest and highest of them, at the steps that all seeds still in the run have.
 function seedCurve(cell, metric) {
@@ -63,39 +75,37 @@ function curves(dataset) {
   const last = Math.max(1, ...series.flatMap(({ rows }) => rows.map((row) => row.step)));
   const scale = scaleOf(series.flatMap(({ rows }) => rows.flatMap((row) => [row.low, row.high])), floor, low, high);
   const x = (step) => LABEL + (step / last) * (right - LABEL);
-  const path = (points) => "M" + points.map(([a, b]) => `${a.toFixed(1)},${b.toFixed(1)}`).join("L");
+  const through = (points) => "M" + points.map(([a, b]) => `${a.toFixed(1)},${b.toFixed(1)}`).join("L");
   const drawn = series.sort((a, b) => a.cell.best - b.cell.best).map(({ cell, rows }) => {
-    const style = DATA.drifts[cell.drift], stroke = driftVariable(cell.drift), line = path(rows.map((r) => [x(r.step), scale.y(r.mean)]));
+    const stroke = driftVariable(cell.drift), end = rows[rows.length - 1], dash = DATA.drifts[cell.drift].dash.map((d) => 2 * d).join();
     const around = [...rows.map((r) => [x(r.step), scale.y(r.high)]), ...[...rows].reverse().map((r) => [x(r.step), scale.y(r.low)])];
-    const band = cell.best && rows.some((r) => r.n > 1) ? `<path class="seeds" style="fill:${stroke}" d="${path(around)}Z"/>` : "";
-    const end = rows[rows.length - 1], lost = cell.lost.diverged === cell.runs.length;
-    const cross = lost ? `<text x="${x(end.step)}" y="${scale.y(end.mean) + 4}" text-anchor="middle" style="fill:${stroke};font-size:15px">×</text>` : "";
-    return `<g data-cell="${DATA.cells.indexOf(cell)}">${band}<path class="line${cell.best ? "" : " other"}" style="stroke:${stroke};stroke-dasharray:${style.dash.map((d) => 2 * d)}" d="${line}"/>${cross}</g>`;
+    return svg("g", { "data-cell": DATA.cells.indexOf(cell) },
+      cell.best && rows.some((r) => r.n > 1) && svg("path", { class: "seeds", style: { fill: stroke }, d: `${through(around)}Z` }),
+      svg("path", { class: cell.best ? "line" : "line other", style: { stroke, "stroke-dasharray": dash }, d: through(rows.map((r) => [x(r.step), scale.y(r.mean)])) }),
+      cell.lost.diverged === cell.runs.length && svg("text", { x: x(end.step), y: scale.y(end.mean) + 4, "text-anchor": "middle", style: { fill: stroke, "font-size": "15px" } }, "×"));
   });
-  const steps = roundNumbers(0, last).map(([v, label]) => `<text x="${x(v)}" y="${low + 18}" text-anchor="middle">${label}</text>`);
-  const svg = element(`<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${esc(metricName(metric))} over training on ${esc(dataset)}">
-    ${frame(width, height, scale, floor, right)}<line class="axis" x1="${LABEL}" x2="${right}" y1="${low}" y2="${low}"/>${steps.join("")}
-    <text x="${right}" y="${low + 32}" text-anchor="end">step</text>${drawn.join("")}</svg>`);
-  hoverCurves(svg, series, x, scale);
-  return svg;
+  const chart = picture(width, height, `${metricName(metric)} over training on ${dataset}`,
+    frame(scale, floor, right), stepAxis(last, x, low, right, 18), svg("text", { x: right, y: low + 32, "text-anchor": "end" }, "step"), drawn);
+  hoverCurves(chart, series, x, scale);
+  return chart;
 }
 
-function hoverCurves(svg, series, x, scale) {
-  svg.addEventListener("pointermove", (event) => {
-    const box = svg.getBoundingClientRect(), factor = 520 / box.width;
+function hoverCurves(chart, series, x, scale) {
+  chart.addEventListener("pointermove", (event) => {
+    const box = chart.getBoundingClientRect(), factor = 520 / box.width;
     const [px, py] = [(event.clientX - box.left) * factor, (event.clientY - box.top) * factor];
     let nearest = null, least = 30 ** 2;
     for (const { cell, rows } of series) for (const row of rows) {
       const distance = (x(row.step) - px) ** 2 * 0.3 + (scale.y(row.mean) - py) ** 2;
       if (distance < least) [nearest, least] = [{ cell, row }, distance];
     }
-    svg.querySelectorAll("g").forEach((g) => g.classList.toggle("dim", nearest !== null && Number(g.dataset.cell) !== DATA.cells.indexOf(nearest.cell)));
-    svg.dataset.near = nearest ? nearest.cell.runs[0] : "";
+    chart.querySelectorAll("g").forEach((g) => g.classList.toggle("dim", nearest !== null && Number(g.dataset.cell) !== DATA.cells.indexOf(nearest.cell)));
+    chart.dataset.near = nearest ? nearest.cell.runs[0] : "";
     const range = nearest && nearest.row.n > 1 ? `\n${nearest.row.n} seeds: ${number(nearest.row.low)} to ${number(nearest.row.high)}` : "";
     tip(event, nearest && `${nearest.cell.drift}, ${nearest.cell.caption}\nstep ${nearest.row.step}: ${metricName()} ${number(nearest.row.mean)}${range}`);
   });
-  svg.addEventListener("pointerleave", () => { svg.querySelectorAll("g").forEach((g) => g.classList.remove("dim")); tip(); });
-  svg.addEventListener("click", () => { if (svg.dataset.near) location.hash = `run=${svg.dataset.near}`; });
+  chart.addEventListener("pointerleave", () => { chart.querySelectorAll("g").forEach((g) => g.classList.remove("dim")); tip(); });
+  chart.addEventListener("click", () => { if (chart.dataset.near) location.hash = toRun(chart.dataset.near); });
 }
 
 // Final values, a dot a seed and a line at their mean; crosses on top are seeds that diverged or failed.
@@ -113,28 +123,29 @@ function strips(dataset) {
   const marks = cells.map((cell, i) => {
     const x = LABEL + unit * (i + gap * (drifts.indexOf(cell.drift) + 0.5) + 0.5), runs = finals(cell), stroke = driftVariable(cell.drift);
     const mean = runs.reduce((sum, run) => sum + run.values[metric], 0) / runs.length, half = Math.min(unit * 0.32, 11);
-    const bar = runs.length ? `<line x1="${x - half}" x2="${x + half}" y1="${scale.y(mean)}" y2="${scale.y(mean)}" style="stroke:${stroke};stroke-width:2.5"/>` : "";
-    const dotted = runs.map((run) => `<circle cx="${x}" cy="${scale.y(run.values[metric])}" r="3.2" style="fill:${stroke};fill-opacity:.55"/>`);
-    const lost = cell.lost.diverged + cell.lost.failed;
-    const cross = lost ? `<text class="strong" x="${x}" y="${high - 14}" text-anchor="middle">×${lost > 1 ? lost : ""}</text>` : "";
-    const label = labels[i];
+    const lost = cell.lost.diverged + cell.lost.failed, label = labels[i];
     const why = `${cell.drift}, ${cell.caption}\n${metricName()} ${runs.length ? number(mean) : "–"} over ${runs.length} of ${cell.runs.length} seeds${lost ? `, ${lost} lost` : ""}`;
-    return `<a href="#run=${cell.runs[0]}" data-tip="${esc(why)}"><rect x="${x - unit / 2}" y="0" width="${unit}" height="${low}" fill="transparent"/>${bar}${dotted.join("")}${cross}
-      <text x="${x}" y="${low + 14}" text-anchor="end" transform="rotate(-38 ${x} ${low + 14})">${esc(label.length > 14 ? label.slice(0, 13) + "…" : label)}</text></a>`;
+    return svg("a", { href: toRun(cell.runs[0]), "data-tip": why },
+      svg("rect", { x: x - unit / 2, y: 0, width: unit, height: low, fill: "transparent" }),
+      runs.length > 0 && svg("line", { x1: x - half, x2: x + half, y1: scale.y(mean), y2: scale.y(mean), style: { stroke, "stroke-width": "2.5" } }),
+      runs.map((run) => svg("circle", { cx: x, cy: scale.y(run.values[metric]), r: 3.2, style: { fill: stroke, "fill-opacity": ".55" } })),
+      lost > 0 && svg("text", { class: "strong", x, y: high - 14, "text-anchor": "middle" }, `×${lost > 1 ? lost : ""}`),
+      svg("text", { x, y: low + 14, "text-anchor": "end", transform: `rotate(-38 ${x} ${low + 14})` }, label.length > 14 ? label.slice(0, 13) + "…" : label));
   });
   const names = drifts.map((drift, d) => {
     const mine = cells.map((cell, i) => [cell, i]).filter(([cell]) => cell.drift === drift).map(([, i]) => i);
     const middle = LABEL + unit * ((mine[0] + mine[mine.length - 1]) / 2 + gap * (d + 0.5) + 0.5);
     const keys = cells[mine[0]].caption.includes("=") ? cells[mine[0]].caption.split(", ").map((part) => part.replace(/=.*$/, "")).join(", ") : "";
-    const name = nameLines(drift).map((line, i) => `<tspan class="strong" x="${middle}" dy="${i ? 13 : 0}" style="fill:${driftVariable(drift)}">${esc(line)}</tspan>`);
-    return `<text x="${middle}" y="${low + 32 + room}" text-anchor="middle">${name.join("")}<tspan x="${middle}" dy="14">${esc(keys)}</tspan></text>`;
+    return svg("text", { x: middle, y: low + 32 + room, "text-anchor": "middle" },
+      nameLines(drift).map((line, i) => svg("tspan", { class: "strong", x: middle, dy: i ? 13 : 0, style: { fill: driftVariable(drift) } }, line)),
+      svg("tspan", { x: middle, dy: 14 }, keys));
   });
-  const lanes = cells.some((cell) => cell.lost.diverged + cell.lost.failed) ? `<text x="${LABEL - 6}" y="${high - 14}" text-anchor="end">lost</text>` : "";
-  const svg = element(`<svg viewBox="0 0 ${width} ${height}" role="img" aria-label="final ${esc(metricName(metric))} by setting on ${esc(dataset)}">
-    ${frame(width, height, scale, floor, right)}<line class="axis" x1="${LABEL}" x2="${right}" y1="${low}" y2="${low}"/>${marks.join("")}${names.join("")}${lanes}</svg>`);
-  svg.addEventListener("pointermove", (event) => tip(event, event.target.closest("[data-tip]")?.dataset.tip));
-  svg.addEventListener("pointerleave", () => tip());
-  return svg;
+  const lanes = cells.some((cell) => cell.lost.diverged + cell.lost.failed) && svg("text", { x: LABEL - 6, y: high - 14, "text-anchor": "end" }, "lost");
+  const chart = picture(width, height, `final ${metricName(metric)} by setting on ${dataset}`,
+    frame(scale, floor, right), svg("line", { class: "axis", x1: LABEL, x2: right, y1: low, y2: low }), marks, names, lanes);
+  chart.addEventListener("pointermove", (event) => tip(event, event.target.closest("[data-tip]")?.dataset.tip));
+  chart.addEventListener("pointerleave", () => tip());
+  return chart;
 }
 
 function tip(event, text) {
@@ -147,9 +158,11 @@ function tip(event, text) {
 }
 
 function drawCharts() {
+  const over = `best setting of each drift, band from lowest to highest seed${state.all ? "; pale: the others" : ""}`;
   for (const section of document.querySelectorAll("section[data-set]")) {
-    $(".curves", section).replaceChildren(element(`<h3>${esc(metricName())} over training <small>best setting of each drift, band from lowest to highest seed${state.all ? "; pale: the others" : ""}</small></h3>`), curves(section.dataset.set));
-    $(".strips", section).replaceChildren(element(`<h3>${esc(metricName())} at the end, by setting <small>a dot a seed, a dash their mean, × lost</small></h3>`), strips(section.dataset.set));
+    const dataset = section.dataset.set;
+    $(".curves", section).replaceChildren(html("h3", {}, `${metricName()} over training `, small(over)), curves(dataset));
+    $(".strips", section).replaceChildren(html("h3", {}, `${metricName()} at the end, by setting `, small("a dot a seed, a dash their mean, × lost")), strips(dataset));
   }
 }
 on("metric all hidden", drawCharts);

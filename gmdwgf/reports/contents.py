@@ -4,6 +4,7 @@ import ast
 import json
 import math
 import os
+import re
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,9 +15,10 @@ import yaml
 
 from gmdwgf.metrics.table import METRICS
 from gmdwgf.plots.style import drift_styles
+from gmdwgf.reading import shown
 from gmdwgf.reports import samples
 from gmdwgf.reports.figures import floor_of
-from gmdwgf.reports.findings import NEAR, VERDICTS, Score, best, score, sentence
+from gmdwgf.reports.findings import NEAR, VERDICTS, Score, best, number_of, score, sentence
 from gmdwgf.sweeps.commands import Commands
 from gmdwgf.sweeps.records import RunRecord
 from gmdwgf.sweeps.settings import caption, cells, settings_of, short, show, varied
@@ -40,14 +42,15 @@ def contents(runs: Sequence[RunRecord], root: Path, page: Path, note: str = "") 
     commands = Commands()
     metrics = {name: metric for name, metric in METRICS.items() if name != "n_modes"} | {"v_rms": _SPEED}
     entries: list[dict[str, Any]] = [
-        _run(run, keys, common, page) | {"command": commands(run)} | targets.of(run, len(runs))
+        targets.of(run, len(runs)) | _run(run, keys, common, page) | {"command": commands(run)}
         for s in scores
         for run in s.cell.runs
     ]
     measured = {name for entry in entries for name in entry["curve"]}
     return {
         "title": root.resolve().name,
-        "note": note or " ".join(dict.fromkeys(run.flat["sweep.note"] for run in runs if run.flat.get("sweep.note"))),
+        "note": note
+        or " ".join(dict.fromkeys(str(run.flat["sweep.note"]) for run in runs if run.flat.get("sweep.note"))),
         "summary": counts(runs),
         "near": NEAR,
         "verdicts": VERDICTS,
@@ -73,31 +76,44 @@ def _common(runs: Sequence[RunRecord]) -> dict[str, Any]:
 
 
 def _run(run: RunRecord, keys: Sequence[str], common: dict[str, Any], page: Path) -> dict[str, Any]:
-    last, code = run.last, run.manifest.get("code", {})
+    last, manifest = run.last, run.manifest
+    code, packages = _mapping(manifest.get("code")), _mapping(manifest.get("packages"))
+    versions = {"gmdwgf": manifest.get("gmdwgf"), "commit": code.get("commit"), "changed": code.get("changed")}
+    versions |= {name: packages.get(name) for name in ("jax", "numpy")} | {"python": manifest.get("python")}
     return {
-        "id": run.id,
+        "id": str(run.id),
         "name": run.name,
         "dataset": run.dataset,
         "drift": run.drift,
-        "seed": run.seed,
+        "seed": run.seed if run.seed is None else number_of(run.seed, show(run.seed)),
         "state": run.state,
         "why": run.why,
-        "step": last.get("step"),
-        "n_steps": run.n_steps,
-        "seconds": last.get("seconds"),
-        "end": run.ending.get("diverged_step"),
+        "step": number_of(last.get("step")),
+        "n_steps": number_of(run.n_steps),
+        "seconds": number_of(last.get("seconds")),
+        "end": number_of(run.ending.get("diverged_step")),
         "settings": {key: show(value) for key, value in settings_of(run, keys)},
-        "values": {name: last[name] for name in (*METRICS, "v_rms") if name in last},
+        "values": {name: number_of(last[name]) for name in (*METRICS, "v_rms") if name in last},
         "floor": list(run.floor()),
         "curve": _curve(run),
         "own": {key: _yaml(value) for key, value in run.flat.items() if common.get(key, ...) != value},
-        "typed": " ".join(run.manifest.get("command", [])),
-        "started": run.manifest.get("started"),
-        "versions": {"gmdwgf": run.manifest.get("gmdwgf"), "commit": code.get("commit"), "changed": code.get("changed")}
-        | {name: run.manifest.get("packages", {}).get(name) for name in ("jax", "numpy")}
-        | {"python": run.manifest.get("python")},
+        "typed": _words(manifest.get("command")),
+        "started": _text(manifest.get("started")),
+        "versions": {name: _text(value) if name != "changed" else bool(value) for name, value in versions.items()},
         "folder": _link(run.path, page),
     }
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _words(command: Any) -> str:
+    return " ".join(map(str, command)) if isinstance(command, list) else str(command or "")
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _link(path: Path, page: Path) -> str:
@@ -115,7 +131,7 @@ def _curve(run: RunRecord) -> dict[str, list]:
         return {}
     chosen = [records[i] for i in samples.spread_out(np.array([r["step"] for r in records]), MAX_RECORDS)]
     names = [name for name in (*METRICS, "v_rms") if name in records[0] and name != "n_modes"]
-    return {"step": [r["step"] for r in chosen]} | {name: [r.get(name) for r in chosen] for name in names}
+    return {"step": [r["step"] for r in chosen]} | {name: [number_of(r.get(name)) for r in chosen] for name in names}
 
 
 class _Targets:
@@ -129,7 +145,7 @@ class _Targets:
         self.dims: dict[str, int] = {}
 
     def of(self, run: RunRecord, n_runs: int) -> dict[str, Any]:
-        kept = samples.read(run.path / "samples.npz")
+        kept = run.read_samples()
         if kept is None:
             return {"target": None, "frames": None}
         shown = f"{run.dataset} {kept['y'].shape[1]} {run.config.get('dataset')}"
@@ -154,7 +170,7 @@ def _cell(s: Score, scores: Sequence[Score]) -> dict[str, Any]:
         "dataset": s.cell.dataset,
         "drift": s.cell.drift,
         "caption": caption(s.cell.settings),
-        "runs": [run.id for run in s.cell.runs],
+        "runs": [str(run.id) for run in s.cell.runs],
         "verdict": s.verdict,
         "mean": s.mean,
         "sd": s.sd,
@@ -176,10 +192,12 @@ def _drifts(runs: Sequence[RunRecord], drifts: Sequence[str], scores: Sequence[S
 def first_sentence(target: Any) -> str:
     """What a drift of this package says it is. Its file is read, not imported: the page needs no JAX."""
     module, _, name = str(target).rpartition(".")
-    path = Path(__file__).resolve().parents[1].joinpath(*module.split(".")[1:]).with_suffix(".py")
-    if not module.startswith("gmdwgf.") or not path.is_file():
+    if not re.fullmatch(r"gmdwgf(\.\w{1,60}){1,9}", module):
         return ""
-    for node in ast.parse(path.read_text()).body:
+    path = Path(__file__).resolve().parents[1].joinpath(*module.split(".")[1:]).with_suffix(".py")
+    if not path.is_file():
+        return ""
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ClassDef) and node.name == name:
             paragraph = " ".join((ast.get_docstring(node) or "").split("\n\n")[0].split())
             return paragraph.split(". ")[0].rstrip(".")
@@ -198,4 +216,4 @@ def _plain(value: Any) -> Any:
         return [_plain(item) for item in value]
     if isinstance(value, float):
         return None if not math.isfinite(value) else value if value == 0 else float(f"{value:.5g}")
-    return value
+    return shown(value) if isinstance(value, str) else value

@@ -1,14 +1,33 @@
-// The data of the page, small helpers, and the one state that every part looks at.
+// The data of the page, how its nodes are made, small helpers, and the one state that every part looks at.
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const RUNS = new Map(DATA.runs.map((run) => [run.id, run]));
 const $ = (selector, root = document) => root.querySelector(selector);
-const esc = (text) => String(text).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
-function element(html) {
-  const template = document.createElement("template");
-  template.innerHTML = html.trim();
-  return template.content.firstElementChild;
+// Every node of the page is made here, so nothing in the data can be markup: a text is a text node, an attribute is set by
+// its name, an address leads within the page or to a file beside it, and a style is one property (the page's policy allows
+// no style attribute). `children` are nodes, texts, numbers and lists of them; null, undefined, false and "" are left out.
+function filled(node, attributes, children) {
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name === "style") Object.entries(value).forEach(([property, text]) => node.style.setProperty(property, text));
+    else if (name === "href") node.setAttribute(name, address(value));
+    else if (name.startsWith("on")) throw new Error("listeners are added, not written");
+    else node.setAttribute(name, value === true ? "" : value);
+  }
+  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false && child !== ""));
+  return node;
 }
+const html = (tag, attributes = {}, ...children) => filled(document.createElement(tag), attributes, children);
+const svg = (tag, attributes = {}, ...children) => filled(document.createElementNS("http://www.w3.org/2000/svg", tag), attributes, children);
+
+function address(text) {
+  if (!/^(#|\.\.?\/)/.test(text)) throw new Error(`no address within the page or beside it: ${text}`);
+  return text;
+}
+const toRun = (id) => `#run=${encodeURIComponent(id)}`;
+const toSection = (name) => `#${encodeURIComponent(sectionId(name))}`;
+const sectionId = (dataset) => `on ${dataset}`; // no id of the page's own has a space
+const fileOf = (folder, file = "") => [".", ...folder.split("/").map(encodeURIComponent), file].join("/");
 
 const SUPERSCRIPTS = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
 const power = (k) => "10" + [...String(k)].map((c) => SUPERSCRIPTS[c]).join("");
@@ -43,7 +62,9 @@ const css = (name) => getComputedStyle(document.documentElement).getPropertyValu
 const metricName = (name = state.metric) => (DATA.metrics[name] ? DATA.metrics[name][0] : "");
 
 const driftVariable = (drift) => `var(--drift-${Object.keys(DATA.drifts).indexOf(drift)})`;
-const driftLabel = (drift) => `<span class="drift" style="--c:${driftVariable(drift)}">${esc(drift)}</span>`;
+const driftLabel = (drift) => html("span", { class: "drift", style: { "--c": driftVariable(drift) } }, drift);
+const stateLabel = (name) => html("span", { class: `state ${name}` }, name);
+const small = (...children) => html("small", {}, ...children);
 
 const VERDICT_WORDS = { floor: "at the floor", close: "close", far: "far", diverged: "diverged", failed: "failed", unfinished: "unfinished" };
 function verdictOf(run) {

@@ -1,58 +1,67 @@
 // One run, opened by its address #run=ID: samples, curve, numbers, the command that makes it and its config.
 function configText(run) {
-  const tree = {};
+  const tree = new Map(); // a key may have any name, also that of what every object has
   for (const [key, value] of [...Object.entries(DATA.common), ...Object.entries(run.own)]) {
-    const path = key.split("."), name = path.pop();
+    const words = key.split("."), name = words.pop();
     let node = tree;
-    for (const part of path) node = node[part] ??= {};
-    node[name] = value;
+    for (const word of words) {
+      if (!(node.get(word) instanceof Map)) node.set(word, new Map());
+      node = node.get(word);
+    }
+    node.set(name, value);
   }
-  const lines = (node, indent) => Object.entries(node).flatMap(([name, value]) =>
-    typeof value === "string" ? [`${indent}${name}: ${value}`] : [`${indent}${name}:`, ...lines(value, indent + "  ")]);
+  const lines = (node, indent) => [...node].flatMap(([name, value]) =>
+    value instanceof Map ? [`${indent}${name}:`, ...lines(value, indent + "  ")] : [`${indent}${name}: ${value}`]);
   return lines(tree, "").join("\n");
 }
 
 function facts(run) {
   const versions = Object.entries(run.versions).filter(([, value]) => value !== null && value !== undefined && value !== false);
+  const made = versions.map(([name, value]) => (name === "changed" ? "with uncommitted changes" : `${name} ${name === "commit" ? String(value).slice(0, 10) : value}`));
   const rows = [
-    ["state", `<span class="state ${run.state}">${run.state}</span>${run.step === null ? "" : `, step ${run.step} of ${run.n_steps}`}`],
-    ...(run.why ? [["why", esc(run.why)]] : []),
-    ...Object.entries(DATA.metrics).filter(([key]) => key in run.values).map(([key, [name, unit, , meaning]]) => {
+    ["state", [stateLabel(run.state), run.step !== null && `, step ${run.step} of ${run.n_steps}`]],
+    ...(run.why ? [["why", run.why]] : []),
+    ...Object.entries(DATA.metrics).filter(([key]) => key in run.values).map(([key, [name, , , meaning]]) => {
       const floor = DATA.datasets[run.dataset].floor[key];
-      return [`<span title="${esc(meaning)}">${esc(name)}</span>`, number(run.values[key]) + (floor ? ` <small>fresh data: ${number(floor[0])} to ${number(floor[1])}</small>` : "")];
+      return [html("span", { title: meaning }, name), [number(run.values[key]), floor && [" ", small(`fresh data: ${number(floor[0])} to ${number(floor[1])}`)]]];
     }),
     ["time", duration(run.seconds)],
-    ["started", esc(run.started ?? "–")],
-    ["made by", versions.map(([name, value]) => (name === "changed" ? "with uncommitted changes" : `${name} ${esc(name === "commit" ? value.slice(0, 10) : value)}`)).join(", ") || "–"],
-    ["files", `<a href="${esc(encodeURI(run.folder))}/">${esc(run.name)}</a>, <a href="${esc(encodeURI(run.folder))}/config.yaml">config.yaml</a>`],
+    ["started", run.started ?? "–"],
+    ["made by", made.join(", ") || "–"],
+    ["files", [html("a", { href: fileOf(run.folder) }, run.name), ", ", html("a", { href: fileOf(run.folder, "config.yaml") }, "config.yaml")]],
   ];
-  return `<dl>${rows.map(([name, value]) => `<dt>${name}</dt><dd>${value}</dd>`).join("")}</dl>`;
+  return html("dl", {}, rows.map(([name, value]) => [html("dt", {}, name), html("dd", {}, value)]));
 }
 
 function ownCurve(run) {
   const width = 400, height = 190, right = width - 6, low = height - 30, metric = state.metric, values = run.curve[metric];
-  if (!values) return "";
+  if (!values) return null;
   const floor = DATA.datasets[run.dataset].floor[metric], scale = scaleOf(values.filter((v) => v !== null), floor, low, 8);
   const last = Math.max(1, run.n_steps ?? 0, ...run.curve.step), x = (step) => LABEL + (step / last) * (right - LABEL);
-  const points = values.map((v, i) => [run.curve.step[i], v]).filter(([step, v]) => v !== null && !(run.end !== null && step >= run.end));
-  const line = points.map(([step, v]) => `${x(step).toFixed(1)},${scale.y(v).toFixed(1)}`).join(" ");
-  const steps = roundNumbers(0, last).map(([v, label]) => `<text x="${x(v)}" y="${low + 17}" text-anchor="middle">${label}</text>`);
-  return `<h3>${esc(metricName())} <small>grey: fresh data</small></h3><svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${esc(metricName())} of this run">${frame(width, height, scale, floor, right)}
-    <line class="axis" x1="${LABEL}" x2="${right}" y1="${low}" y2="${low}"/>${steps.join("")}<polyline class="line" points="${line}" style="stroke:${driftVariable(run.drift)}"/></svg>`;
+  const shown = values.map((v, i) => [run.curve.step[i], v]).filter(([step, v]) => v !== null && !(run.end !== null && step >= run.end));
+  const points = shown.map(([step, v]) => `${x(step).toFixed(1)},${scale.y(v).toFixed(1)}`).join(" ");
+  return [
+    html("h3", {}, `${metricName()} `, small("grey: fresh data")),
+    picture(width, height, `${metricName()} of this run`, frame(scale, floor, right), stepAxis(last, x, low, right, 17),
+      svg("polyline", { class: "line", points, style: { stroke: driftVariable(run.drift) } })),
+  ];
 }
 
-const copyable = (title, text, className = "") => `<h3>${title}<button class="copy">copy</button></h3><pre class="${className}">${esc(text)}</pre>`;
+const copyable = (title, text, className) => [html("h3", {}, title, html("button", { class: "copy" }, "copy")), html("pre", { class: className }, text)];
 
 function openDetail(run) {
   const dialog = $("#detail"), siblings = cellOf.get(run.id).runs.map((id) => RUNS.get(id));
-  const seeds = siblings.length > 1 ? siblings.map((other) => (other === run ? `<b>${other.seed}</b>` : `<a href="#run=${other.id}">${other.seed}</a>`)).join(" ") : run.seed;
-  dialog.innerHTML = `<div class="head"><h2>${driftLabel(run.drift)} on ${esc(run.dataset)} <small>${esc(cellOf.get(run.id).caption)}</small></h2><span>seed ${seeds}</span><button class="close" aria-label="close">✕</button></div>
-    <div class="body"><div><div class="frame" data-run="${run.id}"><canvas></canvas><div class="empty"></div></div>
-    <div class="group"><input class="again" type="range" min="0" max="${$("#scrub").max}" step="0.01" value="${state.position}" aria-label="step of training" style="flex:1"><output></output></div>
-    ${ownCurve(run)}</div>
-    <div>${facts(run)}${run.command ? copyable("The command of this run", run.command, "wrap command") : ""}${run.typed ? copyable("What was typed", run.typed, "wrap") : ""}${copyable("config.yaml", configText(run), "config")}</div></div>`;
-  const again = $(".again", dialog);
+  const seeds = siblings.length > 1 ? siblings.map((other) => [other === run ? html("b", {}, other.seed) : html("a", { href: toRun(other.id) }, other.seed), " "]) : [run.seed];
+  const again = html("input", { class: "again", type: "range", min: 0, max: $("#scrub").max, step: 0.01, value: state.position, "aria-label": "step of training" });
   again.addEventListener("input", () => set("position", Number(again.value)));
+  dialog.replaceChildren(
+    html("div", { class: "head" }, html("h2", {}, driftLabel(run.drift), ` on ${run.dataset} `, small(cellOf.get(run.id).caption)),
+      html("span", {}, "seed ", seeds), html("button", { class: "close", "aria-label": "close" }, "✕")),
+    html("div", { class: "body" },
+      html("div", {}, html("div", { class: "frame", "data-run": run.id }, html("canvas"), html("div", { class: "empty" })),
+        html("div", { class: "group" }, again, html("output")), ownCurve(run)),
+      html("div", {}, facts(run), run.command && copyable("The command of this run", run.command, "wrap command"),
+        run.typed && copyable("What was typed", run.typed, "wrap"), copyable("config.yaml", configText(run), "config"))));
   dialog.open || dialog.showModal();
   followPosition();
   redraw();
@@ -71,7 +80,7 @@ async function copy(button) {
   try {
     await navigator.clipboard.writeText(text);
   } catch {
-    const area = element("<textarea style='position:fixed;opacity:0'></textarea>");
+    const area = html("textarea", { class: "copied" });
     area.value = text;
     $("#detail").append(area);
     area.select();
@@ -82,8 +91,17 @@ async function copy(button) {
   setTimeout(() => (button.textContent = "copy"), 1200);
 }
 
+function runOfAddress() {
+  if (!location.hash.startsWith("#run=")) return undefined;
+  try {
+    return RUNS.get(decodeURIComponent(location.hash.slice("#run=".length)));
+  } catch {
+    return undefined; // an address typed by hand
+  }
+}
+
 function followAddress() {
-  const run = RUNS.get(location.hash.replace(/^#run=/, ""));
+  const run = runOfAddress();
   if (run) openDetail(run);
   else if ($("#detail").open) $("#detail").close();
 }

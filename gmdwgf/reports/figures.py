@@ -1,6 +1,7 @@
 """The figures of a sweep from its run folders, as PDF and PNG."""
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -8,8 +9,7 @@ import numpy as np
 
 from gmdwgf.plots import comparison
 from gmdwgf.plots.style import drift_styles
-from gmdwgf.reports import samples
-from gmdwgf.reports.findings import Score, best, score
+from gmdwgf.reports.findings import Score, best, number_of, score
 from gmdwgf.sweeps.records import RunRecord
 from gmdwgf.sweeps.settings import Cell, caption, cells, varied
 
@@ -19,20 +19,21 @@ def draw_figures(runs: Sequence[RunRecord], folder: Path) -> Iterator[Path]:
     styles = drift_styles(sorted({run.drift for run in runs}))
     scores = [score(cell) for cell in cells(runs, varied(runs))]
     for dataset in sorted({run.dataset for run in runs}):
+        name = re.sub(r"[^\w.-]", "_", dataset)  # read back from a folder, which may be anyone's
         here = {drift: [s for s in scores if s.cell[:2] == (dataset, drift)] for drift in styles}
         here = {drift: found for drift, found in here.items() if found}
         floor = floor_of(runs, dataset)
         bests = {drift: seed_curve(best(found).cell) for drift, found in here.items()}
         figure = comparison.curves_by_drift({drift: curve for drift, curve in bests.items() if curve}, floor, styles)
-        yield from comparison.write_both(figure, folder / f"curves_{dataset}")
+        yield from comparison.write_both(figure, folder / f"curves_{name}")
         finals = {drift: [_final(s) for s in found] for drift, found in here.items()}
         yield from comparison.write_both(
-            comparison.finals_by_setting(finals, floor, styles), folder / f"settings_{dataset}"
+            comparison.finals_by_setting(finals, floor, styles), folder / f"settings_{name}"
         )
-        y = next((kept["y"] for run in runs if run.dataset == dataset and (kept := _kept(run))), None)
+        y = next((kept["y"] for run in runs if run.dataset == dataset and (kept := run.read_samples())), None)
         if y is not None:
             grid = {drift: [_panel(s) for s in found] for drift, found in here.items()}
-            yield from comparison.write_both(comparison.sample_grid(grid, y), folder / f"samples_{dataset}")
+            yield from comparison.write_both(comparison.sample_grid(grid, y), folder / f"samples_{name}")
 
 
 def floor_of(runs: Sequence[RunRecord], dataset: str, metric: str = "mmd2") -> tuple[float, float] | None:
@@ -54,7 +55,7 @@ def seed_curve(cell: Cell, metric: str = "mmd2") -> comparison.Curve:
 
 
 def _final(s: Score) -> tuple[str, list[float], int]:
-    values = [run.last["mmd2"] for run in s.cell.runs if run.state == "done"]
+    values = [number_of(run.last.get("mmd2"), math.nan) for run in s.cell.runs if run.state == "done"]
     return caption(s.cell.settings), values, s.count("diverged") + s.count("failed")
 
 
@@ -62,9 +63,5 @@ def _panel(s: Score) -> tuple[str, np.ndarray | None, str]:
     run = s.cell.runs[0]
     if run.state in ("diverged", "failed"):
         return caption(s.cell.settings), None, run.state
-    kept = _kept(run)
+    kept = run.read_samples()
     return caption(s.cell.settings), None if kept is None else kept["x"][-1], "no samples"
-
-
-def _kept(run: RunRecord) -> dict[str, np.ndarray] | None:
-    return samples.read(run.path / "samples.npz")

@@ -36,6 +36,11 @@ class Score(NamedTuple):
         return sum(run.state == state for run in self.cell.runs)
 
 
+def number_of(value: Any, other: Any = None) -> Any:
+    """`value` where it is a number, else `other`: a report computes with numbers, and a file may hold anything."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else other
+
+
 def score(cell: Cell) -> Score:
     """The verdict on a cell."""
     done = [run for run in cell.runs if run.state == "done"]
@@ -43,7 +48,7 @@ def score(cell: Cell) -> Score:
         states = {run.state for run in cell.runs}
         verdict = "diverged" if "diverged" in states else "failed" if states == {"failed"} else "unfinished"
         return Score(cell, verdict, math.nan, math.nan, math.nan)
-    numbers = summaries([run.ending for run in done], ["mmd2"])
+    numbers = summaries([{"mmd2": number_of(run.ending.get("mmd2"), math.nan)} for run in done], ["mmd2"])
     edge = max((mean + 2 * sd for mean, sd in (run.floor() for run in done)), default=math.nan)
     ratio = numbers["mmd2"] / edge if edge > 0 else math.nan
     verdict = "floor" if ratio <= 1 else "close" if ratio <= NEAR else "far"

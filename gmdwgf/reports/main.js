@@ -25,27 +25,36 @@ function startTheme() {
 }
 
 function drawOverview() {
-  const head = `<tr><th></th>${DATASETS.map((name) => `<th><a href="#${esc(name)}">${esc(name)}</a></th>`).join("")}</tr>`;
-  const rows = DRIFTS.map((drift) => `<tr><th>${driftLabel(drift)}</th>${DATASETS.map((dataset) => {
-    const cells = DATA.cells.filter((cell) => cell.dataset === dataset && cell.drift === drift), cell = cells.find((c) => c.best);
-    if (!cell) return "<td></td>";
-    const run = RUNS.get(cell.runs[0]), lost = cells.reduce((sum, c) => sum + c.lost.diverged + c.lost.failed, 0), all = cells.reduce((sum, c) => sum + c.runs.length, 0);
-    const much = cell.ratio > 1 ? `, ${number(Number(cell.ratio.toPrecision(2)))}× floor` : "";
-    const value = cell.mean === null ? "" : `${number(cell.mean)}${cell.sd === null ? "" : ` ± ${number(cell.sd)}`}`;
-    const modes = run.state === "done" && run.values.covered !== undefined ? `${number(run.values.covered)}/${number(run.values.n_modes)} modes` : "";
-    return `<td><a href="#run=${run.id}"><span class="verdict ${cell.verdict}">${VERDICT_WORDS[cell.verdict]}${much}</span>
-      <small>${esc(cell.caption)}</small><small>${[value, modes].filter(Boolean).join(", ")}</small>${lost ? `<small>${lost} of ${all} runs lost</small>` : ""}</a></td>`;
-  }).join("")}</tr>`);
-  $("#matrix").innerHTML = head + rows.join("");
+  $("#matrix").replaceChildren(
+    html("tr", {}, html("th"), DATASETS.map((name) => html("th", {}, html("a", { href: toSection(name) }, name)))),
+    ...DRIFTS.map((drift) => html("tr", {}, html("th", {}, driftLabel(drift)), DATASETS.map((dataset) => html("td", {}, bestCell(drift, dataset))))));
   const used = new Set(DATA.cells.map((cell) => cell.verdict));
-  $("#verdicts").innerHTML = `Best setting of each drift: MMD² over the seeds, mean ± sd. The floor's edge is what fresh data scores, mean + 2 sd. These words are ours:<br>`
-    + Object.entries(DATA.verdicts).filter(([name]) => used.has(name)).map(([name, text]) => `<span class="verdict ${name}"></span>${esc(text)}`).join("<br>");
-  $("#findings").innerHTML = DRIFTS.map((drift) => `<li style="--c:${driftVariable(drift)}"><b>${esc(drift)}</b>${DATA.drifts[drift].what ? ` <span class="hint">${esc(DATA.drifts[drift].what)}.</span>` : ""}<br>${esc(DATA.drifts[drift].finding)}</li>`).join("");
+  $("#verdicts").replaceChildren(
+    "Best setting of each drift: MMD² over the seeds, mean ± sd. The floor's edge is what fresh data scores, mean + 2 sd. These words are ours:",
+    ...Object.entries(DATA.verdicts).filter(([name]) => used.has(name)).flatMap(([name, text]) => [html("br"), html("span", { class: `verdict ${name}` }), text]));
+  $("#findings").replaceChildren(...DRIFTS.map((drift) => html("li", { style: { "--c": driftVariable(drift) } }, html("b", {}, drift),
+    DATA.drifts[drift].what && [" ", html("span", { class: "hint" }, `${DATA.drifts[drift].what}.`)], html("br"), DATA.drifts[drift].finding)));
+}
+
+// What the overview says of a drift on a dataset: its best setting.
+function bestCell(drift, dataset) {
+  const cells = DATA.cells.filter((cell) => cell.dataset === dataset && cell.drift === drift), cell = cells.find((c) => c.best);
+  if (!cell) return null;
+  const run = RUNS.get(cell.runs[0]), lost = cells.reduce((sum, c) => sum + c.lost.diverged + c.lost.failed, 0), all = cells.reduce((sum, c) => sum + c.runs.length, 0);
+  const much = cell.ratio > 1 ? `, ${number(Number(cell.ratio.toPrecision(2)))}× floor` : "";
+  const value = cell.mean === null ? "" : `${number(cell.mean)}${cell.sd === null ? "" : ` ± ${number(cell.sd)}`}`;
+  const modes = run.state === "done" && run.values.covered !== undefined ? `${number(run.values.covered)}/${number(run.values.n_modes)} modes` : "";
+  return html("a", { href: toRun(run.id) }, html("span", { class: `verdict ${cell.verdict}` }, `${VERDICT_WORDS[cell.verdict]}${much}`),
+    small(cell.caption), small([value, modes].filter(Boolean).join(", ")), lost > 0 && small(`${lost} of ${all} runs lost`));
 }
 
 function legend() {
-  const items = DRIFTS.map((drift) => `<button data-drift="${esc(drift)}" aria-pressed="true"><svg viewBox="0 0 26 8"><line x1="0" x2="26" y1="4" y2="4" style="stroke:${driftVariable(drift)};stroke-width:2.5;stroke-dasharray:${DATA.drifts[drift].dash.map((d) => 2 * d)}"/></svg>${esc(drift)}</button>`);
-  return `<div class="legend">${items.join("")}<span style="display:flex;gap:6px;align-items:center"><svg viewBox="0 0 26 8"><rect class="floor" width="26" height="8"/></svg>fresh data (floor, mean ± 2 sd)</span><label><input type="checkbox" class="all" checked> all settings</label></div>`;
+  const lines = (drift) => ({ stroke: driftVariable(drift), "stroke-width": "2.5", "stroke-dasharray": DATA.drifts[drift].dash.map((d) => 2 * d).join() });
+  return html("div", { class: "legend" },
+    DRIFTS.map((drift) => html("button", { "data-drift": drift, "aria-pressed": "true" },
+      svg("svg", { viewBox: "0 0 26 8" }, svg("line", { x1: 0, x2: 26, y1: 4, y2: 4, style: lines(drift) })), drift)),
+    html("span", { class: "fresh" }, svg("svg", { viewBox: "0 0 26 8" }, svg("rect", { class: "floor", width: 26, height: 8 })), "fresh data (floor, mean ± 2 sd)"),
+    html("label", {}, html("input", { type: "checkbox", class: "all", checked: true }), " all settings"));
 }
 
 function plane(dim) {
@@ -53,12 +62,18 @@ function plane(dim) {
   return dim > 2 ? `${dim} dimensions: shown are the first two principal components of the data` : "";
 }
 
+function sectionOf(dataset) {
+  const drifts = DRIFTS.filter((drift) => DATA.cells.some((cell) => cell.dataset === dataset && cell.drift === drift));
+  return html("section", { id: sectionId(dataset), "data-set": dataset },
+    html("h2", {}, `${dataset} `, html("small", { class: "hint" }, plane(DATA.datasets[dataset].dim))), legend(),
+    html("div", { class: "charts" }, html("div", { class: "card curves" }), html("div", { class: "card strips" })),
+    drifts.map((drift) => html("div", { class: "row" }, html("header", {}, driftLabel(drift), small(DATA.drifts[drift].what)),
+      html("div", { class: "panels", "data-set": dataset, "data-drift": drift }))));
+}
+
 function drawSections() {
-  $("#datasets").innerHTML = DATASETS.map((dataset) => `<section id="${esc(dataset)}" data-set="${esc(dataset)}"><h2>${esc(dataset)} <small class="hint">${plane(DATA.datasets[dataset].dim)}</small></h2>${legend()}
-    <div class="charts"><div class="card curves"></div><div class="card strips"></div></div>
-    ${DRIFTS.filter((drift) => DATA.cells.some((cell) => cell.dataset === dataset && cell.drift === drift)).map((drift) => `<div class="row"><header>${driftLabel(drift)}<small>${esc(DATA.drifts[drift].what)}</small></header>
-    <div class="panels" data-set="${esc(dataset)}" data-drift="${esc(drift)}"></div></div>`).join("")}</section>`).join("")
-    + `<p class="hint">Grey: held-out data; colour: samples; the framed panel is the drift's best setting, the number its MMD². MMD² is estimated without bias, so near 0 it falls on both sides of it: its axis is linear within the floor and logarithmic beyond. Samples of one run come from the same noise at every step; between the steps that were kept they move in straight lines.</p>`;
+  $("#datasets").replaceChildren(...DATASETS.map(sectionOf), html("p", { class: "hint" },
+    "Grey: held-out data; colour: samples; the framed panel is the drift's best setting, the number its MMD². MMD² is estimated without bias, so near 0 it falls on both sides of it: its axis is linear within the floor and logarithmic beyond. Samples of one run come from the same noise at every step; between the steps that were kept they move in straight lines."));
   $("#datasets").addEventListener("click", (event) => {
     const drift = event.target.closest("[data-drift]")?.dataset.drift;
     if (!drift || !event.target.closest(".legend")) return;
@@ -106,18 +121,18 @@ function startScrubber() {
 }
 
 function startChoices() {
-  const seeds = [...new Set(DATA.runs.map((run) => run.seed))].filter((seed) => seed !== null).sort((a, b) => a - b);
+  const seeds = [...new Set(DATA.runs.map((run) => run.seed))].filter((seed) => seed !== null).sort((a, b) => compare(a, b, 1));
   state.seed = seeds.length ? seeds[0] : null;
-  $("#seed").innerHTML = seeds.map((seed) => `<option value="${seed}">${seed}</option>`).join("");
-  $("#seed").addEventListener("change", (event) => set("seed", Number(event.target.value)));
-  $("#metric").innerHTML = Object.entries(DATA.metrics).map(([key, [name]]) => `<option value="${key}"${key === state.metric ? " selected" : ""}>${esc(name)}</option>`).join("");
+  $("#seed").replaceChildren(...seeds.map((seed, place) => html("option", { value: place }, String(seed))));
+  $("#seed").addEventListener("change", (event) => set("seed", seeds[event.target.value]));
+  $("#metric").replaceChildren(...Object.entries(DATA.metrics).map(([key, [name]]) => html("option", { value: key, selected: key === state.metric }, name)));
   $("#metric").addEventListener("change", (event) => set("metric", event.target.value));
 }
 
 $("h1").textContent = DATA.title;
-$("#summary").textContent = `${DATA.summary} · ${DRIFTS.length} drift${DRIFTS.length === 1 ? "" : "s"}, ${DATASETS.length} dataset${DATASETS.length === 1 ? "" : "s"}, seeds ${[...new Set(DATA.runs.map((run) => run.seed))].sort((a, b) => a - b).join(", ")}`;
+$("#summary").textContent = `${DATA.summary} · ${DRIFTS.length} drift${DRIFTS.length === 1 ? "" : "s"}, ${DATASETS.length} dataset${DATASETS.length === 1 ? "" : "s"}, seeds ${[...new Set(DATA.runs.map((run) => run.seed))].sort((a, b) => compare(a, b, 1)).join(", ")}`;
 $("#note").textContent = DATA.note;
-$("#links").innerHTML = [["overview", "Overview"], ...DATASETS.map((name) => [name, name]), ["runs", "All runs"]].map(([id, name]) => `<a href="#${esc(id)}">${esc(name)}</a>`).join("");
+$("#links").replaceChildren(...[["#overview", "Overview"], ...DATASETS.map((name) => [toSection(name), name]), ["#runs", "All runs"]].map(([href, name]) => html("a", { href }, name)));
 $("#foot").textContent = "Written by python -m gmdwgf.report; this file needs no network.";
 startTheme();
 startChoices();

@@ -68,13 +68,16 @@ function dots(context, cloud, from, to, t, n, size, dot, fill, alpha) {
 function panelOf(cell) {
   const run = cell.runs.map((id) => RUNS.get(id)).find((r) => state.seed === null || r.seed === state.seed);
   const lost = cell.lost.diverged + cell.lost.failed;
-  const several = cell.runs.length > 1 && lost ? `<small>${lost} of ${cell.runs.length} seeds lost</small>` : "";
-  if (!run) return `<div class="panel"><div class="frame"><div class="empty">no run of this seed</div></div><div class="text"><b>${esc(cell.caption)}</b></div></div>`;
+  if (!run) {
+    return html("div", { class: "panel" }, html("div", { class: "frame" }, html("div", { class: "empty" }, "no run of this seed")),
+      html("div", { class: "text" }, html("b", {}, cell.caption)));
+  }
   const verdict = verdictOf(run), value = run.state === "done" ? number(run.values.mmd2) : VERDICT_WORDS[verdict];
-  return `<a class="panel${cell.best ? " best" : ""}" href="#run=${run.id}" data-run="${run.id}" style="--c:${driftVariable(run.drift)}"
-    title="${esc(`${run.drift}, ${cell.caption}, seed ${run.seed}: ${VERDICT_WORDS[verdict]}${run.why ? `\n${run.why}` : ""}`)}">
-    <div class="frame"><canvas aria-label="samples of ${esc(run.name)}"></canvas><div class="empty"></div></div>
-    <div class="text"><b>${esc(cell.caption)}</b><span class="verdict ${verdict}">${value}</span>${several}</div></a>`;
+  const title = `${run.drift}, ${cell.caption}, seed ${run.seed}: ${VERDICT_WORDS[verdict]}${run.why ? `\n${run.why}` : ""}`;
+  return html("a", { class: cell.best ? "panel best" : "panel", href: toRun(run.id), "data-run": run.id, style: { "--c": driftVariable(run.drift) }, title },
+    html("div", { class: "frame" }, html("canvas", { "aria-label": `samples of ${run.name}` }), html("div", { class: "empty" })),
+    html("div", { class: "text" }, html("b", {}, cell.caption), html("span", { class: `verdict ${verdict}` }, value),
+      cell.runs.length > 1 && lost > 0 && small(`${lost} of ${cell.runs.length} seeds lost`)));
 }
 
 function drawGrids() {
@@ -82,7 +85,7 @@ function drawGrids() {
   visible.clear();
   for (const holder of document.querySelectorAll(".panels")) {
     const { set: dataset, drift } = holder.dataset;
-    holder.innerHTML = DATA.cells.filter((cell) => cell.dataset === dataset && cell.drift === drift).map(panelOf).join("");
+    holder.replaceChildren(...DATA.cells.filter((cell) => cell.dataset === dataset && cell.drift === drift).map(panelOf));
     holder.querySelectorAll(".panel[data-run]").forEach((panel) => watcher.observe(panel));
   }
 }

@@ -1,8 +1,6 @@
 """Clouds of points small enough for a page: two coordinates, sixteen bits each, at a few steps."""
 
 import base64
-import zipfile
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -43,17 +41,7 @@ def window_of(y: np.ndarray) -> Window:
     """The window in which targets `[m d]` fill a panel, in the plane of their first two principal components."""
     view = view_of(y)
     lower, upper = (np.append(edge, [0.0] * (2 - len(edge))) for edge in (view.lower, view.upper))
-    return Window(view, (lower + upper) / 2, float(np.max(upper - lower)) / 2)
-
-
-def read(path: Path) -> dict[str, np.ndarray] | None:
-    """`x` `[k n d]`, `steps` `[k]` and `y` `[m d]` of a run; None where there are none that can be read."""
-    try:
-        with np.load(path) as kept:
-            found = {name: kept[name] for name in ("x", "steps", "y")}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None
-    return found if found["x"].ndim == 3 and len(found["steps"]) == len(found["x"]) > 0 else None
+    return Window(view, (lower + upper) / 2, float(np.max(upper - lower)) / 2 or 1.0)
 
 
 def size(n_runs: int, n_frames: int) -> tuple[int, int]:

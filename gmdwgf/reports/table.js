@@ -1,13 +1,13 @@
 // All runs: sorted by a click on a heading, filtered by words and by state.
 const FLOORS = {
-  name: "× floor", number: true, html: (run, value) => (value === null ? "–" : value <= 1 ? "≤ 1" : number(Number(value.toPrecision(2)))),
+  name: "× floor", number: true, shown: (run, value) => (value === null ? "–" : value <= 1 ? "≤ 1" : number(Number(value.toPrecision(2)))),
   value: (run) => (run.state === "done" && run.floor[0] !== null ? run.values.mmd2 / (run.floor[0] + 2 * run.floor[1]) : null),
 };
 const COLUMNS = [
-  { name: "run", value: (run) => run.id, html: (run) => `<a href="#run=${run.id}">${esc(run.id)}</a>` },
-  { name: "state", value: (run) => run.state, html: (run) => `<span class="state ${run.state}">${run.state}</span>` },
+  { name: "run", value: (run) => run.id, shown: (run) => html("a", { href: toRun(run.id) }, run.id) },
+  { name: "state", value: (run) => run.state, shown: (run) => stateLabel(run.state) },
   { name: "dataset", value: (run) => run.dataset },
-  { name: "drift", value: (run) => run.drift, html: (run) => driftLabel(run.drift) },
+  { name: "drift", value: (run) => run.drift, shown: (run) => driftLabel(run.drift) },
   ...Object.entries(DATA.keys).map(([key, name]) => ({ name, value: (run) => loose(run.settings[key]) })),
   { name: "seed", value: (run) => run.seed, number: true },
   { name: "step", value: (run) => run.step, number: true },
@@ -15,7 +15,7 @@ const COLUMNS = [
     { name, value: (run) => run.values[key] ?? null, number: true },
     ...(key === "mmd2" ? [FLOORS] : []),
   ]),
-  { name: "time", value: (run) => run.seconds, number: true, html: (run, value) => duration(value) },
+  { name: "time", value: (run) => run.seconds, number: true, shown: (run, value) => duration(value) },
   ...(DATA.runs.some((run) => run.why) ? [{ name: "why", value: (run) => run.why, wide: true }] : []),
 ];
 const loose = (text) => (text === undefined ? null : text !== "" && !Number.isNaN(Number(text)) ? Number(text) : text);
@@ -41,18 +41,21 @@ function compare(a, b, sign) {
 
 function drawTable() {
   const runs = shownRuns();
-  $("#table thead").innerHTML = `<tr>${COLUMNS.map((column, i) => `<th scope="col" class="${column.number ? "number" : ""}"${table.sort === i ? ` aria-sort="${table.down ? "descending" : "ascending"}"` : ""}><button data-column="${i}">${esc(column.name)}</button></th>`).join("")}</tr>`;
-  $("#table tbody").innerHTML = runs.map((run) => `<tr data-id="${run.id}">${COLUMNS.map((column) => {
+  $("#table thead").replaceChildren(html("tr", {}, COLUMNS.map((column, i) => html("th",
+    { scope: "col", class: column.number && "number", "aria-sort": table.sort === i && (table.down ? "descending" : "ascending") },
+    html("button", { "data-column": i }, column.name)))));
+  $("#table tbody").replaceChildren(...runs.map((run) => html("tr", { "data-id": run.id }, COLUMNS.map((column) => {
     const value = column.value(run);
-    const shown = column.html ? column.html(run, value) : typeof value === "number" ? number(value) : esc(value ?? "–");
-    return `<td class="${column.number ? "number" : column.wide ? "why" : ""}">${shown}</td>`;
-  }).join("")}</tr>`).join("");
+    const shown = column.shown ? column.shown(run, value) : typeof value === "number" ? number(value) : value ?? "–";
+    return html("td", { class: column.number ? "number" : column.wide && "why" }, shown);
+  }))));
   $("#shown").textContent = `${runs.length} of ${DATA.runs.length} runs`;
 }
 
 function startTable() {
   const found = [...new Set(DATA.runs.map((run) => run.state))];
-  $("#states").innerHTML = found.length < 2 ? "" : found.map((name) => `<button aria-pressed="false" data-state="${name}">${name} ${DATA.runs.filter((run) => run.state === name).length}</button>`).join("");
+  const count = (name) => DATA.runs.filter((run) => run.state === name).length;
+  $("#states").replaceChildren(...(found.length < 2 ? [] : found.map((name) => html("button", { "aria-pressed": "false", "data-state": name }, `${name} ${count(name)}`))));
   $("#states").addEventListener("click", (event) => {
     const name = event.target.dataset.state;
     if (!name) return;

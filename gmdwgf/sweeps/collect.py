@@ -100,7 +100,7 @@ def columns_of(rows: Sequence[Row]) -> list[str]:
 
 def write_csv(rows: Sequence[Row], path: Path) -> None:
     """A CSV file; numbers as `nan` and `inf`, what does not apply as an empty field."""
-    with path.open("w", newline="") as file:
+    with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.DictWriter(file, columns_of(rows), restval="")
         writer.writeheader()
         writer.writerows(rows)

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.spatial.distance import pdist
 
-from gmdwgf.configuration import ConfigError, build, unknown_name
+from gmdwgf.configuration import ConfigError, Find, any_object, build, unknown_name
 from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.drifts.describe import describe
 from gmdwgf.hyperparameters import Configurable, FieldError, choice, real
@@ -58,7 +58,7 @@ class BuiltDrift(NamedTuple):
         return describe(self.drift, self.schedules) + rules
 
 
-def build_drift(node: dict[str, Any], target: AbstractTarget) -> BuiltDrift:
+def build_drift(node: dict[str, Any], target: AbstractTarget, find: Find = any_object) -> BuiltDrift:
     """The drift of a resolved config node. Raises ConfigError for a rule, a schedule or a value that cannot be used."""
     rules: dict[str, float] = {}
     schedules: dict[str, AbstractSchedule] = {}
@@ -68,16 +68,16 @@ def build_drift(node: dict[str, Any], target: AbstractTarget) -> BuiltDrift:
         return pdist(np.asarray(target.sample(jax.random.key(0), N_DRAWN), float))
 
     def of_rule(mapping, key):
-        rules[key] = build({"_target_": f"{__name__}.Rule"} | mapping, key)(distances())
+        rules[key] = build({"_target_": f"{__name__}.Rule"} | mapping, key, find)(distances())
         return rules[key]
 
     def of_schedule(mapping, key):
-        schedules[key.removeprefix("drift.")] = schedule = _schedule(mapping, key)
+        schedules[key.removeprefix("drift.")] = schedule = _schedule(mapping, key, find)
         return float(schedule(jnp.asarray(0.0)))
 
     node = _replaced(_replaced(node, "drift", "rule", of_rule), "drift", "schedule", of_schedule)
     try:
-        drift = build(node, "drift")
+        drift = build(node, "drift", find)
     except ConfigError as error:
         if isinstance(error.value, dict):
             fix = f"{error.fix}; a mapping here is a rule or a schedule, e.g. {{rule: median, factor: 0.5}}"
@@ -101,7 +101,7 @@ def _replaced(node: Any, key: str, word: str, by: Callable[[dict, str], float]) 
     return {name: _replaced(value, f"{key}.{name}", word, by) for name, value in node.items()}
 
 
-def _schedule(mapping: dict[str, Any], key: str) -> AbstractSchedule:
+def _schedule(mapping: dict[str, Any], key: str, find: Find) -> AbstractSchedule:
     name, numbers = mapping["schedule"], {k: v for k, v in mapping.items() if k != "schedule"}
     if str(name) in SCHEDULES:
         made_by = f"{SCHEDULES[name].__module__}.{SCHEDULES[name].__name__}"
@@ -109,7 +109,7 @@ def _schedule(mapping: dict[str, Any], key: str) -> AbstractSchedule:
         made_by = name
     else:
         raise ConfigError(f"{key}.schedule", name, unknown_name(str(name), list(SCHEDULES)))
-    return build({"_target_": made_by} | numbers, key)
+    return build({"_target_": made_by} | numbers, key, find)
 
 
 def _check(drift: AbstractDrift, path: str, schedule: AbstractSchedule) -> None:

@@ -1,14 +1,17 @@
 """The identity of a run: a hash of what decides its numbers."""
 
-import functools
 import hashlib
 import json
+import re
 import sys
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any
 
-MACHINE_KEYS = ("paths", "tracking", "devices", "sweep")
-"""Top-level keys that say where and how a run is carried out, not what it computes."""
+from gmdwgf import data_files
+from gmdwgf.configuration import ConfigError
+
+MACHINE_KEYS = ("paths", "tracking", "devices", "sweep", "extend")
+"""Top-level keys that say where, how and from which checkpoint a run is carried out, not what it computes."""
 
 MACHINE_TRAINING_KEYS = ("chunk_size", "checkpoint_every")
 """Training keys on which no number depends: results do not change with chunks and checkpoints."""
@@ -29,9 +32,15 @@ def run_id(config: dict[str, Any]) -> str:
 
 
 def data_id(config: dict[str, Any]) -> str:
-    """Eight hex digits of the contents of the dataset's file; empty where it has none."""
-    path = config["dataset"].get("path")
-    return _contents(path)[:8] if _is_file(path) else ""
+    """Eight hex digits of the contents of the files that a config names; empty where it names none."""
+    named = sorted(data_files.named_in(science(config)).items())
+    ids = [data_files.contents_id(files) for _, files in named]
+    return (ids[0] if len(ids) == 1 else hashlib.sha256("\n".join(ids).encode()).hexdigest())[:8] if ids else ""
+
+
+def data_paths(config: dict[str, Any]) -> dict[str, list[str]]:
+    """Absolute paths of the files behind `data_id`, by the keys that name them."""
+    return {key: [str(file) for file in files] for key, files in data_files.named_in(science(config)).items()}
 
 
 def drift_file_id(config: dict[str, Any]) -> str:
@@ -40,7 +49,7 @@ def drift_file_id(config: dict[str, Any]) -> str:
     for folder in [Path(__file__).resolve().parents[2], *map(Path, sys.path)]:
         file = folder.joinpath(*module).with_suffix(".py")
         if module and file.is_file():
-            return _contents(str(file))[:8]
+            return data_files.contents_id([file])[:8]
     return ""
 
 
@@ -49,27 +58,44 @@ def run_name(config: dict[str, Any], choices: dict[str, str]) -> str:
     return f"{choices.get('dataset', 'custom')}-{choices.get('drift', 'custom')}-{run_id(config)}"
 
 
-def _canonical(value: Any, name: str = "") -> Any:
+def check_choices(choices: dict[str, Any]) -> None:
+    """Raise ConfigError for a choice that is no name of a config: the folder of a run is named by two of them."""
+    for group, name in choices.items():
+        if group.startswith("hydra/") or not isinstance(name, str):
+            continue
+        if name.endswith((".yaml", ".yml")):
+            raise ConfigError(group, name, f"is chosen by its name: {group}={name.rpartition('.')[0]}")
+        words = name.split("/")
+        if any(not word or word.startswith(".") or re.search(r"[\x00-\x1f\\]", word) for word in words):
+            own = f"put a YAML of your own into OWN/{group}/NAME.yaml and give --config-dir=OWN {group}=NAME"
+            raise ConfigError(group, repr(name)[1:-1], f"is not the name of a config; {own}")
+
+
+def differences(kept: dict[str, Any], asked: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Keys of the science of two configs with another value, and both; None where one has none. Files count by `data_id`."""
+    one, other = (_flat(science(config)) for config in (kept, asked))
+    return {
+        key: (one.get(key), other.get(key))
+        for key in dict.fromkeys([*other, *one])
+        if not data_files.is_path_key(key) and _canonical(one.get(key)) != _canonical(other.get(key))
+    }
+
+
+def _flat(node: Any, key: str = "") -> dict[str, Any]:
+    if not isinstance(node, dict) or not node:
+        return {key: node}
+    parts = [_flat(value, f"{key}.{name}" if key else str(name)) for name, value in node.items()]
+    return {name: value for part in parts for name, value in part.items()}
+
+
+def _canonical(value: Any, name: str = "", made_by: Any = None) -> Any:
     if isinstance(value, dict):
-        return {str(key): _canonical(item, str(key)) for key, item in value.items()}
+        made_by = value.get("_target_", made_by)
+        return {str(key): _canonical(item, str(key), made_by) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_canonical(item) for item in value]
+        return [_canonical(item, name, made_by) for item in value]
     if isinstance(value, int | float) and not isinstance(value, bool):
         return repr(float(value))
-    return _contents(value) if name == "path" and _is_file(value) else value
-
-
-def _is_file(value: Any) -> TypeGuard[str]:
-    return isinstance(value, str) and Path(value).is_file()
-
-
-def _contents(path: str) -> str:
-    """A hash of a file, which is read again only when it has changed: it may be large, and a sweep asks for every job."""
-    facts = Path(path).stat()
-    return _hashed(path, facts.st_mtime_ns, facts.st_size, facts.st_ino)
-
-
-@functools.lru_cache
-def _hashed(path: str, *_: int) -> str:
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    if data_files.names_a_file(name, value):
+        return data_files.contents_id(data_files.read_with(data_files.resolved(value), made_by))
+    return value

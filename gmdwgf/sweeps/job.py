@@ -8,11 +8,17 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
-from gmdwgf.configuration import ConfigError, build, unknown_name
+from gmdwgf.configuration import ConfigError, Find, any_object, build, unknown_name
 from gmdwgf.sweeps import folder as folders
-from gmdwgf.sweeps.identity import drift_file_id, run_id, run_name
+from gmdwgf.sweeps.dry import without_bytecode
+from gmdwgf.sweeps.environment import resolved
+from gmdwgf.sweeps.extension import parent_of
+from gmdwgf.sweeps.identity import check_choices, drift_file_id, run_id, run_name
+from gmdwgf.sweeps.ledger import check_name
+from gmdwgf.sweeps.standing import FINISHED, standing
+from gmdwgf.sweeps.workers import no_temporary_folder
 
 
 class Job(NamedTuple):
@@ -31,6 +37,8 @@ class Job(NamedTuple):
     """The name of the sweep it belongs to."""
     writes: bool = True
     """Whether this process keeps what the run leaves; of several processes only one does."""
+    shown: dict[str, Any] = {}
+    """The config without the values of the environment, as `yaml` has it."""
 
     def drift_changed(self) -> bool:
         """Whether the file of the drift is another than when the run was begun: the id of a run does not tell."""
@@ -39,12 +47,14 @@ class Job(NamedTuple):
 
 
 def describe(cfg: DictConfig, choices: dict[str, str], overrides: Iterable[str] = ()) -> Job:
-    """Identity and folder of the run a config asks for; touches no device."""
-    config: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True)  # type: ignore[assignment]
+    """Identity and folder of the run a config asks for; touches no device. Raises ConfigError for names that are no names."""
+    check_choices(choices)
+    check_name(cfg.sweep.name)
+    config, shown, hidden = found = resolved(cfg)
     name = run_name(config, choices)
-    folder = folders.RunFolder(Path(config["paths"]["root"]).expanduser().absolute() / name)
-    yaml, command = OmegaConf.to_yaml(cfg, resolve=True), ["python", "-m", "gmdwgf.train", *told(overrides)]
-    return Job(config, yaml, run_id(config), name, choices, folder, command, config["sweep"]["name"])
+    folder = folders.RunFolder(Path(config["paths"]["root"]).expanduser().absolute() / name, hidden)
+    yaml, command = found.yaml(cfg), ["python", "-m", "gmdwgf.train", *told(overrides)]
+    return Job(config, yaml, run_id(config), name, choices, folder, command, config["sweep"]["name"], shown=shown)
 
 
 def told(overrides: Iterable[str]) -> list[str]:
@@ -55,19 +65,32 @@ def told(overrides: Iterable[str]) -> list[str]:
 def meet(job: Job) -> tuple[Job, str]:
     """Join the other processes of the run, if there are any: the job for this process, and the state of its folder.
 
-    Process 0 decides what state that is. What the others write goes to a folder that is thrown away.
+    Process 0 decides what state that is. What the others write goes to a folder that is thrown away. Raises DamagedFile where
+    the folder is that of another run.
     """
     if not build(job.config["devices"], "devices").join():
-        return job, job.folder.status()
+        return job, standing(job.folder, job.config, job.yaml).state
     from gmdwgf.training import hosts
 
     states = ("new", "unfinished", *folders.ENDINGS)
-    state = states[int(hosts.told(states.index(job.folder.status())))]
+    try:
+        found = states.index(standing(job.folder, job.config, job.yaml).state) if hosts.writes() else 0
+    except Exception as error:
+        _leave_the_others(error, job.folder.hide)
+        raise
+    state = states[int(hosts.told(found))]
     if not hosts.writes():
-        elsewhere = tempfile.mkdtemp(prefix="gmdwgf-")
+        elsewhere = _temporary_folder()
         atexit.register(shutil.rmtree, elsewhere, ignore_errors=True)
-        job = job._replace(folder=folders.RunFolder(Path(elsewhere)), writes=False)
+        job = job._replace(folder=folders.RunFolder(Path(elsewhere), job.folder.hide), writes=False)
     return job, state
+
+
+def _temporary_folder() -> str:
+    try:
+        return tempfile.mkdtemp(prefix="gmdwgf-")
+    except OSError as error:
+        raise no_temporary_folder(error) from error
 
 
 def check_writable(folder: Path) -> None:
@@ -76,7 +99,7 @@ def check_writable(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".probe-{os.getpid()}"
         probe.touch()
-        probe.unlink()
+        probe.unlink(missing_ok=True)  # a process that holds the run may have swept it up
     except OSError as error:
         fix = f"cannot be written ({error.strerror or error}); choose another folder, e.g. paths.root=runs"
         raise ConfigError("paths.root", str(folder.parent), fix) from error
@@ -104,15 +127,20 @@ def carry_out(
     from gmdwgf.training.loop import train
 
     session = None
-    with job.folder.lock():
+    with job.folder.lock() as left:
+        if left:
+            say(left)
         try:
             session = Session(job, pieces, say, detail, progress=progress, on_evaluation=on_evaluation)
             with devices.active(mesh):
                 outcome = train(session.run)
             return session.finish(outcome)
         except Exception as error:
-            job.folder.fail(error)
-            _leave_the_others(error)
+            found = error if job.folder.is_there() else folders.RunVanished(job.folder.path)
+            job.folder.fail(found)
+            _leave_the_others(found, job.folder.hide)
+            if found is not error:
+                raise found from error
             raise
         finally:
             if session is not None:
@@ -130,15 +158,18 @@ def check(job: Job) -> None:
 
 def rehearse(job: Job, voice: Any) -> float:
     """Say what would come of the job; run nothing."""
-    state = job.folder.status()
     try:
-        if state not in ("done", "diverged"):
-            check(job)
+        state, lines = standing(job.folder, job.config, job.yaml)
+        for line in lines:
+            voice.say(line)
+        if state not in FINISHED:
+            with without_bytecode():
+                check(job)
         return voice.would(job, state)
     except Exception as error:
         if voice.number is None:
             raise
-        return voice.wrong(error)
+        return voice.wrong(error, job.folder.hide)
 
 
 def prepare(job: Job) -> dict[str, Any]:
@@ -148,15 +179,16 @@ def prepare(job: Job) -> dict[str, Any]:
     if missing:
         raise ConfigError(missing[0], job.config.get(missing[0], "null"), f"a run has one: {missing[0]}=NAME")
     seed_of(job.config)
-    return build_pieces(job.config, PIECES)
+    pieces = build_pieces(job.config, PIECES)
+    return pieces | {"parent": parent_of(job.config, job.folder, pieces["optimizer"]) if job.writes else None}
 
 
-def _leave_the_others(error: Exception) -> None:
+def _leave_the_others(error: Exception, hide: Callable[[str], str]) -> None:
     """Where there are several processes, end this one on the spot: they cannot go on by themselves, and may wait for it."""
     from gmdwgf.training import hosts
 
     if hosts.several():
-        hosts.leave(f"gmdwgf: {' '.join(folders.failure(error)['error'].split())[:200]}")
+        hosts.leave(f"gmdwgf: {hide(' '.join(folders.failure(error)['error'].split()))[:200]}")
 
 
 PIECES = ("dataset", "drift", "generator", "optimizer", "training", "metrics", "tracking", "devices")
@@ -165,18 +197,22 @@ OPTIONAL = ("condition", "features")
 """Pieces that a config may do without."""
 
 
-def problem_of(config: dict[str, Any]) -> Any:
-    """The problem (target, drift, generator, optimiser and their numbers) of a resolved config."""
-    return build_pieces(config, [name for name in PIECES if name not in ("metrics", "tracking", "devices")])["problem"]
+def problem_of(config: dict[str, Any], target: Any = None, find: Find = any_object) -> Any:
+    """The problem (target, drift, generator, optimiser and their numbers) of a resolved config; with another target if given."""
+    names = [name for name in PIECES if name not in ("metrics", "tracking", "devices")]
+    return build_pieces(config, names, target, find)["problem"]
 
 
-def build_pieces(config: dict[str, Any], names: Iterable[str]) -> dict[str, Any]:
+def build_pieces(
+    config: dict[str, Any], names: Iterable[str], target: Any = None, find: Find = any_object
+) -> dict[str, Any]:
     """The object of every piece, of the drift also its schedules and what its rules came to; and the problem they make."""
     from gmdwgf.sweeps.fields import build_drift
 
-    pieces = {name: build(config[name], name) for name in names if name != "drift"}
-    pieces |= {name: build(config[name], name) for name in OPTIONAL if config.get(name)}
-    pieces["drift"] = build_drift(config["drift"], pieces["dataset"])
+    given = {} if target is None else {"dataset": target}
+    pieces = {name: build(config[name], name, find) for name in names if name != "drift" and name not in given} | given
+    pieces |= {name: build(config[name], name, find) for name in OPTIONAL if config.get(name)}
+    pieces["drift"] = build_drift(config["drift"], pieces["dataset"], find)
     return pieces | {"problem": _problem(pieces)}
 
 
@@ -217,7 +253,7 @@ def _check_features(space: Any, target: Any) -> None:
 
 def _check_keys(config: dict[str, Any]) -> None:
     """Raise ConfigError for a top-level key that nothing reads: `+sed=3` would otherwise be a run of seed 0."""
-    known = ["seed", "paths", "sweep", *PIECES, *OPTIONAL]
+    known = ["seed", "paths", "sweep", "extend", *PIECES, *OPTIONAL]
     for name, value in config.items():
         if name not in known and not name.startswith("_"):
             raise ConfigError(name, value, f"{unknown_name(name, known)} (a name that begins with _ is left alone)")

@@ -3,15 +3,22 @@
 import contextlib
 import hashlib
 import json
-import shutil
+import re
+import sys
 import threading
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
+
+from gmdwgf.complaints import complain
+from gmdwgf.configuration import ConfigError
+from gmdwgf.files import is_alive, write_atomically, writer_of
+from gmdwgf.sweeps import dry
 
 STATES = ("done", "skipped", "diverged", "failed", "left out", "would run", "would be skipped")
 """How a job of a sweep can end, in the order in which they are counted."""
@@ -25,22 +32,65 @@ def sweep_name(arguments: list[str]) -> str:
     return "sweep-" + hashlib.sha256("\n".join(kept).encode()).hexdigest()[:8]
 
 
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+def check_name(name: Any) -> None:
+    """Raise ConfigError for a name of a sweep that cannot be the name of a folder, and of nothing but a folder."""
+    if name is None or (_NAME.fullmatch(str(name)) and name not in (".", "..")):
+        return
+    raise ConfigError("sweep.name", name, "must be 1 to 128 letters, digits, '.', '_' or '-', and not . or ..")
+
+
 class Ledger:
     """`<root>/.sweeps/<name>/<job>.json`: empty while a job is under way, then its state and what was said of it.
 
-    A job whose file stays empty was lost, or found no room on the disk even for this: it counts as failed.
+    A job whose file stays empty was lost, or found no room on the disk even for this: it counts as failed. A dry sweep, all of
+    which is in this process, has its ledger in memory alone.
     """
 
     here: dict[Path, dict[str, Any]] = {}
     """What this process wrote, whatever the disk did."""
 
     def __init__(self, config: DictConfig):
+        check_name(config.sweep.name)
         self.folder = Path(config.paths.root).expanduser().absolute() / ".sweeps" / str(config.sweep.name)
+        self.dry = bool(OmegaConf.select(config, "sweep.dry", default=False))
+
+    @classmethod
+    def of(cls, config: DictConfig) -> "Ledger | None":
+        """The ledger of a job's sweep; None where the sweep has no name, or one that the job itself will be refused for."""
+        try:
+            return None if config.sweep.name is None else cls(config)
+        except ConfigError:
+            return None
 
     def clear(self) -> None:
-        """Forget an earlier attempt."""
+        """Forget an earlier attempt: delete its entries, and their folder if nothing else is in it.
+
+        Raises ConfigError where the folder is a link, whose files are not the ledger's.
+        """
         Ledger.here.clear()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        for folder in (self.folder.parent, self.folder):
+            if folder.is_symlink():
+                raise ConfigError(
+                    "sweep.name", self.folder.name, f"{folder} is a link; remove it, or give another name"
+                )
+        if self.dry:
+            return
+        with contextlib.suppress(OSError):
+            for path in [*self._entries(), *self._torn()]:
+                path.unlink(missing_ok=True)
+            self.folder.rmdir()
+
+    def _entries(self) -> list[Path]:
+        found = [] if self.dry or not self.folder.is_dir() else list(self.folder.iterdir())
+        return [path for path in found if re.fullmatch(r"\d+\.json", path.name, re.ASCII) and not path.is_symlink()]
+
+    def _torn(self) -> list[Path]:
+        """What processes that were killed in the middle of writing an entry have left."""
+        found = [(path, writer_of(path.name)) for path in self.folder.glob(".*.tmp.json") if not path.is_symlink()]
+        return [path for path, writer in found if writer is not None and not is_alive(writer)]
 
     def begin(self, job: int) -> None:
         """A job is under way."""
@@ -53,14 +103,16 @@ class Ledger:
     def _write(self, job: int, text: str) -> None:
         path = self.folder / f"{job}.json"
         Ledger.here[path] = json.loads(text or "{}")
+        if self.dry:
+            return
         with contextlib.suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
+            write_atomically(path, text)
 
     def jobs(self) -> dict[int, dict[str, Any]]:
         """What is known of each job, by its number."""
         found: dict[int, dict[str, Any]] = {}
-        for path in {*self.folder.glob("*.json"), *Ledger.here}:
+        for path in {*self._entries(), *Ledger.here}:
             known = Ledger.here.get(path)
             try:
                 found[int(path.stem)] = known if known is not None else json.loads(path.read_text() or "{}")
@@ -77,6 +129,29 @@ class Ledger:
         return any(entry.get("state") == "failed" for entry in self.jobs().values())
 
 
+@contextlib.contextmanager
+def _refusing() -> Iterator[None]:
+    """End the command with one line where the block raises: of an exception in a callback Hydra makes a warning, and goes on."""
+    try:
+        yield
+    except Exception as error:
+        raise SystemExit(complain(error, sys.argv[1:], None)) from error
+
+
+def _check_not_swept(config: DictConfig) -> None:
+    """Raise ConfigError where what a sweep has one of (its name, whether it is dry) is an axis of the sweep."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    overrides = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
+    axes = {o.key_or_group: str(o.input_line).partition("=")[2] for o in overrides if o.is_sweep_override()}
+    sweeper = config.hydra.sweeper
+    for more in [sweeper.get("params"), *(sweeper.get("grids") or [])]:
+        axes |= {str(key): value for key, value in (more or {}).items()}
+    for key, value in axes.items():
+        if key.split(".")[0].lstrip("+") == "sweep":
+            raise ConfigError(key, value, "a sweep has one value of it; give one")
+
+
 class Teller(Callback):
     """Hydra's callback around a sweep: says what came of it, in the process in which it was typed."""
 
@@ -89,14 +164,23 @@ class Teller(Callback):
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """A job by itself is no sweep that failed before in this process."""
         Teller.n_failed = 0
+        with _refusing():
+            if config.sweep.dry:
+                dry.write_nothing(config)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Open the ledger; repeat the lines of jobs whose own output goes to files."""
         Teller.n_failed = 0
-        if config.sweep.name is None:
-            return
-        self.ledger = Ledger(config)
-        self.ledger.clear()
+        with _refusing():
+            _check_not_swept(config)
+            check_name(config.sweep.name)
+            if config.sweep.dry:
+                dry.write_nothing(config)
+            dry.expand_home(config)
+            if config.sweep.name is None:
+                return
+            self.ledger = Ledger(config)
+            self.ledger.clear()
         self.said: set[int] = set()
         self.over = threading.Event()
         self.out_of_sight = "submitit" in str(config.hydra.launcher._target_)

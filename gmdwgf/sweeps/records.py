@@ -2,52 +2,87 @@
 
 import fcntl
 import functools
-import json
 import math
 import os
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import yaml
+import numpy as np
 
+from gmdwgf.files import DamagedFile
+from gmdwgf.reading import one_line, shown
+from gmdwgf.sweeps import run_files
 from gmdwgf.sweeps.folder import ENDINGS
+from gmdwgf.sweeps.marks import is_run
 from gmdwgf.tracking import jsonl
+from gmdwgf.training import snapshots
 
 STATES = ("done", "diverged", "failed", "unfinished", "live")
-
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_MARKS = ("manifest.json", "run.lock", *ENDINGS.values())
 
 
 class RunRecord:
     """One run folder. A file that is missing or cannot be read counts as empty, and `why` says so."""
 
     def __init__(self, path: Path):
-        self.path, self.name = path, path.name
-        self.troubles: list[str] = []
+        self.path, self.name = path, shown(Path(os.path.abspath(path)).name)  # `.` has none of its own
         self.state = _state(path)
-        self.config: dict[str, Any] = self._read("config.yaml", lambda text: yaml.load(text, _LOADER))
-        self.manifest: dict[str, Any] = self._read("manifest.json", json.loads)
-        self.ending: dict[str, Any] = self._read(ENDINGS[self.state], json.loads) if self.state in ENDINGS else {}
+        config, manifest = run_files.read_config(path), run_files.read_manifest(path)
+        self.config, self.manifest = config.values, manifest.values
+        self.ending: dict[str, Any] = {}
+        self._damage = [*config.troubles, *manifest.troubles]
+        self._samples_damage: DamagedFile | None = None
+        if self.state in ENDINGS:
+            ending = run_files.read_ending(path, ENDINGS[self.state])
+            self.ending, self._damage = ending.values, self._damage + ending.troubles
+            if not self.ending and self.state != "failed":  # its command goes on with it
+                self.state = "unfinished"
         self.flat = flatten(self.config)
         head, _, last = self.name.rpartition("-")
         dataset, _, drift = head.partition("-")
-        self.id: str = self.manifest.get("id") or last
+        self.id: str = one_line(self.manifest.get("id", "")) or last
         self.dataset = dataset or _class_name(self.flat.get("dataset._target_"))
         self.drift = drift or _class_name(self.flat.get("drift._target_"))
-        self.seed: Any = self.config.get("seed")
+        self.seed: int | None = self.config.get("seed")
 
-    @functools.cached_property
+    @property
+    def troubles(self) -> list[str]:
+        """What is wrong with the files of the run, a line each; samples are read whole only by `read_samples`."""
+        found = [*self._damage, self._records[1], self._samples_damage or self._samples_gone()]
+        return [_told(damage) for damage in found if damage is not None]
+
+    @property
     def metrics(self) -> list[dict[str, Any]]:
         """The records of metrics.jsonl, as far as they can be read."""
+        return self._records[0]
+
+    def read_samples(self) -> dict[str, np.ndarray] | None:
+        """The arrays of samples.npz; None, and one more of the troubles, where there are none that can be read."""
         try:
-            return jsonl.read(self.path / "metrics.jsonl")
+            return snapshots.read(self.path / "samples.npz")
+        except DamagedFile as damage:
+            self._samples_damage = damage
+        except OSError:
+            self._samples_damage = self._samples_gone()
+        return None
+
+    def _samples_gone(self) -> DamagedFile | None:
+        path, finished = self.path / "samples.npz", self.state in ("done", "diverged")
+        if not path.is_file():
+            return DamagedFile(path, "is missing", snapshots.FIX) if finished else None
+        return None if zipfile.is_zipfile(path) else DamagedFile(path, "cannot be read (is not whole)", snapshots.FIX)
+
+    @functools.cached_property
+    def _records(self) -> tuple[list[dict[str, Any]], DamagedFile | None]:
+        path = self.path / "metrics.jsonl"
+        try:
+            return jsonl.salvage(path)
         except FileNotFoundError:
-            return []
-        except (OSError, ValueError) as error:
-            self.troubles.append(f"metrics.jsonl cannot be read ({_line(str(error))})")
-            return []
+            finished = self.state in ("done", "diverged")
+            return [], DamagedFile(path, "is missing", jsonl.FIX) if finished else None
+        except OSError as error:
+            return [], DamagedFile(path, f"cannot be read ({error.strerror or error})", jsonl.FIX)
 
     @property
     def last(self) -> dict[str, Any]:
@@ -63,39 +98,28 @@ class RunRecord:
 
     def floor(self, metric: str = "mmd2") -> tuple[float, float]:
         """Mean and standard deviation of the metric of fresh data against held-out data; NaN where not written down."""
-        mean, sd = self.ending.get("floor", {}).get(metric, (math.nan, math.nan))
-        return float(mean), float(sd)
+        try:
+            mean, sd = self.ending.get("floor", {}).get(metric, (math.nan, math.nan))
+            return float(mean), float(sd)
+        except (AttributeError, TypeError, ValueError):
+            return math.nan, math.nan
 
     @property
     def why(self) -> str:
         """What went wrong, in one line; empty where nothing did."""
         reasons = list(self.troubles)
         if self.state == "failed" and "error" in self.ending:
-            reasons.append(_line(self.ending["error"]))
-        if self.state == "diverged" and "diverged_term" in self.ending:
-            told = self.ending
-            reasons.append(f"{told['diverged_term']} = {told['diverged_value']} at step {told['diverged_step']}")
+            reasons.append(one_line(self.ending["error"]))
+        told = [self.ending.get(f"diverged_{name}") for name in ("term", "value", "step")]
+        if self.state == "diverged" and None not in told:
+            reasons.append(one_line("{} = {} at step {}".format(*told)))
         return "; ".join(reasons)
-
-    def _read(self, name: str, parse: Any) -> dict[str, Any]:
-        try:
-            found = parse((self.path / name).read_text())
-        except FileNotFoundError:
-            self.troubles.append(f"{name} is missing")
-            return {}
-        except (OSError, ValueError, yaml.YAMLError) as error:
-            self.troubles.append(f"{name} cannot be read ({_line(str(error))})")
-            return {}
-        if isinstance(found, dict):
-            return found
-        self.troubles.append(f"{name} holds no mapping")
-        return {}
 
 
 def run_folders(root: Path) -> Iterator[Path]:
     """All run folders in `root`, which may be one itself; hidden folders and what lies inside a run are not looked at."""
     for folder, inner, files in os.walk(root):
-        if any(mark in files for mark in _MARKS):
+        if is_run(Path(folder), files):
             inner.clear()
             yield Path(folder)
         inner[:] = sorted(name for name in inner if not name.startswith("."))
@@ -141,5 +165,6 @@ def _class_name(target: Any) -> str:
     return str(target).rpartition(".")[2] if target else "custom"
 
 
-def _line(text: str) -> str:
-    return " ".join(text.split())[:200]
+def _told(damage: DamagedFile) -> str:
+    where = "" if damage.line is None else f", line {damage.line}"
+    return f"{damage.path.name}{where} {damage.problem}"

@@ -4,9 +4,12 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from gmdwgf.configuration import ConfigError
 from gmdwgf.sweeps import folder as folders
-from gmdwgf.sweeps.identity import data_id, drift_file_id
+from gmdwgf.sweeps.extension import Parent
+from gmdwgf.sweeps.identity import data_id, data_paths, drift_file_id, run_id
 from gmdwgf.sweeps.job import Job, seed_of
+from gmdwgf.sweeps.standing import Standing, reopen, standing
 
 
 class Session:
@@ -31,25 +34,62 @@ class Session:
 
         keep_compiled_programs()
         self.job, self.say, self.began, self.clock = job, say, time.perf_counter(), CompileClock()
+        found = standing(job.folder, job.config, job.yaml) if job.writes else Standing("new")
         if job.drift_changed():
             say("the file of the drift has changed since this run was begun; it goes on with the new one")
-        facts = {"rules": pieces["drift"].rules, "data": data_id(job.config), "drift_file": drift_file_id(job.config)}
-        job.folder.begin(job.yaml, folders.manifest(job.id, job.command) | facts)
         plan, problem = pieces["training"], pieces["problem"]
+        facts = {"rules": pieces["drift"].rules, "data": data_id(job.config), "drift_file": drift_file_id(job.config)}
+        facts["data_files"] = data_paths(job.config)
+        facts["sizes"] = {"dim": problem.target.dim, "n_classes": problem.target.n_classes}
+        if run_id(job.config) != job.id:
+            raise ConfigError(
+                "dataset.path", job.config["dataset"].get("path"), "changed while it was read; start again"
+            )
+        parent = pieces["parent"]
+        if from_run := self._introduce(parent) if parent is not None else job.folder.manifest().get("parent"):
+            facts["parent"] = from_run
+        elif job.config.get("extend") and job.folder.status() == "new":
+            say("no finished run there can be extended to this one; it begins at the start")
+        reopen(job.folder, found)
+        job.folder.begin(job.yaml, folders.manifest(job.id, job.command) | facts)
+        for line in found.lines:
+            self.note(line)
         size = n_parameters(problem.generator, problem.batch_size, problem.target.dim, problem.n_classes)
         lines = [*pieces["drift"].introduction(), *problem.target.introduction()]
         for line in [*lines, f"{type(problem.generator).__name__}: {size:,} parameters"]:
             job.folder.note(line)
-            detail(line)
-        info = RunInfo(job.id, job.name, job.folder.path, job.config, plan.n_steps, group=job.sweep)
+            detail(job.folder.hide(line))
+        info = RunInfo(job.id, job.name, job.folder.path, job.shown, plan.n_steps, group=job.sweep)
         self.tracker = make_tracker(pieces["tracking"] if job.writes else None, info, self.note, progress)
         key = jax.random.key(seed_of(job.config))
-        self.run = Run(problem, plan, pieces["metrics"], key, job.folder, self.tracker, self.note, on_evaluation)
+        goes_on_from = parent.folder if parent is not None else None
+        signals = tuple(pieces["devices"].save_signals)
+        self.run = Run(
+            problem,
+            plan,
+            pieces["metrics"],
+            key,
+            job.folder,
+            self.tracker,
+            self.note,
+            signals,
+            goes_on_from,
+            on_evaluation,
+        )
+
+    def _introduce(self, parent: Parent) -> dict[str, Any]:
+        """Say what is to be known of the run that this one goes on from; what the manifest says of it."""
+        before = parent.folder.manifest().get("drift_file")
+        if before and before != drift_file_id(self.job.config):
+            self.say(
+                f"the file of the drift has changed since {parent.folder.path.name} was run; it goes on with the new one"
+            )
+        return parent.facts()
 
     def note(self, line: str) -> None:
         """Say a line and keep it in the run's log."""
         self.job.folder.note(line)
-        self.say(line)
+        self.say(self.job.folder.hide(line))
 
     def finish(self, outcome: Any) -> dict[str, Any]:
         """Draw the figures and write how the run ended, unless it goes on later; returns its summary."""

@@ -1,17 +1,14 @@
-"""What became of the runs in a folder, as a table in the terminal, and the removal of some of them."""
+"""What became of the runs in a folder, as a table in the terminal."""
 
 import math
-import os
-import shutil
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from gmdwgf.configuration import ConfigError
+from gmdwgf.reading import one_line
 from gmdwgf.sweeps import settings as sweeps
-from gmdwgf.sweeps.folder import RunFolder, RunIsLive
 from gmdwgf.sweeps.records import STATES, RunRecord
 
 _COLOURS = {"done": 32, "diverged": 35, "failed": 31, "unfinished": 33, "live": 36}
@@ -54,7 +51,7 @@ def _row(run: RunRecord, keys: Sequence[str]) -> list[str]:
     seed = "" if run.seed is None else str(run.seed)
     step = f"{last['step']}/{run.n_steps}" if "step" in last else ""
     numbers = [step, number(last.get("mmd2")), number(mean + 2 * sd), _time(run)]
-    return [run.id, run.dataset, run.drift, *values, seed, run.state, *numbers, run.why]
+    return [one_line(cell) for cell in (run.id, run.dataset, run.drift, *values, seed, run.state, *numbers, run.why)]
 
 
 def counts(runs: Sequence[RunRecord]) -> str:
@@ -70,29 +67,6 @@ def print_status(runs: Sequence[RunRecord], words: Sequence[str]) -> None:
     if shown:
         lines.append("floor: data against data, mean + 2 sd; an MMD^2 up to it cannot be told from fresh data")
     print("\n".join([*lines, counts(shown)]))  # noqa: T201
-
-
-def remove(runs: Sequence[RunRecord], say: Callable[[str], None]) -> int:
-    """Delete run folders and return how many; a run that a process holds stays, whatever its state was when it was read."""
-    removed = 0
-    for run in runs:
-        try:
-            with RunFolder(run.path).lock():
-                _delete(run.path)
-        except RunIsLive:
-            say(f"{run.name} is live and stays")
-            continue
-        except OSError as error:
-            say(f"{run.name} stays ({error.strerror or error})")
-            continue
-        removed += 1
-    return removed
-
-
-def _delete(path: Path) -> None:
-    hidden = path.with_name(f".removed-{os.getpid()}-{path.name}")
-    path.rename(hidden)  # so that nobody meets half a run
-    shutil.rmtree(hidden)
 
 
 def number(value: Any) -> str:

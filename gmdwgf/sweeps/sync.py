@@ -4,6 +4,8 @@ import time
 from collections.abc import Callable, Sequence
 
 from gmdwgf.configuration import ConfigError
+from gmdwgf.reading import one_line
+from gmdwgf.sweeps.marks import is_id
 from gmdwgf.sweeps.records import RunRecord
 from gmdwgf.tracking import RunInfo, WandbConfig, WandbSink
 
@@ -36,7 +38,16 @@ def replay(runs: Sequence[RunRecord], config: WandbConfig, say: Callable[[str], 
         if run.state == "live":
             say(f"[{number}/{len(runs)}] {run.name}: live, mirrors itself")
             continue
-        _replay(run, WandbSink(config, once))
+        if not is_id(run.id):  # it names files of wandb's
+            say(f"[{number}/{len(runs)}] {run.name}: left out, its manifest names no id of a run")
+            continue
+        try:
+            _replay(run, WandbSink(config, once))
+        except Exception as error:  # wandb raises whatever it dislikes of a run; the others are replayed
+            say(
+                f"[{number}/{len(runs)}] {run.name}: not replayed ({type(error).__name__}: {one_line(str(error))[:120]})"
+            )
+            continue
         say(f"[{number}/{len(runs)}] {run.name}: {len(run.metrics)} records, {run.state}")
     say(f"{len(runs)} runs in {time.monotonic() - began:.0f} s, group {config.group}")
 

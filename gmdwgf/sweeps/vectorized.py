@@ -20,6 +20,7 @@ from gmdwgf.configuration import ConfigError, build
 from gmdwgf.sweeps import job as jobs
 from gmdwgf.sweeps.folder import RunIsLive
 from gmdwgf.sweeps.ledger import Ledger
+from gmdwgf.sweeps.standing import FINISHED, standing
 from gmdwgf.sweeps.voice import WORST, Voice
 
 WAYS = ("measure", "one_by_one", "together")
@@ -89,7 +90,7 @@ def _met(loader: ConfigLoader, config: DictConfig, number: int, overrides: list[
             raise ConfigError("hydra/launcher", "vectorized", "works in one process; start the sweep in a single one")
         if cfg.sweep.dry:
             return jobs.rehearse(job, voice), None
-        if job.folder.status() in ("done", "diverged"):
+        if standing(job.folder, job.config, job.yaml).state in FINISHED:
             return voice.skipped(job), None
         pieces = jobs.prepare(job)
         jobs.check_writable(job.folder.path)
@@ -107,7 +108,7 @@ def _composed(loader: ConfigLoader, config: DictConfig, number: int, overrides: 
     choices = dict(whole.hydra.runtime.choices)
     with read_write(whole), open_dict(whole):
         cfg = OmegaConf.masked_copy(whole, [str(name) for name in whole if name != "hydra"])
-    return cfg, choices, Ledger(cfg) if cfg.sweep.name is not None else None
+    return cfg, choices, Ledger.of(cfg)
 
 
 def _twins(cells: dict[int, Cell]) -> dict[int, Cell]:
@@ -144,7 +145,9 @@ def _carry_out(cells: dict[int, Cell], title: str, settings: Settings) -> dict[i
     with contextlib.ExitStack() as open_folders:
         for number, (job, voice, pieces, _) in cells.items():
             try:
-                open_folders.enter_context(job.folder.lock())
+                left = open_folders.enter_context(job.folder.lock())
+                if left:
+                    voice.say(left)
                 share = progress and progress.share()
                 sessions[number] = Session(job, pieces, voice.say, voice.detail, progress=share)
             except Exception as error:
@@ -158,23 +161,24 @@ def _carry_out(cells: dict[int, Cell], title: str, settings: Settings) -> dict[i
 
 def _trained(cells: dict[int, Cell], sessions: dict[int, Any], way: Any) -> dict[int, float]:
     """Train the runs of the sessions, and bring each to its end as soon as it has one."""
+    from gmdwgf.training.interrupts import Interrupted
     from gmdwgf.training.loop import train_all
 
-    results, interrupted, numbers = {}, False, list(sessions)
+    results, interrupted, numbers = {}, None, list(sessions)
     for row, outcome in train_all([session.run for session in sessions.values()], way):
         cell, session = cells[numbers[row]], sessions[numbers[row]]
         try:
             if isinstance(outcome, Exception):
                 raise outcome
             results[numbers[row]] = cell.voice.finished(cell.job, session.finish(outcome))
-        except SystemExit:
-            interrupted = True
+        except Interrupted as stop:
+            interrupted = stop
         except Exception as error:
             results[numbers[row]] = _failed(cell, error)
         finally:
             session.close()
     if interrupted:
-        raise SystemExit(130)
+        raise interrupted
     return results
 
 

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from gmdwgf.configuration import ConfigError
+from gmdwgf.files import DamagedFile
 from gmdwgf.sweeps.folder import RunIsLive, reason
 from gmdwgf.sweeps.job import Job
 from gmdwgf.sweeps.ledger import Ledger
+from gmdwgf.training.interrupts import Interrupted
 
 WORST = math.inf
 """The metric of a job that diverged, failed or was not run: a search turns away from it."""
@@ -68,9 +71,10 @@ class Voice:
         """The job ran: a table when it stands alone, a line in a sweep."""
         status = summary["status"]
         if status == "interrupted":
-            what = f"stopped at step {summary['step']}, checkpoint saved; the same command goes on from there"
+            by, where = summary.get("signal"), f"stopped at step {summary['step']}"
+            what = f"{where}{f' by {by}' if by else ''}, checkpoint saved; the same command goes on from there"
             self.say(f"{what}: {_short(job)}")
-            raise SystemExit(130)
+            raise Interrupted(by)
         if status == "diverged":
             what = f"{summary['diverged_term']} = {summary['diverged_value']} at step {summary['diverged_step']}"
             self._end(status, f"diverged ({what}); kept the last good state: {_short(job)}")
@@ -83,18 +87,19 @@ class Voice:
     def failed(self, job: Job | None, error: Exception) -> float:
         """A job of a sweep that cannot be run, or that crashed; the others go on, and its folder keeps the reason."""
         if isinstance(error, ConfigError) and job is not None:
-            job.folder.refuse(job.yaml, error)
+            job.folder.refuse(job.id, job.yaml, error)
         kept = f"; traceback in {_short(job)}/FAILED.json" if job and job.folder.status() == "failed" else ""
-        if isinstance(error, ConfigError | RunIsLive):
-            self._end("failed", f"refused: {error}")
+        hide = job.folder.hide if job else str
+        if isinstance(error, ConfigError | RunIsLive | DamagedFile):
+            self._end("failed", f"refused: {hide(str(error))}")
         else:
-            self._end("failed", f"failed after {self._seconds()} ({reason(error)[:300]}){kept}")
+            self._end("failed", f"failed after {self._seconds()} ({hide(reason(error))[:300]}){kept}")
         return WORST
 
-    def wrong(self, error: Exception) -> float:
-        """A job that would not run."""
-        known = isinstance(error, ConfigError | RunIsLive)
-        self._end("failed", f"would fail: {error if known else reason(error)[:300]}")
+    def wrong(self, error: Exception, hide: Callable[[str], str]) -> float:
+        """A job that would not run; `hide` takes out of the error what may not be said."""
+        known = isinstance(error, ConfigError | RunIsLive | DamagedFile)
+        self._end("failed", f"would fail: {hide(str(error)) if known else hide(reason(error))[:300]}")
         return WORST
 
     def _seconds(self) -> str:

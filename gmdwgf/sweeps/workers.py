@@ -5,12 +5,17 @@ every GPU. Here each takes the first free place of `n_jobs`: its part of the cor
 and one GPU, or a part of the memory of one.
 """
 
+import contextlib
 import fcntl
+import inspect
 import os
+import stat
 import sys
 import tempfile
 from pathlib import Path
 from typing import IO, Any
+
+from gmdwgf.configuration import ConfigError
 
 _place: IO | None = None
 """Holds this process's place until it ends."""
@@ -23,7 +28,11 @@ def take_share(launcher: Any) -> None:
         return
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
     n_workers = launcher.n_jobs if launcher.n_jobs > 0 else max(1, len(cores) + 1 + launcher.n_jobs)
-    place, _place = free_place(Path(tempfile.gettempdir()) / f"gmdwgf-workers-{os.getppid()}", n_workers)
+    folder = Path(tempfile.gettempdir()) / f"gmdwgf-workers-{os.getuid()}-{os.getppid()}"
+    try:
+        place, _place = free_place(folder, n_workers)
+    except OSError as error:
+        raise no_temporary_folder(error) from error
     mine, environment = share(place, n_workers, cores, gpus())
     os.environ.update(environment)
     if hasattr(os, "sched_setaffinity"):
@@ -42,17 +51,39 @@ def share(place: int, n_workers: int, cores: list[int], devices: list[str]) -> t
     return mine, environment
 
 
+def no_temporary_folder(error: OSError) -> ConfigError:
+    """What to say where the folder for temporary files is full or cannot be written."""
+    value = os.environ.get("TMPDIR", inspect.Parameter.empty)
+    return ConfigError(
+        "TMPDIR",
+        value,
+        f"nothing can be written there ({error.strerror or error}); set TMPDIR to a folder with room",
+    )
+
+
 def free_place(folder: Path, n_workers: int) -> tuple[int, IO]:
-    """The first place that no living process holds (0 where all are), and the open file that holds it."""
-    folder.mkdir(exist_ok=True)
+    """The first place that no living process holds (0 where all are), and the open file that holds it.
+
+    Raises ConfigError for a folder that others may write to, or a link: it lies where everybody can put one.
+    """
+    with contextlib.suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        fix = f"{folder} is not a folder of yours alone; remove it, or set TMPDIR to a folder of your own"
+        raise ConfigError("TMPDIR", folder.parent, fix)
     for place in range(n_workers):
-        file = (folder / str(place)).open("a")
+        file = _opened(folder / str(place))
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             return place, file
         except OSError:
             file.close()
-    return 0, (folder / "0").open("a")
+    return 0, _opened(folder / "0")
+
+
+def _opened(path: Path) -> IO:
+    return open(path, "a", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW, 0o600))
 
 
 def gpus() -> list[str]:

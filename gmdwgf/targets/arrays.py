@@ -1,12 +1,12 @@
 """Any array of points on disk as a target, split once into training and held-out rows."""
 
-from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gmdwgf.features import array_files
 from gmdwgf.hyperparameters import FieldError
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Array, Float, Key, Targets
@@ -68,45 +68,31 @@ class ArrayTarget(AbstractTarget):
 
 def _rows(path: str | np.ndarray | None, key: str | None) -> np.ndarray:
     """The array `[N d]` in JAX's default float type."""
-    array = path if isinstance(path, np.ndarray) else _load(path, key)
-    if not np.issubdtype(array.dtype, np.integer) and not np.issubdtype(array.dtype, np.floating):
-        raise FieldError("path", path, f"holds {array.dtype}, not real numbers; save it as float32")
-    shape = list(array.shape)
+    array, path = (path, "array") if isinstance(path, np.ndarray) else (_load(path, key), path)
+    array_files.refuse_other_than_real(array, path)
+    named, shape = array_files.shown(path), list(array.shape)
     if array.ndim != 2:
         fix = "array.reshape(-1, 1)" if array.ndim < 2 else "array.reshape(len(array), -1)"
-        raise FieldError("path", path, f"has shape {shape}, not [N d]; one row is one point, perhaps save {fix}")
+        raise FieldError("path", named, f"has shape {shape}, not [N d]; one row is one point, perhaps save {fix}")
     if array.shape[0] < MIN_ROWS or array.shape[1] < 1:
         hint = "; one row is one point, perhaps save array.T" if array.shape[1] >= MIN_ROWS else ""
-        raise FieldError("path", path, f"has shape {shape}; [N d] needs at least {MIN_ROWS} rows and 1 column{hint}")
-    with np.errstate(over="ignore"):  # a number too large for the type becomes infinite, and is refused as such
-        array = array.astype(jnp.zeros(()).dtype)
-    n_bad = int((~np.isfinite(array)).any(axis=1).sum())
-    if n_bad:
-        raise FieldError("path", path, f"has NaN or infinite numbers in {n_bad} of {len(array)} rows; remove them")
-    if (array == array[0]).all():
-        raise FieldError("path", path, f"holds one point {len(array)} times; there is nothing to learn, and no scale")
+        raise FieldError("path", named, f"has shape {shape}; [N d] needs at least {MIN_ROWS} rows and 1 column{hint}")
+    dtype = jnp.zeros(()).dtype
+    array_files.refuse_not_finite(array, dtype, path)
+    array = array.astype(dtype)
+    array_files.refuse_one_point(array, path)
     return array
 
 
 def _load(path: str | None, key: str | None) -> np.ndarray:
     if path is None:
         raise FieldError("path", "null", "set dataset.path=your.npy, an array of shape [N d]")
-    file = Path(str(path)).expanduser()
-    if not file.is_file():
-        raise FieldError("path", path, f"is not a file (looked for {file.absolute()})")
-    if file.suffix not in (".npy", ".npz"):
-        raise FieldError("path", path, "must be a .npy or .npz file; numpy.save writes one")
-    try:
-        with file.open("rb") as stream:
-            opened = np.load(stream, allow_pickle=False)
-            return _only(opened, key) if isinstance(opened, np.ndarray) else opened[_name(opened.files, path, key)]
-    except FieldError:
-        raise
-    except Exception as error:  # NumPy and zipfile raise whatever the damage leads to
-        if "Object arrays" in str(error):
-            raise FieldError("path", path, "holds Python objects, not numbers; save it as float32") from error
-        said = " ".join(str(error).split())[:100]
-        raise FieldError("path", path, f"cannot be read, perhaps damaged ({said})") from error
+    file = array_files.existing(path, "numpy.save writes one")
+    with array_files.reading(path), file.open("rb") as stream:
+        opened = np.load(stream, allow_pickle=False)
+        if isinstance(opened, np.ndarray):
+            return _only(opened, key)
+        return array_files.member(opened, _name(opened.files, array_files.shown(path), key), path)
 
 
 def _only(array: np.ndarray, key: str | None) -> np.ndarray:

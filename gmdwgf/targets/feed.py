@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from gmdwgf.features import latent_files
+from gmdwgf.features import array_files, latent_files
+from gmdwgf.hyperparameters import FieldError
 
 _BLOCK_BYTES = 1 << 20
 _BLOCKS_MIXED = 16
@@ -19,7 +20,8 @@ class Feed:
     blocks at a time. A share `held_out_fraction` of the blocks, chosen by `split_seed`, never comes (at least one, if the
     share is not 0). Where it stands is three whole numbers, `state`; what comes next depends on them and the arguments alone.
 
-    Only the 16 blocks at hand are in memory: the file is mapped, copied from and unmapped again.
+    Only the 16 blocks at hand are in memory: the file is mapped, copied from and unmapped again. Rows are looked at as they are
+    read: one that is not finite raises FieldError then, which says which row of the file it is.
     """
 
     def __init__(
@@ -40,7 +42,8 @@ class Feed:
         n_blocks = -(-self.n_rows // self.block)
         n_held = min(-int(-held_out_fraction * n_blocks // 1), n_blocks - n_shards)
         if n_held < 0 or (held_out_fraction > 0 and n_held < 1):
-            raise ValueError(f"{path} has {n_blocks} blocks, too few for {n_shards} shards and rows held out")
+            fix = f"has {n_blocks} blocks of {self.block} rows, too few for {n_shards} readers and rows held out"
+            raise FieldError("path", array_files.shown(path), f"{fix}; raise max_resident, so that it is kept whole")
         order = np.random.default_rng(split_seed).permutation(n_blocks)
         self.held_blocks, self.train_blocks = order[:n_held], np.sort(order[n_held:])
         self.epoch, self.group, self.row = 0, 0, 0
@@ -100,6 +103,8 @@ class Feed:
         # Opened anew each time: pages of a map that stays open count as memory of this process.
         file = latent_files.read(self.path, self.moments)
         spans = [slice(block * self.block, (block + 1) * self.block) for block in blocks.tolist()]
+        for span in spans:
+            array_files.refuse_not_finite(file.rows[span], np.float32, self.path, "", span.start, self.n_rows)
         rows = np.concatenate([file.rows[span] for span in spans])
         labels = None if file.labels is None else np.concatenate([file.labels[span] for span in spans])
         return rows, labels

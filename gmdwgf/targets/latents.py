@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gmdwgf.features import latent_files, shipped
+from gmdwgf.features import array_files, latent_files, shipped
 from gmdwgf.features.classifier import AbstractClassifier
 from gmdwgf.features.digits import ENCODER, DigitFeatures, digit_weights
 from gmdwgf.hyperparameters import FieldError, real
@@ -81,31 +81,45 @@ class ImageLatents(AbstractTarget):
     ):
         _check(labels, posterior, held_out_fraction, split_seed, moments, max_resident)
         file = latent_files.read(shipped.LATENTS if path is None else path, moments)
-        if labels and file.labels is None:
-            raise FieldError("labels", "true", f"{file.path} has none; set labels=false, or add them (docs/latents.md)")
         self.source = Source(str(file.path), held_out_fraction, split_seed, file.moments)
         self.scale, self.latent_shape, self.weights = scale, file.shape, _weights(file)
         self.is_streamed = 4 * file.rows.size > max_resident
-        n_classes = int(file.labels.max()) + 1 if labels and file.labels is not None else 0
+        n_classes = _n_classes(file) if labels else 0
         if self.is_streamed:
-            rows, train_labels, held, held_labels = self._first_rows(file, int(max_resident) // (4 * file.rows[0].size))
-            order, self.first = _by_class(train_labels, n_classes)
+            rows, train_labels, held, held_labels = self._first_rows(file, max_resident)
+            order, self.first = _by_class(train_labels, n_classes, file.path, "raise max_resident, or set labels=false")
             self.train, self.held = (_in_parts(cloud, file.moments, posterior) for cloud in (rows[order], held))
         else:
+            _check_rows(file)
             train_rows, held_rows = _split(file, held_out_fraction, split_seed)
             train_labels, held_labels = (
                 None if file.labels is None else file.labels[rows] for rows in (train_rows, held_rows)
             )
-            order, self.first = _by_class(train_labels, n_classes)
+            fix = f"hold out fewer, {latent_files.RENUMBER}, or set labels=false"
+            order, self.first = _by_class(train_labels, n_classes, file.path, fix)
             self.train, self.held = (_rows(file.points(rows), posterior) for rows in (train_rows[order], held_rows))
         self.held_labels = jnp.asarray(held_labels if n_classes else [], int)
 
-    def _first_rows(self, file: latent_files.LatentFile, n_kept: int) -> tuple[Any, Any, Any, Any]:
+    def _first_rows(self, file: latent_files.LatentFile, max_resident: Any) -> tuple[Any, Any, Any, Any]:
         """The first rows to train on and the rows held out, as they lie in the file, each with their labels."""
+        n_bytes, named = 4 * file.rows[0].size, array_files.shown(file.path)
         if file.path.suffix == ".npz":
-            raise FieldError("path", file.path, "is larger than max_resident; only a .npy file can be read in parts")
-        feed = Feed(self.source.path, 0, 0, 1, *self.source[1:])
-        return *feed.next_labelled(n_kept), *feed.held_out(n_kept)
+            raise FieldError("path", named, "is larger than max_resident; only a .npy file can be read in parts")
+        if max_resident < 2 * n_bytes:
+            raise FieldError("max_resident", max_resident, f"keeps no two rows of {named}; a row takes {n_bytes} bytes")
+        feed, n_kept = Feed(self.source.path, 0, 0, 1, *self.source[1:]), int(max_resident) // n_bytes
+        rows, labels = feed.next_labelled(n_kept)
+        array_files.refuse_one_point(_means(rows, file.moments), file.path)
+        return rows, labels, *feed.held_out(n_kept)
+
+    def introduction(self) -> list[str]:
+        """That a file is read in parts, and that what is wrong in it is found when it is read."""
+        if not self.is_streamed:
+            return []
+        return [
+            f"of {array_files.shown(self.source.path)} {len(self.train)} training rows are kept at a time (dataset.max_resident); "
+            "a row that is NaN or infinite is found when it is read"
+        ]
 
     def feed(self) -> Feed | None:
         return Feed(self.source.path, 0, 0, 1, *self.source[1:]) if self.is_streamed else None
@@ -116,7 +130,8 @@ class ImageLatents(AbstractTarget):
 
     def refreshed(self, rows: np.ndarray, labels: np.ndarray | None) -> "ImageLatents":
         """As they lie in the file; nothing is compiled anew."""
-        order, first = _by_class(labels, self.n_classes)
+        fix = "raise max_resident, or set labels=false"
+        order, first = _by_class(labels, self.n_classes, self.source.path, fix)
         train = _in_parts(rows[order], self.source.moments, self.train.std is not None)
         return eqx.tree_at(lambda target: (target.train, target.first), self, (train, first))
 
@@ -182,16 +197,40 @@ def _in_parts(rows: np.ndarray, moments: int | None, posterior: bool) -> Rows:
     return Rows(jnp.asarray(mean, dtype), None if std is None else jnp.asarray(std, dtype))
 
 
-def _by_class(labels: np.ndarray | None, n_classes: int) -> tuple[Any, Int[Array, " k"]]:
+def _by_class(labels: np.ndarray | None, n_classes: int, path: Any, fix: str) -> tuple[Any, Int[Array, " k"]]:
     """The order that sorts rows by class, and where each class then begins; as they are where there are no classes."""
     if not n_classes or labels is None:
         return slice(None), jnp.zeros(0, int)
     order = np.argsort(labels, kind="stable")
     first = np.searchsorted(labels[order], np.arange(n_classes + 1))
     if (absent := np.flatnonzero(np.diff(first) == 0)).size:
-        fix = f"of {n_classes} classes, {len(absent)} have no row to train on (the first: {absent[0]})"
-        raise FieldError("labels", "true", f"{fix}; raise max_resident, or set labels=false")
+        wrong = f"of {n_classes} classes, {len(absent)} have no row to train on (the first: {absent[0]})"
+        raise FieldError("labels", "true", f"{wrong} in {array_files.shown(path)}; {fix}")
     return order, jnp.asarray(first, int)
+
+
+def _n_classes(file: latent_files.LatentFile) -> int:
+    """How many classes the rows of a file have."""
+    named = array_files.shown(file.path)
+    if file.labels is None:
+        raise FieldError("labels", "true", f"{named} has none; set labels=false, or add them (docs/latents.md)")
+    try:
+        return int(latent_files.classes(file.labels, len(file.rows)).max()) + 1
+    except ValueError as error:
+        raise FieldError("labels", "true", f"{named}: {error}; or set labels=false") from error
+
+
+def _check_rows(file: latent_files.LatentFile) -> None:
+    """Refuse rows that nothing can be learned from; of a file that is read in parts its feed does."""
+    array_files.refuse_not_finite(file.rows, np.float32, file.path)
+    if file.log_var is not None:
+        array_files.refuse_not_finite(file.log_var, np.float32, file.path, "logvar")
+    array_files.refuse_one_point(_means(file.rows, file.moments), file.path)
+
+
+def _means(rows: np.ndarray, moments: int | None) -> np.ndarray:
+    """A view of the means of rows as they lie in a file."""
+    return rows if moments is None else np.split(rows, 2, axis=moments)[0]
 
 
 def _split(file: latent_files.LatentFile, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -209,9 +248,14 @@ def _weights(file: latent_files.LatentFile) -> Any:
     """Of decoder and classifier, if the file says that its latents are those of the shipped encoder."""
     if file.encoder != ENCODER:
         return None
+    named, weights = array_files.shown(file.path), digit_weights()
     if file.sha256 != shipped.provenance()["sha256"][shipped.VAE.name]:
-        raise FieldError("path", file.path, "was written with another version of the encoder; encode the images anew")
-    return digit_weights()
+        raise FieldError("path", named, "was written with another version of the encoder; encode the images anew")
+    n = len(weights["decoder"]["into"]["kernel"])
+    if file.shape != (n,):
+        fix = f"says encoder={ENCODER}, whose latents have shape [{n}], but its own have {list(file.shape)}; leave encoder out"
+        raise FieldError("path", named, fix)
+    return weights
 
 
 def _check(labels: Any, posterior: Any, fraction: Any, split_seed: Any, moments: Any, max_resident: Any) -> None:

@@ -12,8 +12,14 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from gmdwgf.files import replaced_atomically
+from gmdwgf.files import DamagedFile, replaced_atomically
+from gmdwgf.reading import one_line, shown
 from gmdwgf.tracking.base import RunInfo, Sink, Values
+
+MAX_BYTES = 1 << 28
+"""Of a file of records: with some hundred bytes a record, a million of them."""
+
+FIX = "the command of the run goes on with the records that are whole"
 
 Record = dict[str, Any]
 """`step`, a whole number, and metrics by name."""
@@ -39,7 +45,7 @@ class JsonlSink(Sink):
             raise ValueError(f"step {step} was logged after step {last['step']}")
         if step == last["step"]:
             record = last | record
-            _rewrite(self.path, [*read(self.path)[:-1], record])
+            rewrite(self.path, [*read(self.path)[:-1], record])
         else:
             with self.path.open("a") as file:
                 _put(file, [record])
@@ -49,27 +55,47 @@ class JsonlSink(Sink):
 def read(path: Path) -> list[Record]:
     """The records of `path`, in order; null comes back as NaN.
 
-    A last line torn by a kill in the middle of a write is left out. Raises FileNotFoundError, and ValueError for a bad
-    line elsewhere.
+    A last line torn by a kill in the middle of a write is left out. Raises FileNotFoundError, and DamagedFile for a bad line
+    elsewhere and for steps that do not rise.
     """
-    lines = path.read_text(errors="replace").splitlines()
-    records = []
+    records, damage = salvage(path)
+    if damage is not None:
+        raise damage
+    return records
+
+
+def salvage(path: Path) -> tuple[list[Record], DamagedFile | None]:
+    """The records of `path` that can be read, in the order of their steps, and the first thing that is wrong with them."""
+    with path.open("rb") as file:
+        content = file.read(MAX_BYTES + 1)
+    if len(content) > MAX_BYTES:
+        return [], DamagedFile(path, f"has more than {MAX_BYTES:,} bytes", FIX)
+    lines = content.decode("utf-8", "replace").splitlines()
+    found: dict[int, Record] = {}
+    damage, last = None, -1
     for number, line in enumerate(lines, start=1):
         try:
-            records.append(_decode(line))
-        except ValueError as error:
+            record = _decode(line)
+        except (ValueError, RecursionError):
             if number < len(lines):
-                raise ValueError(f"{path}, line {number} is not a record: {line[:60]!r}") from error
-    return records
+                damage = damage or DamagedFile(path, f"is not a record: {one_line(line)[:60]!r}", FIX, number)
+            continue
+        if record["step"] <= last:
+            problem = f"has step {record['step']} after step {last}"
+            damage = damage or DamagedFile(path, problem, FIX, number)
+        found[record["step"]] = record
+        last = record["step"]
+    return [found[step] for step in sorted(found)], damage
 
 
 def truncate(path: Path, step: int) -> None:
     """Drops the records after `step` and a torn last line, atomically; does nothing if there is no file."""
     if path.exists():
-        _rewrite(path, [record for record in read(path) if record["step"] <= step])
+        rewrite(path, [] if step < 0 else [record for record in read(path) if record["step"] <= step])
 
 
-def _rewrite(path: Path, records: Iterable[Record]) -> None:
+def rewrite(path: Path, records: Iterable[Record]) -> None:
+    """Replace the file by one with these records, atomically."""
     with replaced_atomically(path) as temporary, temporary.open("w") as file:
         _put(file, records)
 
@@ -93,6 +119,14 @@ def _number(value: float | int) -> str:
 
 def _decode(line: str) -> Record:
     record = json.loads(line)
-    if not isinstance(record, dict) or not isinstance(record.get("step"), int):
+    if not isinstance(record, dict) or type(record.get("step")) is not int or not 0 <= record["step"] < 2**63:
         raise ValueError("not an object with a step")
-    return {name: math.nan if value is None else value for name, value in record.items()}
+    return {shown(name): value if name == "step" else _value(value) for name, value in record.items()}
+
+
+def _value(value: Any) -> float | int:
+    if value is None:
+        return math.nan
+    if type(value) not in (int, float) or (type(value) is int and abs(value) >= 2**63):
+        raise ValueError("not a number or null")
+    return value

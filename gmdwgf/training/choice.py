@@ -3,12 +3,16 @@
 from collections.abc import Callable
 
 from gmdwgf.training.member import Moved
+from gmdwgf.training.pace import BOUND
 from gmdwgf.training.plan import Problem
 from gmdwgf.training.state import TrainState
-from gmdwgf.training.steppers import OneByOne, Stepper
+from gmdwgf.training.steppers import OneByOne, Stepper, never
 
 WORTH = 5
 """The program of all runs is tried where the work left takes so many times as long as compiling that of one did (ours)."""
+
+ENOUGH = 10
+"""Steps in a chunk from which their pace can be told, or half a full chunk: fewer are not much longer than the call (ours)."""
 
 
 class Measured:
@@ -37,13 +41,17 @@ class Measured:
     def state(self, row: int) -> TrainState:
         return self.stepper.state(row)
 
-    def advance(self, stops: dict[int, int]) -> dict[int, Moved]:
+    def advance(self, stops: dict[int, int], stopping: Callable[[], bool] = never) -> dict[int, Moved]:
         if self.chosen:
-            return self.stepper.advance(stops)
+            return self.stepper.advance(stops, stopping)
         if self.pace is not None:
-            return self._try(stops)
-        moves = self.one_by_one.advance(stops)
-        self.pace = self._pace(moves)
+            return self._try(stops, stopping)
+        moves = self.one_by_one.advance(stops, stopping)
+        n_steps = max(move.step - self.steps[row] for row, move in moves.items())
+        pace = self._pace(moves)
+        if n_steps < min(ENOUGH, self.chunk_size / 2):
+            return moves
+        self.pace = pace
         left = self.pace * sum(float(self.problems[row].n_steps) - move.step for row, move in moves.items())
         if left < WORTH * (self.one_by_one.first or 0.0):
             self.chosen = True
@@ -52,17 +60,22 @@ class Measured:
             )
         return moves
 
-    def _try(self, stops: dict[int, int]) -> dict[int, Moved]:
-        self.chosen = True
+    def _try(self, stops: dict[int, int], stopping: Callable[[], bool]) -> dict[int, Moved]:
+        self.chosen, pace = True, self.pace or 0.0
+        if pace > 0:  # at worst a step of the program takes as long as that of all runs one after another
+            n_steps = max(1, int(BOUND / (pace * len(stops))))
+            stops = {row: min(stop, self.steps[row] + n_steps) for row, stop in stops.items()}
         try:
             together = self.together(self.problems, self.one_by_one.states, self.chunk_size)
-            moves = together.advance(stops)
+            if stopping():  # while it was compiled
+                return {}
+            moves = together.advance(stops, stopping)
         except Exception as error:  # such a program may need memory that is not there
             self.say(
                 f"one after another: all runs as one program failed ({type(error).__name__}: {str(error).splitlines()[0][:100]})"
             )
-            return self.one_by_one.advance(stops)
-        times = (self.pace or 0.0) / self._pace(moves)
+            return self.one_by_one.advance(stops, stopping)
+        times = pace / self._pace(moves)
         if times > 1:
             self.stepper = together
             self.say(f"as one program, {times:.1f} times as fast as one after another")

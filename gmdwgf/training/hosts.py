@@ -4,6 +4,7 @@ What must be the same everywhere (where to resume, whether to stop) is decided b
 """
 
 import atexit
+import contextlib
 import dataclasses
 import os
 import signal
@@ -13,6 +14,7 @@ import jax
 import numpy as np
 
 from gmdwgf.hyperparameters import FieldError
+from gmdwgf.training.interrupts import ALWAYS, OFFERED
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +23,8 @@ class DevicesConfig:
 
     `n` devices (null: all). `distributed`: null joins the processes of a Slurm step of several tasks, true joins the processes
     that JAX finds or that `coordinator` (host:port), `n_processes` and `process` (0, 1, ...) describe, false joins none.
-    `timeout` (s): how long a silent process counts as alive.
+    `timeout` (s): how long a silent process counts as alive. `save_signals`: what asks a run to save and end, beside SIGTERM,
+    Ctrl-C and SIGHUP.
     """
 
     n: int | None = None
@@ -31,7 +34,10 @@ class DevicesConfig:
     process: int | None = None
     timeout: int = 60
 
+    save_signals: tuple[str, ...] | list[str] = ("SIGUSR1", "SIGUSR2")
+
     def __post_init__(self) -> None:
+        _check_signals("save_signals", self.save_signals)
         for name in ("n", "n_processes", "timeout"):
             _check_count(name, getattr(self, name), at_least=1)
         _check_count("process", self.process, at_least=0)
@@ -68,10 +74,10 @@ def _explain_a_sudden_end() -> None:
         atexit.register(os.write, theirs, b"end")
         return
     os.close(theirs)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    for name in (*ALWAYS, *OFFERED):
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
     if not os.read(ours, 3):
-        os.write(2, LOST.encode())
+        _write_error(LOST)
     os._exit(0)
 
 
@@ -86,6 +92,11 @@ def _check_count(name: str, value: Any, at_least: int) -> None:
         raise FieldError(name, value, f"must be null or a whole number of at least {at_least}")
 
 
+def _check_signals(name: str, value: Any) -> None:
+    if not isinstance(value, list | tuple) or not all(signal in OFFERED for signal in value):
+        raise FieldError(name, value, f"must be a list of some of {', '.join(OFFERED)}")
+
+
 def several() -> bool:
     """Whether the run has more than one process."""
     return jax.process_count() > 1
@@ -93,8 +104,13 @@ def several() -> bool:
 
 def leave(line: str) -> None:
     """End this process with a line on standard error, without the farewell of JAX, which would wait for the others."""
-    os.write(2, f"{line}\n{LOST}".encode())
+    _write_error(f"{line}\n{LOST}")
     os._exit(1)
+
+
+def _write_error(text: str) -> None:
+    with contextlib.suppress(OSError):  # the terminal may be gone
+        os.write(2, text.encode())
 
 
 def writes() -> bool:
@@ -109,3 +125,12 @@ def told(tree: Any) -> Any:
     from jax.experimental import multihost_utils
 
     return jax.tree.map(np.asarray, multihost_utils.broadcast_one_to_all(tree))
+
+
+def largest(*numbers: float) -> list[float]:
+    """The largest of each number over all processes, the same everywhere: what one process asks for, all do."""
+    if not several():
+        return list(numbers)
+    from jax.experimental import multihost_utils
+
+    return np.max(multihost_utils.process_allgather(np.asarray(numbers, np.float32)), axis=0).tolist()

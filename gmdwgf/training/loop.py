@@ -9,6 +9,7 @@ from gmdwgf.training import averages, hosts
 from gmdwgf.training.batch import draw_batch
 from gmdwgf.training.interrupts import Interrupts
 from gmdwgf.training.member import Member, Outcome, Run
+from gmdwgf.training.pace import Pace
 from gmdwgf.training.plan import Problem
 from gmdwgf.training.state import TrainState, purpose
 from gmdwgf.training.steppers import OneByOne, Stepper
@@ -28,7 +29,8 @@ def train(run: Run) -> Outcome:
 def train_all(runs: Sequence[Run], make_stepper: MakeStepper = OneByOne) -> Iterator[tuple[int, Outcome | Exception]]:
     """Train runs of equal plans side by side; yields each run's number and outcome as soon as it has one.
 
-    A run that diverges or fails leaves the others alone. An interrupt leaves a checkpoint of each.
+    A run that diverges or fails leaves the others alone. An interrupt leaves a checkpoint of each. It is answered when the
+    program that is running ends, which is after a second or two, or a step: chunks are cut by the pace of a run.
     """
     starts = [_caught(lambda run=run: _started(run)) for run in runs]
     yield from ((i, start) for i, start in enumerate(starts) if isinstance(start, Exception))
@@ -40,20 +42,24 @@ def train_all(runs: Sequence[Run], make_stepper: MakeStepper = OneByOne) -> Iter
         member.renewed()
     problems, states = [member.run.problem for member in members.values()], [state for *_, state in begun]
     is_streamed = any(member.window is not None for member in members.values())
+    signals = {name for run in runs for name in run.save_signals}
     one_by_one = OneByOne(problems, states, runs[0].plan.chunk_size) if is_streamed else None
     stepper: Stepper = one_by_one or make_stepper(problems, states, runs[0].plan.chunk_size)
 
-    def after(rows: list[int], deed: Callable[[int], None], *, stopping: bool = False) -> Iterator:
+    def after(rows: list[int], deed: Callable[[int], None], *, stopping: int = 0) -> Iterator:
         """Let each run do its input and output; yields those that came to an end by it."""
         for row in rows:
             error = _caught(lambda row=row: deed(row))
             if error is None and not (members[row].ended or members[row].stopped or stopping):
                 continue
-            ending = _caught(lambda row=row: members[row].outcome(stepper.state(row))) if error is None else error
+            ending = (
+                _caught(lambda row=row: members[row].outcome(stepper.state(row), stopping)) if error is None else error
+            )
             del members[row]
             yield begun[row][0], ending
 
-    with Interrupts() as interrupts:
+    paces = {row: Pace() for row in members}
+    with Interrupts(signals) as interrupts:
         fresh = [row for row, member in members.items() if not member.resumed]
         logs = stepper.peek() if fresh else []
 
@@ -64,17 +70,23 @@ def train_all(runs: Sequence[Run], make_stepper: MakeStepper = OneByOne) -> Iter
 
         yield from after(list(members), first)
         while members:
-            stops = {row: member.next_stop() for row, member in members.items()}
-            moves = stepper.advance(stops)
-            stopping = bool(hosts.told(interrupts.asked))
+            stops = {row: min(run.next_stop(), run.step + paces[row].n_steps) for row, run in members.items()}
+            moves = stepper.advance(stops, lambda: bool(interrupts.asked))
+            asked, *times = hosts.largest(interrupts.asked, *(move.call for move in moves.values()))
+            for row, seconds in zip(moves, times, strict=True):
+                paces[row].update(moves[row].step - members[row].step, seconds)
+            stopping = int(asked)
 
             def then(row: int, moves=moves, stopping=stopping) -> None:
-                members[row].moved(moves[row], functools.partial(stepper.state, row), stopping=stopping)
+                members[row].run.folder.check_there()
+                if row not in moves:  # left out, because all are to stop
+                    return members[row].save(stepper.state(row))
+                members[row].moved(moves[row], functools.partial(stepper.state, row), stopping=bool(stopping))
                 problem = members[row].renewed()
                 if problem is not None and one_by_one is not None:
                     one_by_one.show(row, problem)
 
-            yield from after(list(moves), then, stopping=stopping)
+            yield from after(list(members if stopping else moves), then, stopping=stopping)
 
 
 def _started(run: Run) -> tuple[Member, TrainState]:

@@ -1,6 +1,7 @@
 """One run as the loop sees it: what it was restored from, when it is looked at, and what is kept of it."""
 
 import functools
+import signal
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -13,8 +14,9 @@ from gmdwgf.metrics.suite import MetricSuite, Reference
 from gmdwgf.sweeps.folder import RunFolder
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.tracking import Tracker, jsonl
-from gmdwgf.training import averages, devices, hosts
+from gmdwgf.training import averages, devices, history, hosts
 from gmdwgf.training.checkpoints import Checkpoints, as_plain, as_state, digest
+from gmdwgf.training.inheritance import take_over
 from gmdwgf.training.plan import Problem, TrainingPlan
 from gmdwgf.training.snapshots import Snapshots
 from gmdwgf.training.state import TERMS, TrainState, initial_state, purpose
@@ -32,6 +34,10 @@ class Run(NamedTuple):
     folder: RunFolder
     tracker: Tracker
     say: Callable[[str], None]
+    save_signals: tuple[str, ...] = ()
+    """Signals that ask it to save and end, beside those that always do."""
+    parent: RunFolder | None = None
+    """The finished run that this one goes on from, while it has no checkpoint of its own."""
     on_evaluation: Callable[[dict[str, Any], Any], bool] | None = None
     """Called with every record and the averaged parameters that it scores; the run stops there if the answer is true."""
 
@@ -46,12 +52,16 @@ class Outcome(NamedTuple):
 
 
 class Moved(NamedTuple):
-    """Where a run is after a chunk: its step, whether it diverged, the logs of its last step, and the seconds it took."""
+    """Where a run is after a chunk: its step, whether it diverged, the logs of its last step, and the seconds it took.
+
+    `call` is how long the program ran that moved it, maybe with other runs.
+    """
 
     step: int
     diverged: bool
     logs: dict[str, float]
     seconds: float
+    call: float
 
 
 class Member:
@@ -72,15 +82,23 @@ class Member:
         if self.window is not None and "window" in notes:
             self.window.restore(notes["window"])
             self._show(self.window.target)
-        kept = self.step if self.resumed else -1
-        jsonl.truncate(run.folder.metrics, kept)
-        self.snapshots.load(up_to=kept)
-        run.tracker.start(self.step, self.reference.floor)
         self.seconds, self.best = notes.get("seconds", 0.0), notes.get("best", {"mmd2": float("inf"), "step": 0})
         self.record: dict[str, Any] = notes.get("record", {})
-        if notes and not run.folder.metrics.is_file():  # lost, but the checkpoint still knows the last record
-            self._log()
+        self._take_up_history()
+        run.tracker.start(self.step, self.reference.floor)
+        if self.resumed and self.ended and bool(hosts.told(self.step not in self.snapshots.taken)):
+            self.look(state, {name: value for name, value in self.record.items() if name not in ("step", "seconds")})
         return state
+
+    def _take_up_history(self) -> None:
+        """Records and samples as they were at the checkpoint, or none where there is no checkpoint."""
+        run = self.run
+        if not self.resumed:
+            history.begin_anew(run.folder, run.say)
+            jsonl.truncate(run.folder.metrics, -1)
+        elif hosts.writes():
+            steps = history.evaluated_steps(run.plan.eval_every, self.step, self.ended)
+            history.recover(run.folder, self.snapshots, steps, self.record, self.step, run.say)
 
     @property
     def ended(self) -> bool:
@@ -127,18 +145,21 @@ class Member:
             self.stopped = bool(hosts.told(bool(run.on_evaluation(self.record, params))))
 
     def save(self, state: TrainState) -> None:
-        """Write a checkpoint."""
+        """Write a checkpoint; it is ranked only where these very parameters were scored, which is so at evaluations."""
         if hosts.writes():
+            metric = self.record["mmd2"] if self.record["step"] == self.step else float("inf")
             notes = {"seconds": self.seconds, "best": self.best, "record": self.record}
             notes |= {"window": self.window.notes()} if self.window else {}
-            self.checkpoints.save(state, self.record["mmd2"], notes)
+            self.checkpoints.save(state, metric, notes)
 
-    def outcome(self, state: TrainState) -> Outcome:
-        """How the run ended, or that it was interrupted."""
+    def outcome(self, state: TrainState, stopped_by: int) -> Outcome:
+        """How the run ended, or that it was interrupted, and by which signal."""
         self.checkpoints.close()
         status = "diverged" if self.diverged else "done" if self.ended else "interrupted"
         best = {"best_mmd2": self.best["mmd2"], "best_step": self.best["step"]}
         summary = {"status": status, **best, **self.record, "step": self.step}
+        if status == "interrupted" and stopped_by:
+            summary["signal"] = signal.Signals(stopped_by).name
         return Outcome(status, summary | divergence(state), state, self.reference)
 
     def _log(self) -> None:
@@ -194,6 +215,9 @@ def _samples_at_start(problem: Problem, n: int) -> Particles:
 def _restored(run: Run, checkpoints: Checkpoints) -> tuple[TrainState, dict, bool]:
     """State to start from, what was noted beside it, and whether it comes from a checkpoint, which process 0 reads for all."""
     fresh = jax.jit(initial_state)(run.problem, run.key)
+    if hosts.writes() and run.parent is not None and not checkpoints.steps():
+        run.say(f"goes on from the end of {run.parent.path.name}")
+        take_over(run.parent, run.folder, checkpoints, run.plan.eval_every, fresh)
     found = checkpoints.latest(fresh) if hosts.writes() else None
     if not hosts.told(found is not None):
         return fresh, {}, False

@@ -1,10 +1,13 @@
 """Samples at growing steps, kept in `samples.npz`."""
 
+import zipfile
 from pathlib import Path
 
 import numpy as np
 
-from gmdwgf.files import replaced_atomically
+from gmdwgf.files import DamagedFile, replaced_atomically
+
+FIX = "the command of the run draws the samples of its last step anew"
 
 
 class Snapshots:
@@ -15,14 +18,12 @@ class Snapshots:
         self.taken: dict[int, np.ndarray] = {}
 
     def load(self, up_to: int) -> None:
-        """Take over what an earlier attempt kept, up to a step; a file that cannot be read counts as empty."""
+        """Take over what an earlier attempt kept, up to a step; DamagedFile for a file that cannot be read."""
         if up_to < 0 or not self.path.is_file():
             return
-        try:
-            with np.load(self.path) as kept:
-                self.taken = {int(s): x for s, x in zip(kept["steps"], kept["x"], strict=True) if s <= up_to}
-        except (OSError, ValueError, KeyError):
-            self.taken = {}
+        kept = read(self.path)
+        pairs = zip(kept["steps"].tolist(), kept["x"], strict=True)
+        self.taken = {step: x for step, x in pairs if step <= up_to}
 
     def add(self, step: int, x: np.ndarray) -> None:
         """Keep the samples of a step and write the file anew."""
@@ -30,3 +31,35 @@ class Snapshots:
         steps = sorted(self.taken)
         with replaced_atomically(self.path) as temporary:
             np.savez(temporary, y=self.y, steps=np.asarray(steps), x=np.stack([self.taken[s] for s in steps]))
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    """`x` `[k n d]`, `steps` `[k]` and `y` `[m d]` of a run. Raises OSError, and DamagedFile where anything in it has changed.
+
+    The sums of all that is in the file are compared before an array is made: one with a damaged header may be read to its end
+    without reaching the end of its bytes, where numpy would compare them.
+    """
+    with path.open("rb") as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                if (name := archive.testzip()) is not None:
+                    raise ValueError(f"the sum of {name} is wrong")
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as kept:
+                found = {name: kept[name] for name in ("x", "steps", "y")}
+            _check(**found)
+        except Exception as error:  # numpy and zipfile raise whatever the damage leads to
+            raise DamagedFile(path, f"cannot be read ({' '.join(str(error).split())[:100]})", FIX) from error
+    return found
+
+
+def _check(x: np.ndarray, steps: np.ndarray, y: np.ndarray) -> None:
+    """Raise ValueError unless the arrays are those of a run."""
+    if not all(np.issubdtype(array.dtype, np.floating) for array in (x, y)) or steps.dtype.kind not in "iu":
+        raise ValueError(f"x, steps and y are {x.dtype}, {steps.dtype} and {y.dtype}")
+    if x.ndim != 3 or y.ndim != 2 or steps.shape != x.shape[:1] or x.shape[2] != y.shape[1] or 0 in x.shape + y.shape:
+        raise ValueError(f"x, steps and y have shapes {list(x.shape)}, {list(steps.shape)} and {list(y.shape)}")
+    if (np.diff(steps.astype(np.int64), prepend=-1) <= 0).any():
+        raise ValueError("the steps do not rise")
+    if not np.isfinite(np.square(y, dtype=np.float64).sum()):
+        raise ValueError("y is not finite")

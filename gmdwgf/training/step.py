@@ -71,17 +71,17 @@ def _unless_diverged(moved: TrainState, before: TrainState) -> TrainState:
 def chunk(problem: Problem, state: TrainState, stop: Array, *, chunk_size: int):
     """Up to `chunk_size` steps, none beyond step `stop` and none after divergence.
 
-    One compiled program serves every stop, so results do not depend on how a run is cut into chunks. Returns the state,
-    and the logs of the last step taken.
+    One compiled program serves every stop, so results do not depend on how a run is cut into chunks, and only the steps that
+    are taken cost time. Returns the state, and the logs of the last step taken.
     """
+    last = jnp.minimum(stop, state.step + chunk_size)
 
-    def body(carry, _):
-        state, logs = carry
-        active = (state.step < stop) & ~state.health.diverged
-        return jax.lax.cond(active, train_step, lambda problem, state: (state, logs), problem, state), None
+    def goes_on(carry):
+        state, _ = carry
+        return (state.step < last) & ~state.health.diverged
 
     zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(train_step, problem, state)[1])
-    (state, logs), _ = jax.lax.scan(body, (state, zeros), length=chunk_size)
+    state, logs = jax.lax.while_loop(goes_on, lambda carry: train_step(problem, carry[0]), (state, zeros))
     return devices.whole((state, logs))
 
 

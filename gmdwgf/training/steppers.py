@@ -1,6 +1,7 @@
 """How the states of runs are moved: one after another here, as one compiled program in `together.py`."""
 
 import time
+from collections.abc import Callable
 from typing import Protocol
 
 import jax.numpy as jnp
@@ -11,6 +12,11 @@ from gmdwgf.training.state import TrainState, copied
 from gmdwgf.training.step import train_chunk
 
 
+def never() -> bool:
+    """Nobody asks the runs to stop."""
+    return False
+
+
 class Stepper(Protocol):
     """Holds the states of runs, by row."""
 
@@ -18,8 +24,11 @@ class Stepper(Protocol):
         """Logs of the step that each run is about to take, which it does not take."""
         ...
 
-    def advance(self, stops: dict[int, int]) -> dict[int, Moved]:
-        """Train the rows of `stops` for a chunk, none beyond its stop; the others rest."""
+    def advance(self, stops: dict[int, int], stopping: Callable[[], bool] = never) -> dict[int, Moved]:
+        """Train the rows of `stops` for a chunk, none beyond its stop; the others rest.
+
+        Where that takes several calls of a program, those after `stopping` has become true are left out, with their rows.
+        """
         ...
 
     def state(self, row: int) -> TrainState:
@@ -30,8 +39,14 @@ class Stepper(Protocol):
 class OneByOne:
     """The program of a single run, for each run in turn: a run has the same bits alone and in company."""
 
-    def __init__(self, problems: list[Problem], states: list[TrainState], chunk_size: int):
-        self.problems, self.states, self.chunk_size = problems, states, chunk_size
+    def __init__(
+        self,
+        problems: list[Problem],
+        states: list[TrainState],
+        chunk_size: int,
+        clock: Callable[[], float] = time.perf_counter,
+    ):
+        self.problems, self.states, self.chunk_size, self.clock = problems, states, chunk_size, clock
         self.first: float | None = None
         """Seconds that the first call took, with its compilation."""
 
@@ -40,9 +55,11 @@ class OneByOne:
         copies = [copied(state) for state in self.states]
         return [self._chunk(row, copy, copy.step + 1)[1].logs for row, copy in enumerate(copies)]
 
-    def advance(self, stops: dict[int, int]) -> dict[int, Moved]:
+    def advance(self, stops: dict[int, int], stopping: Callable[[], bool] = never) -> dict[int, Moved]:
         moves = {}
         for row, stop in stops.items():
+            if moves and stopping():
+                break
             state = self.states[row]
             self.states[row], moves[row] = self._chunk(row, state, jnp.asarray(stop, state.step.dtype))
         return moves
@@ -55,9 +72,9 @@ class OneByOne:
         self.problems[row] = problem
 
     def _chunk(self, row: int, state: TrainState, stop) -> tuple[TrainState, Moved]:
-        began = time.perf_counter()
+        began = self.clock()
         state, last = train_chunk(self.problems[row], state, stop, chunk_size=self.chunk_size)
         step, diverged = int(state.step), bool(state.health.diverged)
-        seconds = time.perf_counter() - began
+        seconds = max(self.clock() - began, 0.0)
         self.first = seconds if self.first is None else self.first
-        return state, Moved(step, diverged, {name: float(value) for name, value in last.items()}, seconds)
+        return state, Moved(step, diverged, {name: float(value) for name, value in last.items()}, seconds, seconds)

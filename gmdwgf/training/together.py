@@ -4,6 +4,7 @@ import functools
 import math
 import os
 import time
+from collections.abc import Callable
 from typing import Any
 
 import equinox as eqx
@@ -17,6 +18,7 @@ from gmdwgf.training.member import Moved
 from gmdwgf.training.plan import Problem
 from gmdwgf.training.state import TrainState, copied
 from gmdwgf.training.step import chunk
+from gmdwgf.training.steppers import never
 
 RUNS = "runs"
 """The mesh axis over which the runs are shared out."""
@@ -44,7 +46,9 @@ class Together:
         *,
         n_devices: int | None = None,
         memory: float | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ):
+        self.clock = clock
         devices = jax.devices()[:n_devices][: len(problems)]
         self.mesh = jax.make_mesh((len(devices),), (RUNS,), axis_types=(AxisType.Auto,), devices=devices)
         self.like, self.chunk_size = states[0], chunk_size
@@ -77,16 +81,19 @@ class Together:
             logs |= {row: moved.logs for row, moved in self._advance(number, copy, stops)[1].items()}
         return [logs[row] for row in sorted(logs)]
 
-    def advance(self, stops: dict[int, int]) -> dict[int, Moved]:
-        began = time.perf_counter()
+    def advance(self, stops: dict[int, int], stopping: Callable[[], bool] = never) -> dict[int, Moved]:
         moves: dict[int, Moved] = {}
         for number, part in enumerate(self.parts):
+            if moves and stopping():
+                break
             if wanted := {row: stop for row, stop in stops.items() if row in part}:
+                began = self.clock()
                 self.states[number], moved = self._advance(number, self.states[number], wanted)
-                moves |= {row: moved[row] for row in wanted}
+                seconds = max(self.clock() - began, 0.0)
+                times = {"seconds": seconds / len(wanted), "call": seconds}
+                moves |= {row: moved[row]._replace(**times) for row in wanted}
         self._fetched = {}
-        share = (time.perf_counter() - began) / len(stops)
-        return {row: move._replace(seconds=share) for row, move in moves.items()}
+        return moves
 
     def state(self, row: int) -> TrainState:
         number = row // self.width
@@ -101,7 +108,7 @@ class Together:
         moves = {}
         for place, row in list(enumerate(self.parts[number]))[::-1]:  # of a filled-up part, the first place counts
             logs = {name: float(values[place]) for name, values in last.items()}
-            moves[row] = Moved(int(steps[place]), bool(diverged[place]), logs, 0.0)
+            moves[row] = Moved(int(steps[place]), bool(diverged[place]), logs, 0.0, 0.0)
         return state, moves
 
     def _arguments(self, number: int, state: TrainState, stops: dict[int, int]) -> tuple:

@@ -3,7 +3,9 @@ import json
 import numpy as np
 import pytest
 
+from gmdwgf import report
 from gmdwgf.reports.contents import as_json, contents, first_sentence
+from gmdwgf.reports.figures import draw_figures
 from gmdwgf.reports.page import render
 from gmdwgf.sweeps.records import read_runs
 from tests.sweeps.folders import make_run
@@ -86,7 +88,7 @@ def test_nothing_in_the_data_can_end_the_script_it_stands_in(tmp_path):
 
 def test_the_page_asks_nothing_of_a_network(tmp_path):
     make_run(tmp_path)
-    page = render(data_of(tmp_path))
+    page = render(data_of(tmp_path)).replace("http://www.w3.org/2000/svg", "")  # a name of elements, not an address
     for words in ("http://", "https://", "src=", "@import", "url(", "fetch("):
         assert words not in page
 
@@ -95,3 +97,21 @@ def test_the_note_of_an_experiment_stands_on_the_page(tmp_path):
     make_run(tmp_path, **{"+sweep__note": "'The grids are ours.'"})
     assert data_of(tmp_path)["note"] == "The grids are ours."
     assert data_of(tmp_path, note="My own words.")["note"] == "My own words."
+
+
+def test_a_page_is_written_over_pages_only(tmp_path, capsys):
+    make_run(tmp_path)
+    thesis = tmp_path / "thesis.tex"
+    thesis.write_text("years of work")
+    assert report.main([str(tmp_path), "--out", str(thesis)]) == 2
+    assert capsys.readouterr().err.startswith(f"gmdwgf: --out={thesis}: must end in .html")
+    assert thesis.read_text() == "years of work"
+
+
+def test_figures_of_a_dataset_named_by_a_path_stay_in_their_folder(tmp_path):
+    folder = make_run(tmp_path / "runs").folder.path.rename(tmp_path / "runs" / "renamed")  # read from config.yaml then
+    config = folder / "config.yaml"
+    config.write_text(config.read_text().replace("gmdwgf.targets.mixtures.RingOfGaussians", "a./../../out"))
+    paths = list(draw_figures(read_runs(tmp_path / "runs"), tmp_path / "figures"))
+    assert paths[0].name == "curves__out.pdf"
+    assert {path.parent for path in paths} == {tmp_path / "figures"}

@@ -1,26 +1,15 @@
 """The page in a real browser, without a display; skipped where there is no Chromium. `make test-browser` runs it."""
 
 import json
-import shutil
 
 import numpy as np
 import pytest
 
 from gmdwgf.report import main
+from tests.reports.conftest import wait
 from tests.sweeps.folders import make_run
 
-webdriver = pytest.importorskip("selenium.webdriver", reason="needs pip install 'gmdwgf[test]'")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-DRIVER = shutil.which("chromedriver")
-
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs Chromium and its driver (chromium, chromedriver)"),
-]
-FLAGS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --window-size=1366,850"
-)
+pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
@@ -38,18 +27,6 @@ def sweep(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for flag in [*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('profile')}"]:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.chrome.service.Service(DRIVER))
-    yield driver
-    driver.quit()
-
-
 @pytest.fixture
 def page(browser, sweep):
     """The page, freshly opened; a message on the console fails the test."""
@@ -58,12 +35,6 @@ def page(browser, sweep):
     wait(browser, "return document.documentElement.dataset.ready === 'true'")
     yield browser
     assert browser.get_log("browser") == []
-
-
-def wait(browser, script):
-    from selenium.webdriver.support.ui import WebDriverWait
-
-    WebDriverWait(browser, 10).until(lambda b: b.execute_script(script))
 
 
 def all_of(page, selector, what="textContent"):

@@ -57,9 +57,3 @@ def test_a_page_keeps_to_its_budget(n_runs):
     n_frames, n_points = samples.size(n_runs, n_frames=30)
     assert 2 <= n_frames <= samples.MAX_FRAMES
     assert n_runs * n_frames * n_points * 4 <= samples.BUDGET
-
-
-def test_a_file_that_cannot_be_read_counts_as_none(tmp_path):
-    (tmp_path / "samples.npz").write_bytes(b"PK torn")
-    assert samples.read(tmp_path / "samples.npz") is None
-    assert samples.read(tmp_path / "none.npz") is None

@@ -93,3 +93,12 @@ def test_parquet_without_its_library_is_one_line(sweep, monkeypatch, capsys):
     assert (
         capsys.readouterr().err == "gmdwgf: --parquet=collected.parquet: needs pyarrow: pip install 'gmdwgf[tables]'\n"
     )
+
+
+def test_a_table_is_written_over_tables_only(tmp_path, capsys):
+    make_run(tmp_path)
+    thesis = tmp_path / "thesis.tex"
+    thesis.write_text("years of work")
+    assert main(["collect", str(tmp_path), "--out", str(thesis)]) == 2
+    assert capsys.readouterr().err.startswith(f"gmdwgf: --out={thesis}: must end in .csv")
+    assert thesis.read_text() == "years of work"

@@ -1,10 +1,11 @@
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from gmdwgf.sweeps.records import RunRecord, flatten, is_live, read_runs
+from gmdwgf.sweeps.records import RunRecord, flatten, is_live, read_runs, run_folders
 from tests.sweeps.folders import make_run
 
 
@@ -62,6 +63,48 @@ def test_runs_are_found_at_any_depth_but_not_in_hidden_folders_or_in_runs(tmp_pa
     make_run(deep.folder.path / "checkpoints", seed=2)
     assert [run.id for run in read_runs(tmp_path)] == [deep.id]
     assert [run.id for run in read_runs(deep.folder.path)] == [deep.id]
+
+
+def test_a_run_is_known_by_its_name_from_inside_too(tmp_path, monkeypatch):
+    job = make_run(tmp_path, drift="kl")
+    monkeypatch.chdir(job.folder.path)
+    (run,) = read_runs(Path("."))
+    assert (run.name, run.dataset, run.drift) == (job.name, "eight_gaussians", "kl")
+
+
+@pytest.mark.parametrize("damage", ["[1]", "", "[" * 100_000, '{"id": 5}', '{"id": "' + "0" * 8 + '"}', "\0\0"])
+def test_a_run_with_a_damaged_manifest_is_listed(tmp_path, damage):
+    job = make_run(tmp_path, drift="kl")
+    (job.folder.path / "manifest.json").write_text(damage)
+    assert list(run_folders(tmp_path)) == [job.folder.path]
+    (job.folder.path / "config.yaml").unlink()
+    assert list(run_folders(tmp_path)) == [job.folder.path]
+    assert list(run_folders(job.folder.path.rename(tmp_path / "renamed"))) == []  # nothing of gmdwgf's is left to see
+
+
+def test_a_renamed_run_is_known_by_its_manifest_or_its_config(tmp_path):
+    folder = make_run(tmp_path, drift="kl").folder.path.rename(tmp_path / "mine")
+    assert list(run_folders(tmp_path)) == [folder]
+    (folder / "manifest.json").write_text("{")
+    assert list(run_folders(tmp_path)) == [folder]
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"manifest.json": '{"name": "shop", "id": "1a2b3c4d"}'},
+        {"manifest.json": '{"id": "/", "gmdwgf": "1"}', "config.yaml": "drift: 1\n"},
+        {"run.lock": "", "config.yaml": "server: {drift: 1}\n"},
+        {"FAILED.json": "{}"},
+    ],
+)
+@pytest.mark.parametrize("name", ["shop", "shop-1a2b3c4"])
+def test_what_other_programs_keep_is_no_run_and_runs_in_it_are_found(tmp_path, files, name):
+    shop = tmp_path / name
+    inner = make_run(shop / "runs").folder.path
+    for file, text in files.items():
+        (shop / file).write_text(text)
+    assert list(run_folders(tmp_path)) == [inner]
 
 
 def test_floors_that_were_not_written_are_nan(tmp_path):

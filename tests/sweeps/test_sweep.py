@@ -4,12 +4,11 @@ import contextlib
 import json
 import signal
 import subprocess
-import sys
-import time
 
 import pytest
 
-from tests.conftest import gmdwgf, user_environment
+from tests.conftest import gmdwgf
+from tests.processes import start, wait_for
 from tests.sweeps.common import SMALL, differences, endings, final_mmd2, states, steps_of
 
 FOUR = ["-m", "+drift=kl", "drift.bandwidth=0.3,0.5", "seed=0,1", *SMALL]
@@ -116,28 +115,9 @@ def test_a_launcher_that_is_not_there_is_one_line_with_what_to_install(cli):
     assert "pip install 'gmdwgf[launchers]'" in err
 
 
-def start(cwd, *more):
-    return subprocess.Popen(
-        [sys.executable, "-m", "gmdwgf.train", *FOUR, *more],
-        cwd=cwd,
-        env=user_environment(cwd),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def wait_until(there, process):
-    deadline = time.time() + 300
-    while not there():
-        assert process.poll() is None, process.communicate()
-        assert time.time() < deadline
-        time.sleep(0.01)
-
-
 def test_a_sweep_killed_and_typed_again_is_the_sweep_never_killed_and_runs_nothing_twice(four, tmp_path):
-    process = start(tmp_path)
-    wait_until(lambda: len(endings(tmp_path / "runs")) == 2, process)
+    process = start(*FOUR, cwd=tmp_path)
+    wait_for(lambda: len(endings(tmp_path / "runs")) == 2, process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     finished = {path: path.stat().st_mtime_ns for path in endings(tmp_path / "runs").values()}
@@ -152,8 +132,8 @@ def test_a_sweep_killed_and_typed_again_is_the_sweep_never_killed_and_runs_nothi
 @pytest.mark.slow
 def test_a_group_killed_in_the_middle_goes_on_from_its_checkpoints(four, tmp_path):
     how = ["hydra/launcher=vectorized", "hydra.launcher.how=together"]
-    process = start(tmp_path, *how)
-    wait_until(lambda: len(list(tmp_path.glob("runs/*/checkpoints/4"))) == 4, process)
+    process = start(*FOUR, *how, cwd=tmp_path)
+    wait_for(lambda: len(list(tmp_path.glob("runs/*/checkpoints/4"))) == 4, process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert not endings(tmp_path / "runs")
@@ -177,10 +157,6 @@ def small_disk(tmp_path):
     subprocess.run(["umount", place], check=True)
 
 
-LATE_ORBAX = "ignore::pytest.PytestUnraisableExceptionWarning"  # its threads that find their event loop closed
-
-
-@pytest.mark.filterwarnings(LATE_ORBAX)
 @pytest.mark.parametrize("launcher", ["basic", pytest.param("vectorized", marks=pytest.mark.slow)])
 def test_a_full_disk_fails_the_job_in_one_line_and_room_lets_it_go_on(launcher, cli, small_disk):
     filler = small_disk / "filler"
@@ -198,7 +174,6 @@ def test_a_full_disk_fails_the_job_in_one_line_and_room_lets_it_go_on(launcher, 
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings(LATE_ORBAX)
 @pytest.mark.parametrize("launcher", ["basic", "vectorized"])
 def test_cells_that_diverge_crash_or_fill_the_disk_leave_the_others_alone(launcher, cli, small_disk, tmp_path):
     command = ["-m", "+drift=kl", "seed=0,1,2", "training.divergence_radius=0.05,100", *SMALL]

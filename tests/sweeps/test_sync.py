@@ -1,13 +1,13 @@
+import json
 import socket
 import threading
-import time
 
 import pytest
 
 from gmdwgf.runs import main
 from gmdwgf.tracking import wandb as module
 from tests.sweeps.folders import make_run
-from tests.tracking.test_wandb import history
+from tests.tracking.test_wandb import count_starts, history
 
 
 @pytest.fixture(autouse=True)
@@ -66,15 +66,14 @@ def test_a_server_that_takes_calls_and_never_answers_costs_one_wait_for_all_runs
     monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
     monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
     jobs = [make_run(tmp_path, seed=seed) for seed in range(4)]
-    began = time.monotonic()
+    started = count_starts(monkeypatch)
     assert main(["sync", str(tmp_path), "--mode", "online", "--init-timeout", "6", "--finish-timeout", "2"]) == 0
-    waited = time.monotonic() - began
     silent.shutdown(socket.SHUT_RDWR)
     taking.join()
     for end in (silent, *(connection for connection, _ in held)):
         end.close()
     assert held, "the server was never called"
-    assert waited < 4 * 6, waited  # one wait a run would be more
+    assert started == [("online", 6.0), *[("offline", 6.0)] * 4]  # one wait for all runs
     out = capsys.readouterr().out
     assert out.count("kept offline") == 2  # the wait, and that it is not tried again: each said once
     assert all(len(history(job.folder.path, job.id)) == 3 for job in jobs)
@@ -91,3 +90,12 @@ def test_bad_words_are_refused_in_one_line(tmp_path, capsys, arguments, complain
     make_run(tmp_path)
     assert main(["sync", str(tmp_path), *arguments]) == 2
     assert capsys.readouterr().err == complaint
+
+
+def test_a_run_whose_id_is_no_id_names_no_file_of_wandbs(tmp_path, capsys):
+    folder = make_run(tmp_path).folder.path
+    facts = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(facts | {"id": "../../../out"}))
+    assert main(["sync", str(tmp_path)]) == 0
+    assert f"{folder.name}: left out, its manifest names no id of a run" in capsys.readouterr().out
+    assert not (folder / "wandb").exists()

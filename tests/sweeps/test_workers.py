@@ -3,6 +3,9 @@
 import subprocess
 import sys
 
+import pytest
+
+from gmdwgf.configuration import ConfigError
 from gmdwgf.sweeps.workers import free_place, share
 
 
@@ -30,3 +33,37 @@ def test_a_place_is_free_again_when_its_process_has_ended(tmp_path):
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert (place, done.stdout.strip()) == (0, "1")
     held.close()
+
+
+def planted_link(folder, elsewhere):
+    folder.symlink_to(elsewhere)
+
+
+def planted_dangling_link(folder, elsewhere):
+    folder.symlink_to(elsewhere / "not there")
+
+
+def planted_file(folder, elsewhere):
+    folder.touch()
+
+
+def open_to_all(folder, elsewhere):
+    folder.mkdir()
+    folder.chmod(0o777)
+
+
+@pytest.mark.parametrize("plant", [planted_link, planted_dangling_link, planted_file, open_to_all])
+def test_a_place_that_another_user_may_have_planted_is_refused_and_not_followed(plant, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    plant(tmp_path / "places", tmp_path / "elsewhere")
+    with pytest.raises(ConfigError, match=r"^TMPDIR=.*places is not a folder of yours alone; remove it, or set TMPDIR"):
+        free_place(tmp_path / "places", 2)
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_a_place_that_is_a_link_is_not_followed(tmp_path):
+    (tmp_path / "places").mkdir(mode=0o700)
+    (tmp_path / "places/0").symlink_to(tmp_path / "thesis.tex")
+    with pytest.raises(OSError, match="symbolic links"):
+        free_place(tmp_path / "places", 1)
+    assert not (tmp_path / "thesis.tex").exists()

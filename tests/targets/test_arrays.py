@@ -1,5 +1,7 @@
 """Targets from a file: the split, the draws and every way a file can be wrong."""
 
+import zipfile
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -115,6 +117,11 @@ def two_arrays(path):
     np.savez(path, latents=np.ones((5, 2)), labels=np.ones(5))
 
 
+def text_inside(path):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("notes.txt", "1,2")
+
+
 BAD = np.ones((5, 2))
 BAD[[1, 3], [0, 1]] = np.nan, np.inf
 WRONG = {
@@ -152,8 +159,15 @@ WRONG = {
     "words": ("points.npy", saved(np.array([["a", "b"]])), None, "path", "not real numbers"),
     "complex": ("points.npy", saved(np.ones((4, 2), complex)), None, "path", "complex128"),
     "flags": ("points.npy", saved(np.ones((4, 2), bool)), None, "path", "bool"),
-    "not_finite": ("points.npy", saved(BAD), None, "path", "in 2 of 5 rows"),
-    "too_large": ("points.npy", saved(np.array([[1.0], [2.0], [3.0], [1e300]])), None, "path", "in 1 of 4 rows"),
+    "not_finite": ("points.npy", saved(BAD), None, "path", "in 2 of 5 rows (the first: row 1, column 0: nan)"),
+    "too_large": (
+        "points.npy",
+        saved(np.array([[1.0], [2.0], [3.0], [1e300]])),
+        None,
+        "path",
+        "in 1 of 4 rows (the first: row 3, column 0: 1e+300, too large for float32)",
+    ),
+    "text_inside": ("points.npz", text_inside, None, "path", "a file named 'notes.txt' that is no array"),
     "one_row": ("points.npy", saved(np.ones((1, 2))), None, "path", "has shape [1, 2]"),
     "no_rows": ("points.npy", saved(np.ones((0, 2))), None, "path", "at least 4 rows"),
     "one_point": ("points.npy", saved(np.ones((6, 2))), None, "path", "one point 6 times"),

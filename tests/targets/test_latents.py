@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gmdwgf.features import latent_files
+from gmdwgf.features import latent_files, shipped
 from gmdwgf.hyperparameters import FieldError
 from gmdwgf.targets import feed as feed_module
 from gmdwgf.targets.latents import ImageLatents
@@ -146,3 +146,117 @@ def test_a_field_that_cannot_be_used_is_refused_by_name(npz, field, value):
     with pytest.raises(FieldError) as refused:
         made(npz, **{field: value})
     assert refused.value.name == field
+
+
+def replaced(array, row, value, column=(0, 1)):
+    changed = np.array(array, np.float64)
+    changed[(row, *column)] = value
+    return changed
+
+
+BOTH = np.concatenate([MEAN, LOG_VAR], axis=-1)
+SIGNED = np.where(np.arange(N) == 8, -1, LABELS)
+HALVES = LABELS + 0.5 * (np.arange(N) == 8)
+MANY = np.where(np.arange(N) == 8, 10**9, LABELS)
+# Arrays of the .npz file (or the array of a .npy file), changes, field that is named, what the message says.
+UNUSABLE = {
+    "nan": ({"mean": replaced(MEAN, 7, np.nan)}, {}, "path", "in 1 of 90 rows (the first: row 7, place [0, 1]: nan)"),
+    "infinite": ({"mean": replaced(MEAN, [5, 9], np.inf)}, {}, "path", "in 2 of 90 rows (the first: row 5, place"),
+    "too_large": ({"mean": replaced(MEAN, 7, 1e300)}, {}, "path", "1e+300, too large for float32"),
+    "flat_nan": ({"mean": replaced(MEAN.reshape(N, 6), 7, np.nan, (4,))}, {}, "path", "row 7, column 4: nan"),
+    "nan_logvar": (
+        {"mean": MEAN, "logvar": replaced(LOG_VAR, 7, np.nan)},
+        {},
+        "path",
+        "row 7, place [0, 1]: nan) of 'logvar'",
+    ),
+    "nan_moments": (replaced(BOTH, 7, np.nan, (1, 5)), {"moments": -1}, "path", "row 7, place [1, 5]: nan"),
+    "nan_npy": (replaced(MEAN, 7, np.nan), {}, "path", "row 7, place [0, 1]: nan"),
+    "one_point": ({"mean": np.ones((N, 3))}, {}, "path", "holds one point 90 times"),
+    "one_point_moments": (
+        np.concatenate([np.ones_like(MEAN), LOG_VAR], axis=-1),
+        {"moments": -1},
+        "path",
+        "one point 90 times",
+    ),
+    "negative_label": ({"mean": MEAN, "labels": SIGNED}, {"labels": True}, "labels", "row 8 has label -1"),
+    "half_label": ({"mean": MEAN, "labels": HALVES}, {"labels": True}, "labels", f"row 8 has label {HALVES[8]}"),
+    "words": ({"mean": MEAN, "labels": LABELS.astype(str)}, {"labels": True}, "labels", "not whole numbers"),
+    "many_classes": ({"mean": MEAN, "labels": MANY}, {"labels": True}, "labels", "more classes than the 90 rows"),
+    "few_labels": ({"mean": MEAN, "labels": LABELS[:9]}, {"labels": True}, "path", "labels of shape [9], not [90]"),
+    "class_held_out": (
+        {"mean": MEAN, "labels": LABELS, "held_out": LABELS == 1},
+        {"labels": True},
+        "labels",
+        "no row to train on (the first: 1)",
+    ),
+    "nothing_to_train_on": ({"mean": MEAN, "held_out": np.ones(N, bool)}, {}, "path", "none left to train on"),
+    "nothing_to_score": ({"mean": MEAN, "held_out": np.zeros(N, int)}, {}, "path", "none left to score against"),
+    "odd_moments": (np.ones((N, 5)), {"moments": 1}, "moments", "of even length"),
+    "moments_of_npz": ({"mean": MEAN, "logvar": LOG_VAR}, {"moments": -1}, "moments", "leave it null"),
+    "true_moments": (BOTH, {"moments": True}, "moments", "the axis of the moments"),
+    "other_shape_than_its_encoder": (
+        {"mean": MEAN, "encoder": "digits", "sha256": shipped.sha256(shipped.VAE)},
+        {},
+        "path",
+        "have shape [16], but its own",
+    ),
+    "too_few_blocks": (BOTH, {"max_resident": 100}, "path", "raise max_resident"),
+    "no_row_kept": (BOTH, {"max_resident": 7}, "max_resident", "a row takes 48 bytes"),
+}
+
+
+@pytest.mark.parametrize("case", UNUSABLE)
+def test_a_file_that_cannot_be_trained_on_is_refused_by_field_row_and_value(tmp_path, case):
+    arrays, changes, field, says = UNUSABLE[case]
+    path = tmp_path / ("a.npz" if isinstance(arrays, dict) else "a.npy")
+    np.savez(path, **arrays) if isinstance(arrays, dict) else np.save(path, arrays)
+    with pytest.raises(FieldError) as refused:
+        made(path, **changes)
+    assert refused.value.name == field
+    assert says in refused.value.fix
+    assert str(path) in str(refused.value) or case == "true_moments"
+    assert str(refused.value).isprintable()
+
+
+@pytest.mark.parametrize("name", ["a.npz", "a.npy"])
+def test_labels_that_are_not_used_and_latents_in_float64_or_float16_are_taken_as_they_are(tmp_path, name):
+    latent_files.write(tmp_path / name, MEAN.astype(np.float64), labels=SIGNED)
+    np.testing.assert_array_equal(np.sort(which(made(tmp_path / name).training_rows())).size, 72)
+    latent_files.write(tmp_path / name, MEAN.astype(np.float16))
+    assert set(which(made(tmp_path / name).training_rows(), MEAN.astype(np.float16))) < set(range(N))
+
+
+def test_in_a_file_read_in_parts_a_row_that_is_not_finite_is_found_when_it_is_read(tmp_path, large):
+    rows = np.load(large)
+    order = [
+        int(np.flatnonzero((rows == row).all(axis=(1, 2)))[0]) for row in made(large, max_resident=KEPT).feed().next(60)
+    ]
+    late = order[-1]
+    rows[late, 1, 4] = np.nan
+    np.save(large, rows)
+    target = made(large, max_resident=KEPT)
+    assert ["is found when it is read" in line for line in target.introduction()] == [True]
+    feed = target.feed()
+    with pytest.raises(FieldError, match=rf"large\.npy.* row {late}, place \[1, 4\]: nan"):
+        feed.next(70)
+    rows[order[0], 0, 0] = np.inf
+    np.save(large, rows)
+    with pytest.raises(FieldError, match=rf"row {order[0]}, place \[0, 0\]: inf"):
+        made(large, max_resident=KEPT)
+
+
+def test_a_file_read_in_parts_that_holds_one_point_is_refused(tmp_path, large):
+    np.save(large, np.concatenate([np.ones_like(MEAN), LOG_VAR], axis=-1))
+    with pytest.raises(FieldError, match="holds one point"):
+        made(large, max_resident=KEPT)
+
+
+@pytest.mark.parametrize("dataset", ["array", "image_latents"])
+def test_a_path_too_long_is_one_short_line_of_the_command_too(cli, dataset):
+    code, out, err = cli(f"dataset={dataset}", f"dataset.path={'a' * 5000}.npz")
+    assert (code, out) == (2, "")
+    (line,) = err.splitlines()
+    assert line.startswith("gmdwgf: dataset.path=aaaa")
+    assert "cannot be opened (File name too long)" in line
+    assert len(line) < 400

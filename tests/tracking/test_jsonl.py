@@ -8,7 +8,9 @@ import textwrap
 
 import pytest
 
+from gmdwgf.files import DamagedFile
 from gmdwgf.tracking import JsonlSink, RunInfo, read, truncate
+from gmdwgf.tracking.jsonl import salvage
 
 
 def run_in(folder, start_step=0):
@@ -86,8 +88,33 @@ def test_a_whole_last_line_without_its_newline_is_kept_and_completed(path):
 
 def test_a_bad_line_in_the_middle_is_an_error_that_names_it(path):
     path.write_text('{"step": 1}\nrubbish\n{"step": 3}\n')
-    with pytest.raises(ValueError, match="line 2"):
+    with pytest.raises(DamagedFile, match="line 2"):
         read(path)
+    records, damage = salvage(path)
+    assert [record["step"] for record in records] == [1, 3]
+    assert damage.line == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ('{"step": "3"}', "is not a record"),
+        ('{"step": true}', "is not a record"),
+        ('{"step": 3, "mmd2": "x"}', "is not a record"),
+        ('{"step": 3, "mmd2": [1]}', "is not a record"),
+        ('{"step": 3, "mmd2": true}', "is not a record"),
+        ('{"step": -1}', "is not a record"),
+        ("[" * 100_000, "is not a record"),
+        ('{"step": 3, "a": 1' + "0" * 400 + "}", "is not a record"),
+        ('{"step": 1}', "has step 1 after step 2"),
+    ],
+)
+def test_a_line_of_wrong_types_or_out_of_order_is_named_and_the_others_are_kept(path, line, problem):
+    path.write_text(f'{{"step": 1}}\n{{"step": 2}}\n{line}\n{{"step": 5}}\n')
+    with pytest.raises(DamagedFile, match="line 3") as refused:
+        read(path)
+    assert problem in refused.value.problem
+    assert [record["step"] for record in salvage(path)[0]] == [1, 2, 5]
 
 
 def test_truncate_drops_later_records_and_a_torn_line(path):

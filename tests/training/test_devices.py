@@ -3,10 +3,6 @@
 import os
 import re
 import signal
-import socket
-import subprocess
-import sys
-import time
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +17,8 @@ from gmdwgf.training import devices
 from gmdwgf.training.checkpoints import Checkpoints, as_plain, as_state
 from gmdwgf.training.hosts import LOST, DevicesConfig
 from gmdwgf.training.state import initial_state
-from tests.conftest import gmdwgf as run_command, user_environment
+from tests.conftest import gmdwgf as run_command
+from tests.processes import start_several, wait_for
 from tests.training.common import run_steps, small_problem
 
 EIGHT = {"JAX_NUM_CPU_DEVICES": "8"}
@@ -104,21 +101,7 @@ def test_a_checkpoint_of_eight_devices_is_resumed_on_one_and_back(tmp_path, x64)
 
 
 def start_processes(n, n_devices, cwd, *more):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    group = [f"devices.coordinator=127.0.0.1:{port}", f"devices.n_processes={n}", "devices.timeout=10", *more]
-    return [
-        subprocess.Popen(
-            [sys.executable, "-m", "gmdwgf.train", *COMMAND, *group, f"devices.process={index}"],
-            cwd=cwd,
-            env=user_environment(cwd) | {"JAX_NUM_CPU_DEVICES": str(n_devices)},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for index in range(n)
-    ]
+    return start_several(n, *COMMAND, *more, cwd=cwd, env={"JAX_NUM_CPU_DEVICES": str(n_devices)})
 
 
 @pytest.mark.parametrize(
@@ -139,11 +122,7 @@ def test_several_processes_make_the_run_of_one(n, n_devices, tmp_path, on_one_de
 @pytest.mark.slow
 def test_a_lost_process_ends_the_run_clearly_and_fewer_go_on(tmp_path, on_one_device):
     first, second = start_processes(2, 2, tmp_path, "training.chunk_size=1", "training.checkpoint_every=1")
-    deadline = time.time() + 120
-    while not list(tmp_path.glob("runs/*/checkpoints/[5-9]")):
-        assert first.poll() is None, first.communicate()
-        assert time.time() < deadline
-        time.sleep(0.05)
+    wait_for(lambda: list(tmp_path.glob("runs/*/checkpoints/[5-9]")), first)
     os.kill(second.pid, signal.SIGKILL)
     second.communicate()
     _, said = first.communicate(timeout=120)

@@ -2,9 +2,6 @@
 
 import shutil
 import signal
-import subprocess
-import sys
-import time
 
 import jax
 import numpy as np
@@ -12,7 +9,8 @@ import pytest
 
 import gmdwgf
 from gmdwgf.features import latent_files
-from tests.conftest import gmdwgf as run_command, user_environment
+from tests.conftest import gmdwgf as run_command
+from tests.processes import start, wait_for
 from tests.training.common import same_bits
 
 STEPS = 120
@@ -39,23 +37,8 @@ def folder_of(cwd):
     return folder
 
 
-def start(cwd, command=COMMAND):
-    return subprocess.Popen(
-        [sys.executable, "-m", "gmdwgf.train", *command],
-        cwd=cwd,
-        env=user_environment(cwd),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
 def wait_for_checkpoint(cwd, step, process):
-    deadline = time.time() + 120
-    while not list(cwd.glob(f"runs/*/checkpoints/{step}")):
-        assert process.poll() is None, process.communicate()
-        assert time.time() < deadline
-        time.sleep(0.02)
+    wait_for(lambda: list(cwd.glob(f"runs/*/checkpoints/{step}")), process)
 
 
 def without_clock(records):
@@ -65,7 +48,7 @@ def without_clock(records):
 
 def test_killed_and_typed_again_equals_never_killed(uninterrupted, tmp_path):
     for step in (20, 80):
-        process = start(tmp_path)
+        process = start(*COMMAND, cwd=tmp_path)
         wait_for_checkpoint(tmp_path, step, process)
         process.send_signal(signal.SIGKILL)
         process.communicate()
@@ -95,7 +78,7 @@ def test_classes_features_averages_and_a_share_of_a_file_come_back_after_a_kill(
     for cwd in (whole, killed):
         cwd.mkdir()
     assert run_command(*command, cwd=whole).returncode == 0
-    process = start(killed, command)
+    process = start(*command, cwd=killed)
     wait_for_checkpoint(killed, 30, process)
     process.send_signal(signal.SIGKILL)
     process.communicate()
@@ -109,7 +92,7 @@ def test_classes_features_averages_and_a_share_of_a_file_come_back_after_a_kill(
 
 
 def test_control_c_saves_and_says_how_to_go_on(uninterrupted, tmp_path):
-    process = start(tmp_path)
+    process = start(*COMMAND, cwd=tmp_path)
     wait_for_checkpoint(tmp_path, 20, process)
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
@@ -147,7 +130,7 @@ def test_a_damaged_newest_checkpoint_falls_back_and_says_so(uninterrupted, tmp_p
 
 
 def test_two_processes_cannot_write_one_run(tmp_path):
-    process = start(tmp_path)
+    process = start(*COMMAND, cwd=tmp_path)
     wait_for_checkpoint(tmp_path, 0, process)
     process.send_signal(signal.SIGSTOP)  # else it may have ended before the second one has begun
     second = run_command(*COMMAND, cwd=tmp_path)

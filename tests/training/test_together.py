@@ -69,8 +69,8 @@ def test_a_run_without_a_stop_rests(problems):
 
 def test_the_faster_way_is_kept_and_said(problems):
     class Slow(OneByOne):
-        def advance(self, stops):
-            moves = super().advance(stops)
+        def advance(self, stops, *stopping):
+            moves = super().advance(stops, *stopping)
             return {row: move._replace(seconds=move.seconds * self.factor) for row, move in moves.items()}
 
     for factor, expected in ((100.0, "one after another: as one program 0.0 times"), (0.01, "as one program")):

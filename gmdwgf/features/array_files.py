@@ -1,0 +1,132 @@
+"""Files of arrays: a path that can be opened, arrays that NumPy can read, numbers that can be trained on.
+
+What is wrong with one is a FieldError of `path`, whose value is the file and whose fix says which row, which number and what to do.
+"""
+
+import contextlib
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gmdwgf import data_files
+from gmdwgf.hyperparameters import FieldError
+
+_SHOWN = 200
+_BYTES_AT_ONCE = 1 << 24
+
+
+def printable(text: str) -> str:
+    """A text on one line: what ends a line, moves the cursor or cannot be encoded is written as its escape."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
+
+
+def shown(path: Any) -> str:
+    """A path as it is printed: on one line, without the middle of a very long one."""
+    text = printable(str(path))
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]}...{text[-_SHOWN // 4 :]}"
+
+
+def existing(path: Any, written_by: str) -> Path:
+    """The `.npy` or `.npz` file at `path`, which can be opened; `written_by` says in a refusal what writes such a file."""
+    try:
+        file = data_files.resolved(path)
+        mode = file.stat().st_mode
+        if stat.S_ISREG(mode):
+            file.open("rb").close()
+    except (FileNotFoundError, NotADirectoryError):
+        mode = None
+    except (OSError, ValueError) as error:  # ValueError: a NUL byte
+        fix = f"cannot be opened ({_said(getattr(error, 'strerror', None) or error)}); give the path of a file you can read"
+        raise FieldError("path", shown(path), fix) from error
+    if mode is None or not stat.S_ISREG(mode):
+        kind = " but a folder" if mode is not None and stat.S_ISDIR(mode) else ""
+        raise FieldError("path", shown(path), f"is not a file{kind} (looked for {shown(file.absolute())})")
+    if file.suffix not in (".npy", ".npz"):
+        raise FieldError("path", shown(path), f"must be a .npy or .npz file; {written_by}")
+    return file
+
+
+@contextlib.contextmanager
+def reading(path: Any, what: str = "") -> Iterator[None]:
+    """Refuse the file where the block raises: NumPy, zipfile and json raise whatever damage leads to."""
+    try:
+        yield
+    except FieldError:
+        raise
+    except Exception as error:
+        raise FieldError("path", shown(path), what + _why_unreadable(error)) from error
+
+
+def _why_unreadable(error: Exception) -> str:
+    text = str(error)
+    if "Object arrays" in text or "Python objects" in text:
+        return "holds Python objects, not numbers; save it as float32"
+    if "pickled" in text:
+        return "cannot be read: numpy.save or numpy.savez did not write it; write it with one of them"
+    if isinstance(error, EOFError):
+        return "cannot be read: it is empty or cut short; write it again"
+    return f"cannot be read, perhaps damaged ({_said(text or type(error).__name__)}); write it again"
+
+
+def _said(text: Any) -> str:
+    return " ".join(str(text).split())[:100]
+
+
+def member(archive: Any, name: str, path: Any) -> np.ndarray:
+    """One array of an opened `.npz` file."""
+    with reading(path, f"array '{name}': "):
+        array = archive[name]
+    if not isinstance(array, np.ndarray):
+        raise FieldError(
+            "path", shown(path), f"holds a file named '{name}' that is no array; numpy.savez writes arrays"
+        )
+    return array
+
+
+def refuse_other_than_real(array: np.ndarray, path: Any, name: str = "") -> None:
+    """Refuse text, objects, complex numbers and truth values."""
+    if not np.issubdtype(array.dtype, np.integer) and not np.issubdtype(array.dtype, np.floating):
+        where = f" in '{name}'" if name else ""
+        raise FieldError("path", shown(path), f"holds {array.dtype}{where}, not real numbers; save it as float32")
+
+
+def refuse_not_finite(
+    rows: np.ndarray, dtype: Any, path: Any, name: str = "", first_row: int = 0, n_rows: int | None = None
+) -> None:
+    """Refuse rows with a number that is NaN or infinite in `dtype`, in which they are computed with.
+
+    `rows` are `n_rows` of the file from `first_row` on; they are looked at in parts, so that no copy of all is made.
+    """
+    first, n_bad = None, 0
+    for start, part in _parts(rows):
+        with np.errstate(over="ignore"):  # a number too large for the type becomes infinite, and is refused as such
+            is_bad = ~np.isfinite(np.asarray(part).astype(dtype, copy=False))
+        if is_bad.any():
+            first = (start, *np.argwhere(is_bad)[0].tolist()) if first is None else first
+            n_bad += int(is_bad.reshape(len(part), -1).any(axis=1).sum())
+    if first is None:
+        return
+    start, row, *place = first
+    value = rows[(start + row, *place)]
+    too_large = f", too large for {np.dtype(dtype)}" if np.isfinite(value) else ""
+    where = f"column {place[0]}" if len(place) == 1 else f"place {place}"
+    among = f"{n_bad} of {len(rows)} rows" + (f" from row {first_row} on" if n_rows not in (None, len(rows)) else "")
+    fix = f"has NaN or infinite numbers in {among} (the first: row {first_row + start + row}, {where}: {value:g}{too_large})"
+    raise FieldError("path", shown(path), f"{fix}{f' of {name!r}' if name else ''}; remove them")
+
+
+def refuse_one_point(rows: np.ndarray, path: Any) -> None:
+    """Refuse rows that are all the same."""
+    if all((part == rows[0]).all() for _, part in _parts(rows)):
+        fix = f"holds one point {len(rows)} times; there is nothing to learn, and no scale: give rows that differ"
+        raise FieldError("path", shown(path), fix)
+
+
+def _parts(rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """Neighbouring rows, some megabytes at a time, and the index of the first of them."""
+    n = max(1, _BYTES_AT_ONCE // max(rows[:1].nbytes, 1))
+    for start in range(0, len(rows), n):
+        yield start, rows[start : start + n]

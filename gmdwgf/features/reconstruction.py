@@ -1,0 +1,96 @@
+"""What the shipped encoder makes of pictures, and how much of them it loses: faces and noise are lost, digits are not."""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gmdwgf.features import latent_files, shipped
+from gmdwgf.features.digits import DigitFeatures, encode
+
+TOO_MUCH, TOO_MUCH_OF_A_CLASS = 1.3, 1.5
+"""Pictures whose error is more than so many times that of digits are not represented; docs/latents.md has what was measured.
+
+Of one class it may be more: some digits are harder than others.
+"""
+
+_N_AT_ONCE = 256
+_N_LISTED, _N_WORST = 20, 5
+"""Up to so many pictures are listed one by one; of more, so many of which most is lost."""
+
+_encode, _decode = jax.jit(encode), jax.jit(DigitFeatures.decode)
+
+
+class Encoded(NamedTuple):
+    """Latents of pictures, and what is lost of each picture when its latent is decoded."""
+
+    mean: np.ndarray
+    log_var: np.ndarray
+    lost: np.ndarray
+    """Mean squared differences of pixels `[N]` between a picture and its reconstruction."""
+    variance: np.ndarray
+    """Variances of the pixels of a picture `[N]`; 0 where it is blank."""
+
+
+def encoded(images: np.ndarray) -> Encoded:
+    """Latents and losses of grey values `[N 28 28]`."""
+    weights, features = shipped.load(shipped.VAE)["encoder"], DigitFeatures(jnp.ones(()))
+    means, log_vars, lost = [], [], []
+    for start in range(0, len(images), _N_AT_ONCE):
+        batch = images[start : start + _N_AT_ONCE]
+        mean, log_var = _encode(weights, batch[..., None])
+        lost.append(np.mean((np.asarray(_decode(features, mean))[..., 0] - batch) ** 2, axis=(1, 2)))
+        means.append(np.asarray(mean))
+        log_vars.append(np.asarray(log_var))
+    return Encoded(np.concatenate(means), np.concatenate(log_vars), np.concatenate(lost), images.var(axis=(1, 2)))
+
+
+def error(pictures: Encoded, which: np.ndarray) -> float:
+    """The share of the variance of pixels that the reconstruction of some pictures loses; NaN where they are blank."""
+    shown = which & (pictures.variance > 0)
+    return float(pictures.lost[shown].sum() / pictures.variance[shown].sum()) if shown.any() else float("nan")
+
+
+@functools.cache
+def error_of_digits() -> float:
+    """The `error` of real digits that the networks never saw.
+
+    Their pixels are not shipped. What is lost of them was measured when the encoder was trained; the variance of their pixels
+    is that of their reconstructions and what is lost, since a reconstruction is the mean of the pictures it may stand for.
+    """
+    file = latent_files.read(shipped.LATENTS)
+    mean, _ = file.points(np.flatnonzero(np.asarray(file.held_out)))
+    decoded = np.asarray(_decode(DigitFeatures(jnp.ones(())), jnp.asarray(mean)))
+    lost = shipped.provenance()["held_out"]["reconstruction_mse"]
+    return lost / (float(decoded.var(axis=(1, 2, 3)).mean()) + lost)
+
+
+def report(
+    pictures: Encoded, labels: np.ndarray | None, names: list[str], classes: list[str]
+) -> tuple[list[str], list[str]]:
+    """Lines with the errors of all pictures, of each class and of single pictures, and warnings of those that are too large.
+
+    Few pictures are all listed, of many only those of which most is lost.
+    """
+    digits, everything = error_of_digits(), np.ones(len(names), bool)
+    groups = {f"all {len(names)} pictures": everything}
+    if labels is not None:
+        groups |= {name: labels == k for k, name in enumerate(classes) if (labels == k).any()}
+    errors = {name: error(pictures, which) for name, which in groups.items()}
+    lines = [f"reconstruction error (share of the variance of pixels that is lost; of digits {digits:.2f}):"]
+    lines += [f"  {value:.2f}  {name}" for name, value in errors.items()]
+    single = pictures.lost / np.where(pictures.variance > 0, pictures.variance, np.inf)
+    first = np.argsort(-single, kind="stable")[: len(names) if len(names) <= _N_LISTED else _N_WORST]
+    lines += [f"  {single[k]:.2f}  {names[k]}" for k in (np.sort(first) if len(names) <= _N_LISTED else first)]
+    whole, *of_classes = errors
+    too_large = [name for name in of_classes if errors[name] > TOO_MUCH_OF_A_CLASS * digits]
+    if errors[whole] > TOO_MUCH * digits:
+        too_large = [whole]
+    warned = [
+        f"{name}: reconstruction error {errors[name]:.2f}, of digits it is {digits:.2f}: the shipped encoder cannot represent these "
+        "pictures; use another encoder (docs/latents.md)"
+        for name in too_large
+    ]
+    return lines, warned

@@ -1,0 +1,130 @@
+"""A finished run that goes on for more steps: which run that is, and whether its steps are the first ones of the longer run.
+
+A run may be extended only where nothing but `training.n_steps` differs and no number of a step depends on it. The longer run is
+then, to the bit, what it would be from the start: it has the same id and the same folder, and names its parent in its manifest.
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gmdwgf.configuration import ConfigError
+from gmdwgf.sweeps.folder import RunFolder
+from gmdwgf.sweeps.identity import run_id, science
+from gmdwgf.sweeps.records import RunRecord, flatten
+
+NEW_RUN = "or begin at the start (extend=null)"
+
+_ENDS = {
+    "diverged": "diverged: a longer run would too",
+    "live": "is still running; wait for it",
+    "unfinished": "has not finished; finish it by its own command first",
+    "failed": "has failed; finish it by its own command first",
+}
+
+
+class Parent(NamedTuple):
+    """A finished run that another one goes on from."""
+
+    folder: RunFolder
+    id: str
+    n_steps: int
+
+    def facts(self) -> dict[str, Any]:
+        """What the manifest of the longer run says of it."""
+        return {"id": self.id, "folder": str(self.folder.path), "n_steps": self.n_steps}
+
+
+def parent_of(config: dict[str, Any], folder: RunFolder, optimizer: Any) -> Parent | None:
+    """The run that `extend` names, or where it is true the longest that fits; None where the run has checkpoints of its own.
+
+    Raises ConfigError where there is no such run, or where the longer one would differ from one from the start.
+    """
+    wanted = config.get("extend")
+    has_begun = any(path.name.isdigit() for path in folder.checkpoints.glob("*"))
+    if wanted is None or wanted is False or has_begun:
+        return None
+    root = Path(config["paths"]["root"]).expanduser().absolute()
+    found = _longest(root, config) if wanted is True else _named(root, wanted)
+    if found is None:
+        return None
+    _check_fits(found, config)
+    _check_rate(optimizer, found, config)
+    return Parent(RunFolder(found.path), found.id, int(found.n_steps or 0))
+
+
+def _longest(root: Path, config: dict[str, Any]) -> RunRecord | None:
+    """The finished run with the most steps among those that differ only in having fewer."""
+    asked = run_id(config)
+    ended = [RunRecord(path.parent) for path in sorted(root.glob("*/DONE.json"))]
+    fitting = [run for run in ended if _is_shorter(run, config) and _id_with_steps_of(run.config, config) == asked]
+    return max(fitting, key=lambda run: run.n_steps or 0, default=None)
+
+
+def _named(root: Path, wanted: Any) -> RunRecord:
+    if not isinstance(wanted, str | int):
+        raise ConfigError("extend", wanted, "give the folder of a run, its name or its id in quotes, true, or null")
+    path = Path(str(wanted)).expanduser()
+    if (path / "manifest.json").is_file():
+        return RunRecord(path.absolute())
+    beside = [path.parent for path in sorted(root.glob("*/manifest.json"))]
+    for path in beside:
+        if str(wanted) in (path.name, path.name.rpartition("-")[2]):
+            return RunRecord(path)
+    raise ConfigError("extend", wanted, f"is no run folder, and no name or id of a run in {root}; {NEW_RUN}")
+
+
+def _is_shorter(run: RunRecord, config: dict[str, Any]) -> bool:
+    return isinstance(run.n_steps, int) and run.n_steps < config["training"]["n_steps"]
+
+
+def _id_with_steps_of(config: dict[str, Any], other: dict[str, Any]) -> str:
+    """The id of a run if it had as many steps as another."""
+    return run_id(config | {"training": config["training"] | {"n_steps": other["training"]["n_steps"]}})
+
+
+def _check_fits(parent: RunRecord, config: dict[str, Any]) -> None:
+    """Raise ConfigError unless the parent is finished, unchanged, shorter, and otherwise the same."""
+    name, n_steps = parent.name, config["training"]["n_steps"]
+    if not isinstance(parent.config.get("training"), dict) or not isinstance(parent.n_steps, int):
+        raise ConfigError("extend", name, f"its config.yaml cannot be read; give another run, {NEW_RUN}")
+    if parent.state != "done":
+        raise ConfigError("extend", name, f"{_ENDS[parent.state]}, {NEW_RUN}")
+    if parent.n_steps >= n_steps:
+        fix = f"must be more than the {parent.n_steps} steps of {name}, which extend names"
+        raise ConfigError("training.n_steps", n_steps, fix)
+    if _id_with_steps_of(parent.config, config) != run_id(config):
+        differing = [
+            f"{key} ({old} there, {new} here)" for key, (old, new) in differences(parent.config, config).items()
+        ]
+        fix = f"differs in {', '.join(differing) or 'its data'}: only training.n_steps may; give the same, {NEW_RUN}"
+        raise ConfigError("extend", name, fix)
+    if run_id(parent.config) != parent.id:
+        fix = f"its data are not those that it was trained on; bring them back, {NEW_RUN}"
+        raise ConfigError("extend", name, fix)
+
+
+def differences(kept: dict[str, Any], asked: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """The keys, but for the number of steps, in which what decides the numbers of two runs differs, and both values."""
+    one, other = flatten(science(kept)), flatten(science(asked))
+    keys = [key for key in dict.fromkeys([*other, *one]) if key != "training.n_steps"]
+    return {key: (one.get(key), other.get(key)) for key in keys if one.get(key) != other.get(key)}
+
+
+def _check_rate(optimizer: Any, parent: RunRecord, config: dict[str, Any]) -> None:
+    """Raise ConfigError where the learning rate at a step depends on how many steps there are."""
+    from gmdwgf.optimizers import AbstractOptimizer, RateSchedule
+
+    n_steps, rate = config["training"]["n_steps"], optimizer.schedule
+    if type(rate) is not RateSchedule or type(optimizer).update is not AbstractOptimizer.update:
+        fix = (
+            "its optimiser has rules of its own, which may depend on training.n_steps; begin at the start (extend=null)"
+        )
+        raise ConfigError("extend", parent.name, fix)
+    constant = [] if rate.decay == "constant" else ["optimizer.schedule.decay=constant"]
+    constant += [] if float(rate.warmup_fraction) == 0 else ["optimizer.schedule.warmup_fraction=0"]
+    if constant:
+        fix = (
+            f"the learning rate of {parent.name} was laid out over its {parent.n_steps} steps, which are not the first of "
+            f"{n_steps}; train with {' '.join(constant)} what is to be extended later, {NEW_RUN}"
+        )
+        raise ConfigError("extend", parent.name, fix)

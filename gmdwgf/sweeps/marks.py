@@ -1,0 +1,66 @@
+"""How a folder is known for a run of gmdwgf: many programs keep a manifest.json, a config.yaml or a lock."""
+
+import json
+import re
+from collections.abc import Collection
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+FILES = ("manifest.json", "run.lock", "DONE.json", "DIVERGED.json", "FAILED.json")
+"""A run folder has at least one of these."""
+
+_ID = re.compile(r"[0-9a-f]{8}")
+_LIMIT = 1 << 24
+"""Bytes of the largest manifest that is read (ours)."""
+
+
+def marks(run: str) -> dict[str, Any]:
+    """What the manifest of every run holds."""
+    return {"id": run, "gmdwgf": metadata.version("gmdwgf")}
+
+
+def marked_id(folder: Path) -> str | None:
+    """The id in the manifest of a run folder; None where the manifest cannot be read or is not gmdwgf's."""
+    path = folder / "manifest.json"
+    try:
+        found = json.loads(path.read_bytes()) if path.is_file() and path.stat().st_size < _LIMIT else None
+    except (OSError, ValueError, RecursionError):
+        return None
+    run, version = (found.get("id"), found.get("gmdwgf")) if isinstance(found, dict) else (None, None)
+    return run if is_id(run) and isinstance(version, str) and version else None
+
+
+def is_id(value: Any) -> bool:
+    """Whether a value is the id of a run."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+def id_in_name(name: str) -> str | None:
+    """The id that the name of a run folder ends in; None for another name."""
+    head, _, last = name.rpartition("-")
+    return last if head and is_id(last) else None
+
+
+def is_run(folder: Path, files: Collection[str]) -> bool:
+    """Whether a folder with these files is a run of gmdwgf, if perhaps a damaged or a renamed one.
+
+    Without a manifest of gmdwgf's there must be a name that ends in an id beside a lock or an ending, or a config with the parts
+    of a run.
+    """
+    begun = [name for name in FILES if name in files]
+    if not begun:
+        return False
+    if marked_id(folder) is not None:
+        return True
+    named = id_in_name(folder.name) is not None and begun != ["manifest.json"]
+    return named or ("config.yaml" in files and _has_parts(folder / "config.yaml"))
+
+
+def _has_parts(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            head = file.read(1 << 20) if path.is_file() else b""
+    except OSError:
+        return False
+    return all(re.search(rf"^{part}:".encode(), head, re.MULTILINE) for part in ("dataset", "drift", "training"))

@@ -1,0 +1,143 @@
+"""What `config.yaml`, `manifest.json` and the endings of a run hold, by key and kind: the one reader of each.
+
+A value of another kind than its key has is left out and said, so that whoever reads a run meets clean values only. Keys that
+are not known here, of a newer version or a user's own, come through as they are.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gmdwgf.files import DamagedFile
+from gmdwgf.reading import one_line, parse_json, parse_yaml, read_mapping
+
+FIX = "the command of the run goes on from its checkpoints and writes it anew"
+
+
+class Contents(NamedTuple):
+    """The values of a file that can be used, and what is wrong with it."""
+
+    values: dict[str, Any]
+    troubles: list[DamagedFile]
+
+
+class Kind(NamedTuple):
+    """What a value must be."""
+
+    words: str
+    holds: Callable[[Any], bool]
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+NUMBER, COUNT, TEXT = Kind("a number", _is_number), Kind("a whole number", _is_count), Kind("text", _is_text)
+WORD = Kind("a word", lambda value: _is_text(value) and bool(value.strip()))
+FLAG = Kind("true or false", lambda value: isinstance(value, bool))
+TEXTS = Kind("a list of text", lambda value: isinstance(value, list) and all(map(_is_text, value)))
+SCALAR = Kind("a number or text", lambda value: value is None or isinstance(value, bool | int | float | str))
+PAIR = Kind("two numbers", lambda value: isinstance(value, list) and len(value) == 2 and all(map(_is_number, value)))
+
+_ANY = "*"
+"""Stands for every key that is not named."""
+
+MANIFEST = {
+    "id": WORD,
+    "command": TEXTS,
+    "started": TEXT,
+    "gmdwgf": TEXT,
+    "code": {"commit": TEXT, "changed": FLAG},
+    "packages": {_ANY: TEXT},
+    "python": TEXT,
+    "machine": {"system": TEXT, "cpus": COUNT},
+    "rules": {_ANY: NUMBER},
+    "data": TEXT,
+    "data_files": {_ANY: TEXTS},
+    "drift_file": TEXT,
+    "sizes": {"dim": COUNT, "n_classes": COUNT},
+    "lost": TEXTS,
+}
+
+ENDING = {
+    "id": WORD,
+    "status": WORD,
+    "step": COUNT,
+    "best_step": COUNT,
+    "floor": {_ANY: PAIR},
+    "compile": {_ANY: NUMBER},
+    "diverged_step": COUNT,
+    "diverged_term": TEXT,
+    "diverged_value": TEXT,
+    "error": TEXT,
+    "traceback": TEXT,
+    **dict.fromkeys(("seconds", "wall_seconds", "best_mmd2", "v_rms", "loss"), NUMBER),
+    _ANY: SCALAR,
+}
+
+_GROUP = {"_target_": TEXT}
+
+CONFIG = {
+    "seed": COUNT,
+    "paths": {},
+    "sweep": {"note": Kind("text", lambda value: value is None or _is_text(value))},
+    "tracking": {},
+    **dict.fromkeys(("dataset", "drift", "generator", "optimizer", "metrics", "devices"), _GROUP),
+    "training": {**_GROUP, "n_steps": COUNT},
+}
+
+
+def read_config(folder: Path) -> Contents:
+    """The resolved config of a run."""
+    return _read(
+        folder / "config.yaml", parse_yaml, CONFIG, "put it back, or remove the run and type its command again"
+    )
+
+
+def read_manifest(folder: Path) -> Contents:
+    """What was written when the run was begun."""
+    return _read(folder / "manifest.json", parse_json, MANIFEST, FIX)
+
+
+def read_ending(folder: Path, name: str) -> Contents:
+    """How the run ended."""
+    from gmdwgf.metrics.table import METRICS
+
+    return _read(folder / name, parse_json, dict.fromkeys(METRICS, NUMBER) | ENDING, FIX)
+
+
+def _read(path: Path, parse: Callable[[str], Any], schema: dict[str, Any], fix: str) -> Contents:
+    try:
+        found = read_mapping(path, parse, fix)
+    except FileNotFoundError:
+        return Contents({}, [DamagedFile(path, "is missing", fix)])
+    except OSError as error:
+        return Contents({}, [DamagedFile(path, f"cannot be read ({error.strerror or error})", fix)])
+    except DamagedFile as damage:
+        return Contents({}, [damage])
+    values, problems = _typed(found, schema, "")
+    return Contents(values, [DamagedFile(path, problem, fix) for problem in problems])
+
+
+def _typed(values: dict[str, Any], schema: dict[str, Any], prefix: str) -> tuple[dict[str, Any], list[str]]:
+    """The values that are of their kind, and a line for each that is not."""
+    kept, problems = {}, []
+    for name, value in values.items():
+        key, kind = f"{prefix}{name}", schema.get(name, schema.get(_ANY))
+        if isinstance(kind, dict) and isinstance(value, dict):
+            kept[name], more = _typed(value, kind, f"{key}.")
+            problems += more
+        elif kind is None or (isinstance(kind, Kind) and kind.holds(value)):
+            kept[name] = value
+        else:
+            words = kind.words if isinstance(kind, Kind) else "a mapping"
+            problems.append(f"has {one_line(key)[:80]}={one_line(repr(value))[:60]}, which is not {words}")
+    return kept, problems

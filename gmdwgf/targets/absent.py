@@ -1,0 +1,28 @@
+"""A target of which only the sizes are known: for a run that is read back without its data."""
+
+import equinox as eqx
+import jax
+
+from gmdwgf.targets.base import AbstractTarget
+from gmdwgf.typing import Array, Int, Key, Targets
+
+
+class AbsentTarget(AbstractTarget):
+    """Stands where a target stood, with its dimension and classes; its points are normal noise and mean nothing."""
+
+    sizes: tuple[int, int] = eqx.field(static=True)
+    """Dimension and number of classes."""
+
+    @property
+    def dim(self) -> int:
+        return self.sizes[0]
+
+    @property
+    def n_classes(self) -> int:
+        return self.sizes[1]
+
+    def sample(self, key: Key, n: int) -> Targets:
+        return jax.random.normal(key, (n, self.dim))
+
+    def sample_of(self, key: Key, labels: Int[Array, " n"]) -> Targets:
+        return self.sample(key, labels.shape[0])

@@ -1,0 +1,98 @@
+"""The records and samples that a resumed run goes on with: what is damaged is set aside, and what is lost is said."""
+
+import contextlib
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+
+from gmdwgf.files import DamagedFile
+from gmdwgf.sweeps.folder import RunFolder
+from gmdwgf.tracking import jsonl
+from gmdwgf.training.snapshots import Snapshots, read
+
+
+def recover(
+    folder: RunFolder, snapshots: Snapshots, evaluated: Iterable[int], record: dict[str, Any], step: int, say: Callable
+) -> None:
+    """Bring `metrics.jsonl` and `snapshots` to `step`, the step of a checkpoint, from what is left of them.
+
+    `evaluated` are the steps up to there at which the run was evaluated, and `record` is the last record, of which the
+    checkpoint has a copy. Evaluations that are missing are said, and kept in the manifest as lost.
+    """
+    evaluated = list(evaluated)
+    records = _records(folder, step, say)
+    if record and record["step"] in set(evaluated) - {kept["step"] for kept in records}:
+        records = sorted([*records, record], key=lambda kept: kept["step"])
+    jsonl.rewrite(folder.metrics, records)
+    try:
+        snapshots.load(up_to=step)
+    except DamagedFile as damage:
+        say(_kept(folder, damage, "samples.npz"))
+    lost = [_lost("metrics.jsonl", "records", evaluated, (kept["step"] for kept in records))]
+    lost += [_lost("samples.npz", "samples", evaluated, snapshots.taken)]
+    for line in filter(None, lost):
+        say(line)
+    folder.lose([line for line in lost if line])
+
+
+def begin_anew(folder: RunFolder, say: Callable) -> None:
+    """Set aside the records and samples of a run that had come further than its start but has no checkpoint left."""
+    steps, damaged = _reached(folder)
+    if not damaged and max(steps, default=0) == 0:
+        return
+    for name in ("metrics.jsonl", "samples.npz"):
+        folder.set_aside(name)
+    came = f", though the run had come to step {max(steps)}" if max(steps, default=0) else ""
+    line = f"no checkpoint is left{came}"
+    say(f"{line}; it begins anew, and its old records and samples are kept in {folder.path / 'damaged'}")
+    folder.lose([line])
+
+
+def _reached(folder: RunFolder) -> tuple[list[int], bool]:
+    """The steps of the records and samples that are there, and whether one of the files is damaged."""
+    steps: list[int] = []
+    damaged = False
+    with contextlib.suppress(FileNotFoundError):
+        records, damage = jsonl.salvage(folder.metrics)
+        steps, damaged = [record["step"] for record in records], damage is not None
+    try:
+        steps += read(folder.samples)["steps"].tolist()
+    except FileNotFoundError:
+        pass
+    except DamagedFile:
+        damaged = True
+    return steps, damaged
+
+
+def evaluated_steps(every: int, step: int, ended: bool) -> list[int]:
+    """The steps up to `step` at which a run is evaluated; it ends with an evaluation."""
+    steps = list(range(0, step + 1, every))
+    return [*steps, step] if ended and steps[-1] != step else steps
+
+
+def _records(folder: RunFolder, step: int, say: Callable) -> list[jsonl.Record]:
+    """The records up to `step` that can be read; a file with others in it is set aside."""
+    try:
+        records, damage = jsonl.salvage(folder.metrics)
+    except FileNotFoundError:
+        return []
+    if damage is not None:
+        say(_kept(folder, damage, "metrics.jsonl"))
+    return [record for record in records if record["step"] <= step]
+
+
+def _kept(folder: RunFolder, damage: DamagedFile, name: str) -> str:
+    where = f"{name}, line {damage.line}" if damage.line is not None else name
+    return f"{where}: {damage.problem}; kept in {folder.set_aside(name)}, {damage.fix}"
+
+
+def _lost(name: str, what: str, evaluated: list[int], there: Iterable[int]) -> str:
+    """What a file has lost of the evaluations; empty where it has all."""
+    gone = np.setdiff1d(evaluated, list(there)).tolist()
+    if not gone:
+        return ""
+    if len(gone) == len(evaluated):
+        return f"{name}: all {what} up to step {gone[-1]} are lost"
+    some = ", ".join(map(str, gone[:10])) + (f" and {len(gone) - 10} more" if len(gone) > 10 else "")
+    return f"{name}: lost its {what} of step{'s' * (len(gone) > 1)} {some}"

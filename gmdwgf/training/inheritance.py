@@ -1,0 +1,75 @@
+"""What a run that extends another takes over from it: its records, its samples and its newest checkpoint."""
+
+import json
+from typing import Any
+
+import numpy as np
+
+from gmdwgf.files import DamagedFile, write_atomically
+from gmdwgf.sweeps.folder import RunFolder
+from gmdwgf.tracking import jsonl
+from gmdwgf.training.checkpoints import Checkpoints, score
+from gmdwgf.training.snapshots import Snapshots
+from gmdwgf.training.state import TrainState
+
+
+def take_over(parent: RunFolder, child: RunFolder, checkpoints: Checkpoints, eval_every: int, like: TrainState) -> None:
+    """Begin `child` where `parent` ended, as if it had made the same steps itself; the parent is only read.
+
+    An evaluation that the parent made only because it ended is left out. The checkpoint comes last: until it is there, a child
+    that was killed takes all over anew.
+    """
+    theirs = Checkpoints(parent.checkpoints, checkpoints.say, writing=False)
+    found = theirs.latest(like)
+    theirs.close()
+    if found is None:
+        raise DamagedFile(parent.checkpoints, "no checkpoint in it can be read", "begin at the start (extend=null)")
+    plain, notes = found
+    last = int(plain.step)
+    try:
+        lines = _lines(parent, last, eval_every)
+        taken, y = _samples(parent, last, eval_every)
+    except Exception as error:  # numpy and json raise whatever a damaged file leads to
+        what = f"its records or samples cannot be read ({' '.join(str(error).split())[:120]})"
+        raise DamagedFile(parent.path, what, "bring them back, or begin at the start (extend=null)") from error
+    write_atomically(child.metrics, "".join(f"{line}\n" for line in lines))
+    snapshots = Snapshots(child.samples, y)
+    snapshots.taken = taken
+    snapshots.add(max(taken), taken[max(taken)])
+    metric = score(notes, last) if last % eval_every == 0 else float("inf")
+    checkpoints.save(plain, metric, _kept(notes) | {"best": _best(jsonl.read(child.metrics), notes)})
+
+
+def _lines(parent: RunFolder, last: int, eval_every: int) -> list[str]:
+    """The lines of the records that belong to the longer run, as they are."""
+    jsonl.read(parent.metrics)  # raises for a damaged one
+    lines = parent.metrics.read_text().splitlines()
+    return [line for line in lines if _belongs(json.loads(line)["step"], last, eval_every)]
+
+
+def _samples(parent: RunFolder, last: int, eval_every: int) -> tuple[dict[int, np.ndarray], np.ndarray]:
+    """The samples that belong to the longer run, by their steps, and the held-out targets."""
+    with np.load(parent.samples) as kept:
+        steps, x, y = kept["steps"].tolist(), kept["x"], kept["y"]
+    taken = {step: points for step, points in zip(steps, x, strict=True) if _belongs(step, last, eval_every)}
+    if not taken:
+        raise ValueError("samples.npz has none of its steps")
+    return taken, y
+
+
+def _belongs(step: int, last: int, eval_every: int) -> bool:
+    """Whether a longer run is looked at at this step too."""
+    return step <= last and step % eval_every == 0
+
+
+def _kept(notes: dict[str, Any]) -> dict[str, Any]:
+    return {name: notes[name] for name in ("seconds", "record", "window") if name in notes}
+
+
+def _best(records: list[jsonl.Record], notes: dict[str, Any]) -> dict[str, Any]:
+    """The best of the records; that of the notes where there are none."""
+    scored = [record for record in records if record.get("mmd2", float("nan")) < float("inf")]
+    if not scored:
+        return notes["best"]
+    best = min(scored, key=lambda record: record["mmd2"])
+    return {"mmd2": best["mmd2"], "step": best["step"]}
