@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import equinox as eqx
@@ -93,7 +94,8 @@ def choose(
     cfg["seed"] = seed
     _set_numbers(cfg, {name: value for name, value in numbers.items() if value is not None}, objects)
     unnamed = [group for group, value in objects.items() if not _describe(cfg, group, value)]
-    choices = names | {group: _choice(group, value) for group, value in objects.items()}
+    choices = {group: Path(name).stem for group, name in names.items()}
+    choices |= {group: _choice(group, value) for group, value in objects.items()}
     choices |= {"dataset": "array"} if rows is not None else {}
     if schedules:
         if "drift" in unnamed:

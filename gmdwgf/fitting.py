@@ -72,7 +72,7 @@ def fit(
       in a config could name it, nor can an object whose fields do not say all of it. wandb is off.
 
     Units: those of the fields, in data units where the YAML files say so. Ctrl-C ends the training after the current chunk and
-    gives back what there is (a second one raises). The same seed and numbers give the same parameters, to the bit, as the command
+    gives back what there is (a second Ctrl-C raises). The same seed and numbers give the same parameters, to the bit, as the command
     on the same devices, provided that JAX was started by gmdwgf, which settles the width of the vectors it computes with.
 
     Errors: ConfigError with the key, the value and the fix, before anything is compiled; for an unknown word the nearest known.
@@ -110,7 +110,14 @@ def _fit_in_memory(chosen: Components, callbacks: Sequence[Callback], sink: Sink
         sink.start(RunInfo("", _name(chosen), Path(), config, plan.n_steps, floor=reference.floor))
         try:
             trained = train_in_memory(
-                problem, plan, suite, reference, jax.random.key(seed), sink.progress, on_evaluation
+                problem,
+                plan,
+                suite,
+                reference,
+                jax.random.key(seed),
+                sink.progress,
+                on_evaluation,
+                pieces["devices"].save_signals,
             )
         finally:
             sink.finish({})
@@ -132,6 +139,7 @@ def _fit_in_memory(chosen: Components, callbacks: Sequence[Callback], sink: Sink
 
 def _fit_in_folder(chosen: Components, root: Path, callbacks: Sequence[Callback], progress: bool) -> RunResult:
     from gmdwgf.sweeps import job as jobs
+    from gmdwgf.sweeps.standing import FINISHED
 
     chosen = _kept_in(chosen, root)
     chosen.cfg.paths.root = str(root.absolute())
@@ -141,7 +149,7 @@ def _fit_in_folder(chosen: Components, root: Path, callbacks: Sequence[Callback]
     for group, value in chosen.objects.items():
         _check_same(group, value, pieces["drift"].drift if group == "drift" else pieces[group])
     job, state = jobs.meet(job)
-    if state not in ("done", "diverged"):
+    if state not in FINISHED:
         say = _speaker(progress)
         call = _callback(pieces["problem"].generator, callbacks)
         state = jobs.carry_out(job, say, lambda line: None, progress=default_progress(), on_evaluation=call)["status"]
@@ -179,7 +187,7 @@ def _read_back(job: Any, pieces: dict[str, Any], status: str, name: str) -> RunR
     """The result of a run from its folder."""
     from gmdwgf.sweeps.layout import seed_of
     from gmdwgf.tracking import jsonl
-    from gmdwgf.training import averages
+    from gmdwgf.training import averages, snapshots
     from gmdwgf.training.checkpoints import Checkpoints, as_state
     from gmdwgf.training.member import fixed_reference
     from gmdwgf.training.state import initial_state
@@ -193,8 +201,7 @@ def _read_back(job: Any, pieces: dict[str, Any], status: str, name: str) -> RunR
         raise ConfigError("folder", folder.path, "; ".join(["has no readable checkpoint", *problems]))
     ending = folder.ending()
     floor = ending.get("floor") or fixed_reference(pieces["metrics"], problem).floor
-    with np.load(folder.samples) as kept:
-        samples, steps, targets = kept["x"], kept["steps"], kept["y"]
+    kept = snapshots.read(folder.samples)
     return RunResult(
         status=status,
         config=job.config,
@@ -202,9 +209,9 @@ def _read_back(job: Any, pieces: dict[str, Any], status: str, name: str) -> RunR
         floor={metric: (float(mean), float(sd)) for metric, (mean, sd) in floor.items()},
         generator=problem.generator,
         params=_on_one_device(averages.of(problem.ema_decay, as_state(found[0], like).ema_params)),
-        steps=steps,
-        samples=samples,
-        targets=targets,
+        steps=kept["steps"],
+        samples=kept["x"],
+        targets=kept["y"],
         modes=_modes(problem.target),
         divergence={key: value for key, value in ending.items() if key.startswith("diverged_")},
         name=name,

@@ -1,6 +1,6 @@
 """Training in memory: the loop around the pure step without files, with the numbers that a run folder would hold."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -11,6 +11,7 @@ from gmdwgf.metrics.suite import MetricSuite, Reference
 from gmdwgf.training import averages
 from gmdwgf.training.interrupts import Interrupts
 from gmdwgf.training.member import evaluate
+from gmdwgf.training.pace import Pace
 from gmdwgf.training.plan import Problem, TrainingPlan
 from gmdwgf.training.state import TrainState, initial_state
 from gmdwgf.training.steppers import OneByOne
@@ -40,8 +41,12 @@ def train_in_memory(
     key: Key,
     on_chunk: Callable[[int, dict[str, float]], None],
     on_evaluation: OnEvaluation,
+    save_signals: Iterable[str] = (),
 ) -> Trained:
-    """Train from the start to the end, to divergence, or until a signal or `on_evaluation` asks to stop."""
+    """Train from the start to the end, to divergence, or until a signal or `on_evaluation` asks to stop.
+
+    A signal is answered between chunks, which are cut by the pace of the run.
+    """
     feed = problem.target.feed()
     window = None if feed is None else Window(problem.target, feed, plan.refresh_every)
     stepper = OneByOne([problem], [jax.jit(initial_state)(problem, key)], plan.chunk_size)
@@ -56,12 +61,14 @@ def train_in_memory(
         records.append({"step": step} | {name: float(value) for name, value in values.items()})
         return bool(on_evaluation(records[-1], averages.of(problem.ema_decay, ema_params)))
 
-    step, seconds, diverged = 0, 0.0, False
-    with Interrupts() as interrupts:
+    step, seconds, diverged, pace = 0, 0.0, False, Pace()
+    with Interrupts(save_signals) as interrupts:
         stopped = evaluated(0, 0.0, stepper.peek()[0])
         while not (diverged or step >= plan.n_steps or stopped or interrupts.asked):
             ahead = [(step // every + 1) * every for every in intervals]
-            moved = stepper.advance({0: min(*ahead, step + plan.chunk_size, plan.n_steps)})[0]
+            stop = min(*ahead, step + min(plan.chunk_size, pace.n_steps), plan.n_steps)
+            moved = stepper.advance({0: stop})[0]
+            pace.update(moved.step - step, moved.call)
             step, diverged, seconds = moved.step, moved.diverged, seconds + moved.seconds
             on_chunk(step, moved.logs)
             if diverged or step >= plan.n_steps or step % plan.eval_every == 0:
