@@ -14,9 +14,9 @@ PIECES = ("dataset", "drift", "generator", "optimizer", "training", "metrics", "
 OPTIONAL = ("condition", "features")
 """Pieces that a config may do without."""
 
-MACHINE_SECTIONS: dict[str, dict[str, Any]] = {
-    name: dict(OmegaConf.load(config_dir() / "train.yaml").get(name)) for name in ("paths", "sweep")
-}
+_TRAIN: Any = OmegaConf.load(config_dir() / "train.yaml")
+
+MACHINE_SECTIONS: dict[str, dict[str, Any]] = {name: dict(_TRAIN[name]) for name in ("paths", "sweep")}
 """Sections of `configs/train.yaml` itself, which nothing is built of, with their defaults."""
 
 
