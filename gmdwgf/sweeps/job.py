@@ -75,7 +75,9 @@ def _temporary_folder() -> str:
     try:
         return tempfile.mkdtemp(prefix="gmdwgf-")
     except OSError as error:
-        raise no_temporary_folder(error) from error
+        found = no_temporary_folder(error)
+        _leave_the_others(found)
+        raise found from error
 
 
 def check_writable(folder: Path) -> None:
@@ -160,7 +162,8 @@ def _leave_the_others(error: Exception) -> None:
     from gmdwgf.training import hosts
 
     if hosts.several():
-        hosts.leave(f"gmdwgf: {' '.join(folders.failure(error)['error'].split())[:200]}")
+        line = str(error) if isinstance(error, ConfigError) else folders.reason(error)
+        hosts.leave(f"gmdwgf: {' '.join(line.split())[:300]}")
 
 
 _PIECES = ("dataset", "drift", "generator", "optimizer", "training", "metrics", "tracking", "devices")

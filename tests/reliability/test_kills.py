@@ -18,7 +18,7 @@ LONG = [
 ]
 STREAMED = ["+drift=deng", "dataset=image_latents", "dataset.max_resident=160000"]
 STREAMED += ["dataset.labels=true", "condition=classes", "training.refresh_every=7", "training.ema_decay=[0.9,0.99]"]
-STREAMED += ["training.batch_size=40"]
+STREAMED += ["training.batch_size=60"]
 FOUR = ["-m", "+drift=kl", "drift.bandwidth=0.3,0.5", "seed=0,1", "hydra/launcher=vectorized"]
 
 KINDS = {
@@ -27,7 +27,7 @@ KINDS = {
     "image_latents": (STREAMED, 1, 8),
     "one_by_one": ([*FOUR, "hydra.launcher.how=one_by_one"], 1, 4),
     "together": ([*FOUR, "hydra.launcher.how=together"], 1, 4),
-    "two processes": (["+drift=kl"], 2, 6),
+    "two_processes": (["+drift=kl"], 2, 6),
 }
 """What is run, by how many processes, and how often it is killed: forty times in all."""
 
@@ -79,7 +79,7 @@ def kill_at_random(processes, root, rng):
 @pytest.fixture(scope="module")
 def latents(tmp_path_factory):
     """A folder with a file of labelled points, larger than what is kept of it."""
-    home, rng, n = tmp_path_factory.mktemp("reliability"), np.random.default_rng(0), 20_000
+    home, rng, n = tmp_path_factory.mktemp("reliability"), np.random.default_rng(0), 60_000
     labels = rng.integers(0, 10, n)
     points = (rng.normal(size=(n, 8)) + labels[:, None]).astype(np.float32)
     latent_files.write(home / "latents.npy", points, labels=labels)
@@ -91,7 +91,7 @@ def test_killed_at_random_moments_equals_never_killed(kind, latents):
     command, n_processes, n_kills = KINDS[kind]
     rng = np.random.default_rng(list(KINDS).index(kind))
     command = [*command, *([f"dataset.path={latents}/latents.npy"] if kind == "image_latents" else [])]
-    whole, killed = latents / f"{kind} whole", latents / f"{kind} killed"
+    whole, killed = latents / f"{kind}-whole", latents / f"{kind}-killed"
     for cwd in (whole, killed):
         cwd.mkdir()
     finish(begin(command, n_processes, whole))
