@@ -8,14 +8,18 @@ import re
 import sys
 from typing import Any
 
-import hydra
-from omegaconf import DictConfig
+try:
+    import hydra
+    from omegaconf import DictConfig
 
-from gmdwgf.complaints import CRASH, complain
-from gmdwgf.configuration import config_dir
-from gmdwgf.terminal import lasting_output
-from gmdwgf.training.interrupts import CODE, Interrupted, as_control_c
-from gmdwgf.vectors import use_whole_vectors
+    from gmdwgf.complaints import CRASH, complain
+    from gmdwgf.configuration import config_dir
+    from gmdwgf.terminal import lasting_output
+    from gmdwgf.training.interrupts import CODE, Interrupted, as_control_c
+    from gmdwgf.vectors import use_whole_vectors
+except KeyboardInterrupt:  # before there is anything to stop
+    print("gmdwgf: stopped", file=sys.stderr)  # noqa: T201
+    sys.exit(130)
 
 
 def accept_plus(arguments: list[str]) -> list[str]:
