@@ -62,18 +62,22 @@ def what_is_there(root):
 def kill_at_random(processes, root, rng):
     """SIGKILL, some looks after the run was taken up or after a record or a checkpoint was begun."""
     writer = processes[0]
-    wait_for(lambda: any(path.read_text() for path in root.glob("*/run.lock")), writer)
-    if rng.random() < 0.75:  # else while it is restored, compiled or at its first steps
-        for _ in range(rng.integers(1, 4)):
-            before = what_is_there(root)
-            wait_for(lambda before=before: what_is_there(root) - before, writer, pause=0.001)
-    looks = iter(range(rng.integers(0, 60)))
-    wait_for(lambda: next(looks, None) is None, writer, pause=0.001)
-    rng.shuffle(processes)
-    for process in processes:
-        process.kill()
-        assert process.wait() == -9
-        process.communicate()
+    order = [processes[index] for index in rng.permutation(len(processes))]
+    try:
+        wait_for(lambda: any(path.read_text() for path in root.glob("*/run.lock")), writer)
+        if rng.random() < 0.75:  # else while it is restored, compiled or at its first steps
+            for _ in range(rng.integers(1, 4)):
+                before = what_is_there(root)
+                wait_for(lambda before=before: what_is_there(root) - before, writer, pause=0.001)
+        looks = iter(range(rng.integers(0, 60)))
+        wait_for(lambda: next(looks, None) is None, writer, pause=0.001)
+    finally:
+        for process in order:
+            process.kill()
+            process.communicate()
+    ends = [process.returncode for process in order]
+    assert ends[0] == -9, ends
+    assert 0 not in ends  # the other one may have noticed that it was left alone before it was killed
 
 
 @pytest.fixture(scope="module")
