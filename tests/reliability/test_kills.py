@@ -62,7 +62,7 @@ def what_is_there(root):
 def kill_at_random(processes, root, rng):
     """SIGKILL, some looks after the run was taken up or after a record or a checkpoint was begun."""
     writer = processes[0]
-    order = [processes[index] for index in rng.permutation(len(processes))]
+    shuffled = [processes[index] for index in rng.permutation(len(processes))]
     try:
         wait_for(lambda: any(path.read_text() for path in root.glob("*/run.lock")), writer)
         if rng.random() < 0.75:  # else while it is restored, compiled or at its first steps
@@ -72,10 +72,10 @@ def kill_at_random(processes, root, rng):
         looks = iter(range(rng.integers(0, 60)))
         wait_for(lambda: next(looks, None) is None, writer, pause=0.001)
     finally:
-        for process in order:
+        for process in shuffled:
             process.kill()
             process.communicate()
-    ends = [process.returncode for process in order]
+    ends = [process.returncode for process in shuffled]
     assert ends[0] == -9, ends
     assert 0 not in ends  # the other one may have noticed that it was left alone before it was killed
 
