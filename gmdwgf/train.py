@@ -8,16 +8,20 @@ import re
 import sys
 from typing import Any
 
-import hydra
-from omegaconf import DictConfig, OmegaConf
+try:
+    import hydra
+    from omegaconf import DictConfig, OmegaConf
 
-from gmdwgf.arguments import misused_section
-from gmdwgf.complaints import BAD_INPUT, CRASH, complain
-from gmdwgf.configuration import config_dir
-from gmdwgf.files import escape_what_cannot_be_shown
-from gmdwgf.terminal import lasting_output
-from gmdwgf.training.interrupts import CODE, Interrupted, as_control_c
-from gmdwgf.vectors import use_whole_vectors
+    from gmdwgf.arguments import misused_section
+    from gmdwgf.complaints import BAD_INPUT, CRASH, complain
+    from gmdwgf.configuration import config_dir
+    from gmdwgf.files import escape_what_cannot_be_shown
+    from gmdwgf.terminal import lasting_output
+    from gmdwgf.training.interrupts import CODE, Interrupted, as_control_c
+    from gmdwgf.vectors import use_whole_vectors
+except KeyboardInterrupt:  # before there is anything to stop
+    print("gmdwgf: stopped", file=sys.stderr)  # noqa: T201
+    sys.exit(130)
 
 
 def accept_plus(arguments: list[str]) -> list[str]:

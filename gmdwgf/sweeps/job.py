@@ -94,7 +94,9 @@ def _temporary_folder() -> str:
     try:
         return tempfile.mkdtemp(prefix="gmdwgf-")
     except OSError as error:
-        raise no_temporary_folder(error) from error
+        found = no_temporary_folder(error)
+        _leave_the_others(found)
+        raise found from error
 
 
 def check_writable(folder: Path) -> None:
@@ -189,7 +191,8 @@ def _leave_the_others(error: Exception, hide: Callable[[str], str]) -> None:
     from gmdwgf.training import hosts
 
     if hosts.several():
-        hosts.leave(f"gmdwgf: {hide(' '.join(folders.failure(error)['error'].split()))[:200]}")
+        line = str(error) if isinstance(error, ConfigError) else folders.reason(error)
+        hosts.leave(f"gmdwgf: {hide(' '.join(line.split()))[:300]}")
 
 
 def problem_of(config: dict[str, Any], target: Any = None, find: Find = any_object) -> Any:

@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
 from gmdwgf.configuration import ConfigError
+from gmdwgf.sweeps import job as jobs
 from gmdwgf.sweeps.workers import free_place, share
 
 
@@ -67,3 +69,23 @@ def test_a_place_that_is_a_link_is_not_followed(tmp_path):
     with pytest.raises(OSError, match="symbolic links"):
         free_place(tmp_path / "places", 1)
     assert not (tmp_path / "thesis.tex").exists()
+
+
+@pytest.mark.parametrize("folder", ["gone", "a file"])
+def test_a_worker_without_a_folder_for_temporary_files_is_told_of_tmpdir(folder, tmp_path):
+    (tmp_path / "a file").touch()
+    code = "import tempfile; from gmdwgf.sweeps.workers import take_share\n"
+    code += f"tempfile.tempdir = {str(tmp_path / folder)!r}\n"
+    code += "class launcher(dict): n_jobs = 2\n"
+    code += (
+        "try: take_share(launcher(_target_='joblib'))\nexcept Exception as error: print(type(error).__name__, error)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("ConfigError TMPDIR")
+    assert done.stdout.endswith("set TMPDIR to a folder with room\n")
+
+
+def test_a_process_that_writes_nothing_of_a_run_is_told_of_tmpdir_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    with pytest.raises(ConfigError, match="TMPDIR.*nothing can be written there .*; set TMPDIR to a folder with room"):
+        jobs._temporary_folder()
