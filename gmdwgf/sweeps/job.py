@@ -95,7 +95,7 @@ def _temporary_folder() -> str:
         return tempfile.mkdtemp(prefix="gmdwgf-")
     except OSError as error:
         found = no_temporary_folder(error)
-        _leave_the_others(found)
+        _leave_the_others(found, str)
         raise found from error
 
 
