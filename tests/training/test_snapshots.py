@@ -38,6 +38,17 @@ def test_a_flipped_bit_anywhere_is_noticed_or_changes_nothing(path):
     assert n_noticed > len(content) // 2
 
 
+def test_a_bit_of_a_header_that_makes_an_array_shorter_is_noticed(path):
+    content = path.read_bytes()
+    shorter = content.replace(
+        b"'shape': (3, 2)", b"'shape': (2, 2)"
+    )  # one bit; numpy would not read to the end of its bytes
+    assert sum(a != b for a, b in zip(content, shorter, strict=True)) == 1
+    path.write_bytes(shorter)
+    with pytest.raises(DamagedFile, match=r"the sum of y\.npy is wrong"):
+        read(path)
+
+
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
 def test_a_truncated_file_is_named(path, share):
     content = path.read_bytes()
