@@ -194,7 +194,9 @@ def piece(of: type) -> Any:
 
     def check(name: str, value: Any) -> None:
         if not isinstance(value, of):
-            raise FieldError(name, value, f"must be of the class {of.__name__}: a mapping with its _target_ and its fields")
+            raise FieldError(
+                name, value, f"must be of the class {of.__name__}: a mapping with its _target_ and its fields"
+            )
 
     return eqx.field(metadata={_RULE: check}, converter=_unchanged)
 

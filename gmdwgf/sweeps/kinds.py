@@ -16,7 +16,9 @@ def check_kinds(pieces: dict[str, Any]) -> None:
             raise ConfigError(
                 f"{name}._target_", Parameter.empty, f"is missing; give {name}=NAME, or the class to make"
             )
-        raise ConfigError(f"{name}._target_", type(piece).__name__, f"must be of the class {kind.__name__}; give {name}=NAME")
+        raise ConfigError(
+            f"{name}._target_", type(piece).__name__, f"must be of the class {kind.__name__}; give {name}=NAME"
+        )
 
 
 def _kinds() -> dict[str, type]:
