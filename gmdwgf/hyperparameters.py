@@ -161,10 +161,10 @@ def counts(*names: str) -> Any:
 
     def check(name: str, value: Any) -> None:
         whole = isinstance(value, tuple) and all(isinstance(n, int) and not isinstance(n, bool) for n in value)
-        if not whole or len(value) != len(names) or min(value) < 1 or max(value) > LARGEST_COUNT:
-            shown = list(value) if isinstance(value, tuple) else value
-            wanted = f"must be whole numbers from 1 to {LARGEST_COUNT}: [{', '.join(names)}]"
-            raise FieldError(name, shown, wanted)
+        if not whole or len(value) != len(names) or min(value) < 1:
+            raise FieldError(name, value, f"must be whole numbers of at least 1: [{', '.join(names)}]")
+        if max(value) > LARGEST_COUNT:
+            raise FieldError(name, value, f"must be at most {LARGEST_COUNT} each")
 
     as_tuple = lambda value: tuple(value) if isinstance(value, list) else value
     return eqx.field(static=True, converter=as_tuple, metadata={_RULE: check})
