@@ -64,7 +64,7 @@ def kill_at_random(processes, root, rng):
     writer = processes[0]
     shuffled = [processes[index] for index in rng.permutation(len(processes))]
     try:
-        wait_for(lambda: any(path.read_text() for path in root.glob("*/run.lock")), writer)
+        wait_for(lambda: any(str(writer.pid) in path.read_text() for path in root.glob("*/run.lock")), writer)
         if rng.random() < 0.75:  # else while it is restored, compiled or at its first steps
             for _ in range(rng.integers(1, 4)):
                 before = what_is_there(root)
