@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from gmdwgf.configuration import ConfigError
 from gmdwgf.sweeps.folder import RunFolder
-from gmdwgf.sweeps.identity import run_id, science
-from gmdwgf.sweeps.records import RunRecord, flatten
+from gmdwgf.sweeps.identity import differences, run_id
+from gmdwgf.sweeps.records import RunRecord
 
 NEW_RUN = "or begin at the start (extend=null)"
 
@@ -93,21 +93,14 @@ def _check_fits(parent: RunRecord, config: dict[str, Any]) -> None:
         fix = f"must be more than the {parent.n_steps} steps of {name}, which extend names"
         raise ConfigError("training.n_steps", n_steps, fix)
     if _id_with_steps_of(parent.config, config) != run_id(config):
-        differing = [
-            f"{key} ({old} there, {new} here)" for key, (old, new) in differences(parent.config, config).items()
-        ]
+        different = differences(parent.config, config)
+        different.pop("training.n_steps", None)
+        differing = [f"{key} ({old} there, {new} here)" for key, (old, new) in different.items()]
         fix = f"differs in {', '.join(differing) or 'its data'}: only training.n_steps may; give the same, {NEW_RUN}"
         raise ConfigError("extend", name, fix)
     if run_id(parent.config) != parent.id:
         fix = f"its data are not those that it was trained on; bring them back, {NEW_RUN}"
         raise ConfigError("extend", name, fix)
-
-
-def differences(kept: dict[str, Any], asked: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """The keys, but for the number of steps, in which what decides the numbers of two runs differs, and both values."""
-    one, other = flatten(science(kept)), flatten(science(asked))
-    keys = [key for key in dict.fromkeys([*other, *one]) if key != "training.n_steps"]
-    return {key: (one.get(key), other.get(key)) for key in keys if one.get(key) != other.get(key)}
 
 
 def _check_rate(optimizer: Any, parent: RunRecord, config: dict[str, Any]) -> None:

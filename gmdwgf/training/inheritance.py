@@ -8,8 +8,8 @@ import numpy as np
 from gmdwgf.files import DamagedFile, write_atomically
 from gmdwgf.sweeps.folder import RunFolder
 from gmdwgf.tracking import jsonl
+from gmdwgf.training import snapshots
 from gmdwgf.training.checkpoints import Checkpoints, score
-from gmdwgf.training.snapshots import Snapshots
 from gmdwgf.training.state import TrainState
 
 
@@ -33,9 +33,9 @@ def take_over(parent: RunFolder, child: RunFolder, checkpoints: Checkpoints, eva
         what = f"its records or samples cannot be read ({' '.join(str(error).split())[:120]})"
         raise DamagedFile(parent.path, what, "bring them back, or begin at the start (extend=null)") from error
     write_atomically(child.metrics, "".join(f"{line}\n" for line in lines))
-    snapshots = Snapshots(child.samples, y)
-    snapshots.taken = taken
-    snapshots.add(max(taken), taken[max(taken)])
+    samples = snapshots.Snapshots(child.samples, y)
+    samples.taken = taken
+    samples.add(max(taken), taken[max(taken)])
     metric = score(notes, last) if last % eval_every == 0 else float("inf")
     checkpoints.save(plain, metric, _kept(notes) | {"best": _best(jsonl.read(child.metrics), notes)})
 
@@ -49,12 +49,12 @@ def _lines(parent: RunFolder, last: int, eval_every: int) -> list[str]:
 
 def _samples(parent: RunFolder, last: int, eval_every: int) -> tuple[dict[int, np.ndarray], np.ndarray]:
     """The samples that belong to the longer run, by their steps, and the held-out targets."""
-    with np.load(parent.samples) as kept:
-        steps, x, y = kept["steps"].tolist(), kept["x"], kept["y"]
-    taken = {step: points for step, points in zip(steps, x, strict=True) if _belongs(step, last, eval_every)}
+    kept = snapshots.read(parent.samples)
+    pairs = zip(kept["steps"].tolist(), kept["x"], strict=True)
+    taken = {step: points for step, points in pairs if _belongs(step, last, eval_every)}
     if not taken:
         raise ValueError("samples.npz has none of its steps")
-    return taken, y
+    return taken, kept["y"]
 
 
 def _belongs(step: int, last: int, eval_every: int) -> bool:
