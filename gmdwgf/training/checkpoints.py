@@ -183,7 +183,9 @@ def as_state(plain: Any, like: TrainState) -> TrainState:
     def wrapped(array, leaf):
         return jax.random.wrap_key_data(array, impl=jax.random.key_impl(leaf)) if _is_key(leaf) else array
 
-    return put_whole(jax.tree.map(wrapped, plain, like))
+    return jax.tree.map(
+        wrapped, put_whole(plain), like
+    )  # of a key only the integers can be put on devices of other processes
 
 
 def _empty(leaf: Any) -> np.ndarray:
