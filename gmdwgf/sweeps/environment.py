@@ -80,7 +80,7 @@ def _shown(node: Any, raw: Any, prefix: str, read: dict[str, str], hidden: Hidde
     for name in names:
         key, is_reference = f"{prefix}{name}", OmegaConf.is_interpolation(node, name)
         read.clear()
-        value = raw[name] if OmegaConf.is_missing(node, name) else node[name]
+        value = node[name]
         if is_reference:
             value = OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
             if read and not isinstance(value, int | float | None):

@@ -202,7 +202,7 @@ PATHS = {
     "newline": ("a\nb.npz", "is not a file"),
     "surrogate": ("a\udc80.npz", "is not a file"),
     "folder": (".", "is not a file but a folder"),
-    "nobody": ("~nobody_of_that_name/a.npz", "cannot be opened"),
+    "nobody": ("~nobody_of_that_name/a.npz", "is not a file"),
     "below_a_file": ("there.npz/a.npz", "is not a file"),
     "loop": ("loop.npz", "cannot be opened (Too many levels of symbolic links)"),
     "pipe": ("pipe.npz", "is not a file"),

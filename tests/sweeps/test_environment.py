@@ -65,10 +65,13 @@ def test_what_is_made_of_a_value_of_the_environment_is_not_shown_either(text):
 
 
 def test_references_and_numbers_stay_resolved():
-    found = shown(
-        n=3, m="${n}", seed="${oc.decode:${oc.env:GMDWGF_NUMBER}}", none="${oc.env:NOT_THERE_AT_ALL,null}", gap="???"
-    )
-    assert found == {"n": 3, "m": 3, "seed": 7, "none": None, "gap": "???"}
+    found = shown(n=3, m="${n}", seed="${oc.decode:${oc.env:GMDWGF_NUMBER}}", none="${oc.env:NOT_THERE_AT_ALL,null}")
+    assert found == {"n": 3, "m": 3, "seed": 7, "none": None}
+
+
+def test_a_value_that_is_missing_is_refused_by_its_key():
+    with pytest.raises(ConfigError, match="^gap: .*give it a value: gap=VALUE"):
+        shown(gap="???")
 
 
 def test_the_resolver_of_the_environment_is_the_usual_one_again():
