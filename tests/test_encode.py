@@ -36,6 +36,7 @@ def run(*arguments, cwd):
     )
 
 
+@pytest.mark.slow
 def test_a_folder_of_200_pictures_with_two_broken_and_one_no_picture_loses_nothing(tmp_path):
     rng, folder, modes = np.random.default_rng(0), tmp_path / "mine", ["L", "RGB", "RGBA", "P", "1", "I;16", "LA"]
     folder.mkdir()

@@ -244,6 +244,7 @@ def test_status_collect_and_report_import_nothing_that_a_folder_names(tmp_path, 
     assert not canary()
 
 
+@pytest.mark.slow
 def test_the_command_of_a_run_is_composed_of_the_shipped_configs_alone(tmp_path, canary):
     """`commands` composes what a run was chosen from: a name in the folder's name is looked up, never followed."""
     from gmdwgf.sweeps.commands import Commands

@@ -115,6 +115,7 @@ def test_a_launcher_that_is_not_there_is_one_line_with_what_to_install(cli):
     assert "pip install 'gmdwgf[launchers]'" in err
 
 
+@pytest.mark.slow
 def test_a_sweep_killed_and_typed_again_is_the_sweep_never_killed_and_runs_nothing_twice(four, tmp_path):
     process = start(*FOUR, cwd=tmp_path)
     wait_for(lambda: len(endings(tmp_path / "runs")) == 2, process)
@@ -157,7 +158,8 @@ def small_disk(tmp_path):
     subprocess.run(["umount", place], check=True)
 
 
-@pytest.mark.parametrize("launcher", ["basic", pytest.param("vectorized", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["basic", "vectorized"])
 def test_a_full_disk_fails_the_job_in_one_line_and_room_lets_it_go_on(launcher, cli, small_disk):
     filler = small_disk / "filler"
     filler.write_bytes(bytes(1_900_000))  # room for the beginning of a run, not for a checkpoint or a figure
