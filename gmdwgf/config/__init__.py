@@ -1,0 +1,1 @@
+"""The ground: what a config builds, and the fields of hyperparameters."""

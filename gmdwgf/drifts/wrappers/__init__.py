@@ -1,0 +1,1 @@
+"""Drifts made of other drifts."""

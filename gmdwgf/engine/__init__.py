@@ -1,0 +1,1 @@
+"""What runs the pure training step: loop, executors, checkpoints, streams, devices, processes, signals."""

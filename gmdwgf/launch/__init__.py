@@ -1,0 +1,1 @@
+"""From a composed config, or a call from Python, to a finished run."""

@@ -1,1 +1,0 @@
-"""Runs as data: their identity, their folders, their tables."""
