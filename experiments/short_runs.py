@@ -12,9 +12,9 @@ import gmdwgf
 from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.generators.mlp import MLPGenerator
 from gmdwgf.generators.particles import ParticlesGenerator
-from gmdwgf.optimizers import Adam, RateSchedule
+from gmdwgf.optim.optimizers import Adam, RateSchedule
 from gmdwgf.targets.base import AbstractTarget
-from gmdwgf.training.plan import Problem
+from gmdwgf.training.problem import Problem
 from gmdwgf.training.state import initial_state
 from gmdwgf.training.step import chunk
 from gmdwgf.typing import Array

@@ -9,12 +9,12 @@ import jax
 import jax.numpy as jnp
 
 import gmdwgf
-from gmdwgf.configuration import build, load_node
+from gmdwgf.config.build import build, load_node
+from gmdwgf.engine.compilation import keep_compiled_programs
 from gmdwgf.metrics import MetricSuite
-from gmdwgf.schedules import AbstractSchedule
-from gmdwgf.training import averages
-from gmdwgf.training.compilation import keep_compiled_programs
-from gmdwgf.training.plan import Problem
+from gmdwgf.optim.schedules import AbstractSchedule
+from gmdwgf.training import ema
+from gmdwgf.training.problem import Problem
 from gmdwgf.training.state import TrainState, initial_state
 from gmdwgf.training.step import train_chunk
 
@@ -68,7 +68,7 @@ def problem_of(
 
 _begun = jax.jit(initial_state)
 _drawn = jax.jit(
-    lambda problem, params, key, n: problem.generator.sample(averages.of(problem.ema_decay, params), key, n),
+    lambda problem, params, key, n: problem.generator.sample(ema.of(problem.ema_decay, params), key, n),
     static_argnums=3,
 )
 

@@ -17,23 +17,22 @@ if TYPE_CHECKING:
         drifts as drifts,
         generators as generators,
         metrics as metrics,
-        optimizers as optimizers,
+        optim as optim,
         plots as plots,
-        schedules as schedules,
         targets as targets,
     )
-    from gmdwgf.components import make_problem as make_problem
-    from gmdwgf.configuration import ConfigError as ConfigError
-    from gmdwgf.fitting import fit as fit
-    from gmdwgf.public import (
+    from gmdwgf.analysis.table import load_runs as load_runs
+    from gmdwgf.config.build import ConfigError as ConfigError
+    from gmdwgf.launch.chosen import make_problem as make_problem
+    from gmdwgf.launch.fitting import fit as fit
+    from gmdwgf.launch.loading import (
         LoadedRun as LoadedRun,
         load_drift as load_drift,
         load_run as load_run,
         load_target as load_target,
     )
-    from gmdwgf.results import RunResult as RunResult
-    from gmdwgf.tables import load_runs as load_runs
-    from gmdwgf.training.plan import Problem as Problem
+    from gmdwgf.launch.result import RunResult as RunResult
+    from gmdwgf.training.problem import Problem as Problem
     from gmdwgf.training.state import TrainState as TrainState, initial_state as initial_state
     from gmdwgf.training.step import train_step as train_step
 
@@ -43,19 +42,19 @@ if TYPE_CHECKING:
 _get, _names, __all__ = lazy(
     __name__,
     {
-        "gmdwgf.components": ["make_problem"],
-        "gmdwgf.configuration": ["ConfigError"],
-        "gmdwgf.fitting": ["fit"],
-        "gmdwgf.public": ["LoadedRun", "load_drift", "load_run", "load_target"],
-        "gmdwgf.results": ["RunResult"],
-        "gmdwgf.tables": ["load_runs"],
-        "gmdwgf.training.plan": ["Problem"],
+        "gmdwgf.launch.chosen": ["make_problem"],
+        "gmdwgf.config.build": ["ConfigError"],
+        "gmdwgf.launch.fitting": ["fit"],
+        "gmdwgf.launch.loading": ["LoadedRun", "load_drift", "load_run", "load_target"],
+        "gmdwgf.launch.result": ["RunResult"],
+        "gmdwgf.analysis.table": ["load_runs"],
+        "gmdwgf.training.problem": ["Problem"],
         "gmdwgf.training.state": ["TrainState", "initial_state"],
         "gmdwgf.training.step": ["train_step"],
     },
 )
 
-_PACKAGES = ("drifts", "generators", "metrics", "optimizers", "plots", "schedules", "targets")
+_PACKAGES = ("drifts", "generators", "metrics", "optim", "plots", "targets")
 """Packages that need no import of their own: `gmdwgf.drifts.KLDrift`."""
 
 

@@ -9,13 +9,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from gmdwgf.encode_input import Pictures, Refused, notes_on, read
+from gmdwgf.data.picture_files import Pictures, Refused, notes_on, read
 
 
 def encode_to(pictures: Pictures, out: Path) -> tuple[list[str], list[str]]:
     """Encode pictures and write the latent file; returns lines on how much of them is lost, and warnings of too much."""
-    from gmdwgf.encode_output import writing
-    from gmdwgf.features import latent_files, reconstruction, shipped
+    from gmdwgf.data import latent_files, shipped
+    from gmdwgf.data.latent_writer import writing
+    from gmdwgf.features import reconstruction
     from gmdwgf.features.digits import ENCODER
 
     encoded, sha256 = reconstruction.encoded(pictures.images), shipped.sha256(shipped.VAE)
@@ -27,8 +28,8 @@ def encode_to(pictures: Pictures, out: Path) -> tuple[list[str], list[str]]:
 
 def run(source: Path, out: Path) -> None:
     """Encode one folder or array; says on standard error what is left out or odd, on standard output what was written."""
-    from gmdwgf.encode_output import try_to_write, why_not_written
-    from gmdwgf.features.array_files import printable, shown
+    from gmdwgf.data.array_files import printable, shown
+    from gmdwgf.data.latent_writer import try_to_write, why_not_written
 
     say = lambda line: print(f"gmdwgf: {printable(line)}", file=sys.stderr)  # noqa: T201
     if not source.exists():
@@ -76,8 +77,8 @@ def main(arguments: list[str] | None = None) -> None:
 
 def _on_one_line(error: Exception) -> str | None:
     """What to say of an error; None of one that is no fault of the user's."""
-    from gmdwgf.features.array_files import printable, shown
-    from gmdwgf.hyperparameters import FieldError
+    from gmdwgf.config.fields import FieldError
+    from gmdwgf.data.array_files import printable, shown
 
     if isinstance(error, FieldError):
         return f"{error.value}: {error.fix}"

@@ -4,9 +4,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from gmdwgf.configuration import ConfigError
+from gmdwgf.config.build import ConfigError
 from gmdwgf.files import escape_what_cannot_be_shown, write_atomically
-from gmdwgf.runs import read_all
+from gmdwgf.runs.records import read_all
 
 
 def parser() -> argparse.ArgumentParser:

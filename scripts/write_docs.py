@@ -14,8 +14,8 @@ from pathlib import Path
 from omegaconf import OmegaConf
 
 import gmdwgf
-from gmdwgf.configuration import config_dir, options
-from gmdwgf.hyperparameters import units
+from gmdwgf.config.build import config_dir, options
+from gmdwgf.config.fields import units
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, README = ROOT / "docs" / "drifts.md", ROOT / "README.md"

@@ -12,7 +12,7 @@ os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "true")
 
 import jaxtyping
 
-from gmdwgf.vectors import FLAG, use_whole_vectors
+from gmdwgf.engine.vector_width import FLAG, use_whole_vectors
 
 # What is computed here and in a process of its own is the same, bit for bit: with the vectors that the command uses where programs
 # are optimised, with shorter ones, which compile sooner, where they are not.
@@ -22,8 +22,7 @@ else:
     use_whole_vectors()
 
 ARRAY_ROOMS = (
-    "kernels",
-    "pairwise",
+    "pairs",
     "transport",
     "drifts",
     "generators",

@@ -88,7 +88,7 @@ class Answer(NamedTuple):
 
 def bases() -> list[list[str]]:
     """Configs that between them have every key."""
-    from gmdwgf.configuration import options
+    from gmdwgf.config.build import options
 
     drifts = [[f"drift={name}"] for name in options("drift") if name != "kl"]
     targets = [name for name in options("dataset") if name not in ("array", "eight_gaussians", "image_latents")]
@@ -112,7 +112,7 @@ def _composed(base: list[str]) -> dict[str, Any]:
     from hydra import compose, initialize_config_dir
     from omegaconf import OmegaConf
 
-    from gmdwgf.configuration import config_dir
+    from gmdwgf.config.build import config_dir
 
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         return OmegaConf.to_container(compose("train", overrides=base), resolve=True)  # type: ignore[return-value]
@@ -134,7 +134,7 @@ def _nonsense(key: str, value: Any) -> Iterator[tuple[str, str]]:
         yield "deleted", f"~{key}"
     if name == "_target_":
         yield from (("word", f"{key}=wide"), ("number", f"{key}=5"), ("null", f"{key}=null"), ("list", f"{key}=[a]"))
-        yield "class of another kind", f"{key}=gmdwgf.schedules.Constant"
+        yield "class of another kind", f"{key}=gmdwgf.optim.schedules.Constant"
         return
     for kind, text in _values(name, key, value):
         yield kind, f"{key}={text}"

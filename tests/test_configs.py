@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 
-from gmdwgf.configuration import build, config_dir, options
+from gmdwgf.config.build import build, config_dir, options
 
 GROUPS = [
     (group, name)

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from gmdwgf import encode, encode_input
-from gmdwgf.features import latent_files, reconstruction, shipped
+from gmdwgf import encode
+from gmdwgf.data import latent_files, picture_files, shipped
+from gmdwgf.features import reconstruction
 from gmdwgf.features.digits import DigitFeatures
 from tests.conftest import user_environment
 
@@ -69,7 +70,7 @@ def test_a_folder_of_200_pictures_with_two_broken_and_one_no_picture_loses_nothi
 def test_a_digit_is_known_again_at_any_size_and_in_ink_on_paper():
     grey = Image.fromarray((255 * digit()).astype(np.uint8))
     shown = [grey, grey.resize((200, 200)), Image.fromarray(255 - np.asarray(grey.resize((90, 90)))).convert("RGB")]
-    images = jnp.asarray(np.stack([encode_input.as_digit(image) for image in shown])[..., None])
+    images = jnp.asarray(np.stack([picture_files.as_digit(image) for image in shown])[..., None])
     logits = DigitFeatures(scale=1.0).classify(images)["logits"]
     assert np.argmax(logits, axis=1).tolist() == [3, 3, 3]
 
@@ -79,20 +80,20 @@ def test_folders_of_classes_and_arrays_become_labels(tmp_path):
         (tmp_path / "set" / name).mkdir(parents=True)
         for k in range(2):
             Image.fromarray((255 * digit()).astype(np.uint8)).save(tmp_path / "set" / name / f"{k}.png")
-    found = encode_input.images_of_folder(tmp_path / "set")
+    found = picture_files.images_of_folder(tmp_path / "set")
     assert (found.labels.tolist(), found.complaints, found.classes) == ([0, 0, 1, 1], [], ["seven", "three"])
     np.savez(
         tmp_path / "a.npz",
         images=np.random.default_rng(0).integers(0, 256, (4, 20, 30, 3), np.uint8),
         labels=[1, 0, 1, 0],
     )
-    found = encode_input.images_of_array(tmp_path / "a.npz")
+    found = picture_files.images_of_array(tmp_path / "a.npz")
     assert found.images.shape == (4, 28, 28)
     assert found.labels.tolist() == [1, 0, 1, 0]
 
 
 def test_a_blank_picture_is_a_blank_picture():
-    assert encode_input.arranged(np.full((40, 9), 0.7, np.float32)).tolist() == np.zeros((28, 28)).tolist()
+    assert picture_files.arranged(np.full((40, 9), 0.7, np.float32)).tolist() == np.zeros((28, 28)).tolist()
 
 
 def save(path, picture=None):
@@ -103,7 +104,7 @@ def save(path, picture=None):
 def test_a_stray_picture_beside_class_folders_is_named_and_labels_are_kept(tmp_path):
     for name in ("b/1.png", "b/2.png", "a/1.png", "stray.png"):
         save(tmp_path / name)
-    found = encode_input.images_of_folder(tmp_path)
+    found = picture_files.images_of_folder(tmp_path)
     assert (found.labels.tolist(), found.classes) == ([0, 1, 1], ["a", "b"])
     assert found.names == [str(tmp_path / name) for name in ("a/1.png", "b/1.png", "b/2.png")]
     assert found.complaints == [
@@ -117,7 +118,7 @@ def test_folders_that_are_not_read_are_named(tmp_path):
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "notes.txt").write_text("no picture")
     (tmp_path / "link.png").symlink_to("nowhere.png")
-    found = encode_input.images_of_folder(tmp_path)
+    found = picture_files.images_of_folder(tmp_path)
     assert found.labels.tolist() == [0, 1]
     assert found.complaints == [
         f"{tmp_path}/link.png: is neither a file nor a folder, perhaps a broken link; left out",
@@ -126,8 +127,8 @@ def test_folders_that_are_not_read_are_named(tmp_path):
         f"{tmp_path}/d/notes.txt: is not an image; left out",
         f"{tmp_path}/d: no picture in it that can be read; it is no class",
     ]
-    with pytest.raises(encode_input.Refused, match="its folders have folders of their own"):
-        encode_input.images_of_folder(nested(tmp_path))
+    with pytest.raises(picture_files.Refused, match="its folders have folders of their own"):
+        picture_files.images_of_folder(nested(tmp_path))
 
 
 def nested(folder):
@@ -138,17 +139,17 @@ def nested(folder):
 def test_one_folder_beside_pictures_is_no_class(tmp_path):
     for name in ("1.png", "2.png", "old/3.png"):
         save(tmp_path / name)
-    found = encode_input.images_of_folder(tmp_path)
+    found = picture_files.images_of_folder(tmp_path)
     assert (len(found.images), found.labels) == (2, None)
     assert found.complaints == [f"{tmp_path}/old: is a folder beside pictures, which is not read; left out"]
-    one = encode_input.images_of_folder(tmp_path / "old")
+    one = picture_files.images_of_folder(tmp_path / "old")
     assert (len(one.images), one.labels, one.complaints) == (1, None, [])
 
 
 def test_a_picture_with_nan_is_left_out_and_named(tmp_path):
     save(tmp_path / "1.png")
     Image.fromarray(np.full((9, 9), np.nan, np.float32)).save(tmp_path / "2.tiff")
-    found = encode_input.images_of_folder(tmp_path)
+    found = picture_files.images_of_folder(tmp_path)
     assert len(found.images) == 1
     assert found.complaints == [f"{tmp_path}/2.tiff: cannot be read (pixel [0, 0] is nan); left out"]
 
@@ -197,15 +198,15 @@ def test_an_array_that_holds_no_pictures_is_refused_by_image_and_pixel(tmp_path,
 @pytest.mark.parametrize("images", [IMAGES > 0.5, (9 * IMAGES).astype(np.int64), (60_000 * IMAGES).astype(np.uint16)])
 def test_any_type_of_grey_values_is_read(tmp_path, images):
     np.save(tmp_path / "a.npy", images)
-    found = encode_input.images_of_array(tmp_path / "a.npy").images
-    expected = np.stack([encode_input.arranged(image.astype(np.float32)) for image in images])
+    found = picture_files.images_of_array(tmp_path / "a.npy").images
+    expected = np.stack([picture_files.arranged(image.astype(np.float32)) for image in images])
     np.testing.assert_array_equal(found, expected)
 
 
 def test_blank_pictures_and_classes_without_pictures_are_said(tmp_path):
     images = np.stack([digit(), np.full((28, 28), 0.3), digit(5)])
     np.savez(tmp_path / "a.npz", images=images, labels=[0, 2, 2])
-    assert encode_input.notes_on(encode_input.images_of_array(tmp_path / "a.npz")) == [
+    assert picture_files.notes_on(picture_files.images_of_array(tmp_path / "a.npz")) == [
         "image 1: of one grey value, as are 1 pictures in all; encoded as blank ones",
         "labels: 1 of the classes 0 to 2 have no picture (the first: 1); dataset.labels=true will not take them",
     ]
@@ -368,7 +369,7 @@ def pictures_of(kind):
     ],
 )
 def test_pictures_that_the_encoder_cannot_represent_are_warned_of_and_digits_are_not(kind, is_lost):
-    images = np.stack([encode_input.arranged(np.asarray(picture, np.float32)) for picture in pictures_of(kind)])
+    images = np.stack([picture_files.arranged(np.asarray(picture, np.float32)) for picture in pictures_of(kind)])
     names = [f"image {k}" for k in range(len(images))]
     lines, warned = reconstruction.report(reconstruction.encoded(images), None, names, [])
     assert [line.partition(":")[0] for line in warned] == [f"all {len(images)} pictures"] * is_lost
@@ -379,7 +380,7 @@ def test_pictures_that_the_encoder_cannot_represent_are_warned_of_and_digits_are
 
 def test_of_a_class_that_is_lost_the_class_is_warned_of_and_its_pictures_are_the_worst():
     digits, noise = pictures_of("printed digits"), pictures_of("noise")[:3]
-    images = np.stack([encode_input.arranged(np.asarray(picture, np.float32)) for picture in [*(5 * digits), *noise]])
+    images = np.stack([picture_files.arranged(np.asarray(picture, np.float32)) for picture in [*(5 * digits), *noise]])
     labels, names = np.repeat([0, 1], [150, 3]), [f"image {k}" for k in range(153)]
     lines, warned = reconstruction.report(reconstruction.encoded(images), labels, names, ["good", "bad"])
     assert [line.partition(":")[0] for line in warned] == ["bad"]

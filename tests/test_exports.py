@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import gmdwgf
-from gmdwgf.configuration import load_node, options
+from gmdwgf.config.build import load_node, options
 from tests.conftest import ROOT
 from tests.training.common import same_bits
 
-LAZY = ["gmdwgf", "gmdwgf.drifts", "gmdwgf.targets", "gmdwgf.generators", "gmdwgf.metrics"]
+LAZY = ["gmdwgf", "gmdwgf.drifts", "gmdwgf.targets", "gmdwgf.generators", "gmdwgf.metrics", "gmdwgf.optim"]
 
 
 @pytest.mark.parametrize("name", LAZY)
@@ -45,7 +45,7 @@ def test_every_class_that_a_config_names_is_exported(group, name):
 def test_a_drift_is_shown_as_it_would_be_typed(name):
     drift = gmdwgf.load_drift(name)
     known = {kind: getattr(gmdwgf.drifts, kind) for kind in gmdwgf.drifts.__all__}
-    known |= {kind: getattr(gmdwgf.optimizers, kind) for kind in gmdwgf.optimizers.__all__}
+    known |= {kind: getattr(gmdwgf.optim, kind) for kind in gmdwgf.optim.__all__}
     assert same_bits(eval(repr(drift), known), drift)
 
 

@@ -8,12 +8,12 @@ import pytest
 import yaml
 
 import gmdwgf
-from gmdwgf.configuration import ConfigError, config_dir, shipped_piece
+from gmdwgf.config.build import ConfigError, config_dir, shipped_piece
 from gmdwgf.files import DamagedFile
-from gmdwgf.sweeps.records import RunRecord
-from gmdwgf.training import snapshots
+from gmdwgf.runs import snapshots
+from gmdwgf.runs.records import RunRecord
 from tests.conftest import ROOT
-from tests.sweeps.folders import make_run
+from tests.runs.folders import make_run
 
 CANARY = """
 from pathlib import Path
@@ -29,14 +29,14 @@ DIFFERENT = [
     "builtins.exec",
     "gmdwgf.train.os.system",
     "gmdwgf.report.main",
-    "gmdwgf.configuration.build",
-    "gmdwgf.public.load_run",
+    "gmdwgf.config.build.build",
+    "gmdwgf.launch.loading.load_run",
     "gmdwgf.canary.Drift",
     "gmdwgf..canary.Drift",
     "gmdwgf.drifts.kl.StatelessDrift",
     "gmdwgf.drifts.kl.KLDrift.update",
     "gmdwgf.features.base.Function",
-    "gmdwgf.sweeps.ledger.Teller",
+    "gmdwgf.launch.summary.Teller",
     "gmdwgf.KLDrift",
     "KLDrift",
     "../canary.Drift",
@@ -104,17 +104,17 @@ PLACES = {
     "condition": {"condition": FOREIGN},
     "features": {"features": FOREIGN},
     "the maps of the features": {
-        "features": {"_target_": "gmdwgf.training.feature_field.FeatureSpace", "maps": FOREIGN}
+        "features": {"_target_": "gmdwgf.drifts.wrappers.feature_space.FeatureSpace", "maps": FOREIGN}
     },
     "one of several maps": {
         "features": {
-            "_target_": "gmdwgf.training.feature_field.FeatureSpace",
+            "_target_": "gmdwgf.drifts.wrappers.feature_space.FeatureSpace",
             "maps": {"_target_": "gmdwgf.features.base.Together", "parts": [FOREIGN]},
         }
     },
     "a function as features": {
         "features": {
-            "_target_": "gmdwgf.training.feature_field.FeatureSpace",
+            "_target_": "gmdwgf.drifts.wrappers.feature_space.FeatureSpace",
             "maps": {"_target_": "gmdwgf.features.base.Function", "function": "canary:sing"},
         }
     },
@@ -161,7 +161,7 @@ def test_load_run_runs_nothing_that_a_part_of_a_drift_names(tmp_path, canary, dr
 
 def test_a_trusted_folder_may_name_a_drift_and_a_schedule_of_ones_own(tmp_path, canary):
     (tmp_path / "mine.py").write_text(
-        "from gmdwgf.drifts.kl import KLDrift\nfrom gmdwgf.schedules import Constant\n"
+        "from gmdwgf.drifts.kl import KLDrift\nfrom gmdwgf.optim.schedules import Constant\n"
         "class Mine(KLDrift):\n    pass\nclass Slow(Constant):\n    pass\n"
     )
     changes = {"bandwidth": {"schedule": "mine.Slow", "value": 0.3}}
@@ -247,8 +247,8 @@ def test_status_collect_and_report_import_nothing_that_a_folder_names(tmp_path, 
 @pytest.mark.slow
 def test_the_command_of_a_run_is_composed_of_the_shipped_configs_alone(tmp_path, canary):
     """`commands` composes what a run was chosen from: a name in the folder's name is looked up, never followed."""
-    from gmdwgf.sweeps.commands import Commands
-    from gmdwgf.sweeps.records import read_runs
+    from gmdwgf.analysis.commands import Commands
+    from gmdwgf.runs.records import read_runs
 
     job = make_run(tmp_path / "runs", drift="kl")
     (tmp_path / "evil.yaml").write_text("_target_: canary.sing\n")

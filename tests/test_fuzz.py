@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import gmdwgf
-from gmdwgf.configuration import ConfigError
-from gmdwgf.memory import machine_bytes
+from gmdwgf.config.build import ConfigError
+from gmdwgf.config.memory import machine_bytes
 from tests.conftest import ROOT, user_environment
 from tests.nonsense import Answer, Case
 
@@ -71,7 +71,7 @@ NAMED = {
     "one tag": (["tracking.wandb.tags=abc"], "must be a list of words"),
     "a number for a project": (["tracking.wandb.project=5"], "tracking.wandb.project=5: must be a name"),
     "a line before the last one": (["tracking.line_every=-1"], "must be a number of seconds from 0"),
-    "a class of another kind": (["generator._target_=gmdwgf.schedules.Constant"], "generator"),
+    "a class of another kind": (["generator._target_=gmdwgf.optim.schedules.Constant"], "generator"),
     "no class": (["~drift._target_"], "drift"),
     "an equals sign in a value": (
         ["paths.root=r/a=b"],

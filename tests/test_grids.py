@@ -7,7 +7,7 @@ from hydra.errors import HydraException
 
 from gmdwgf.report import main
 from gmdwgf.reports.contents import contents
-from gmdwgf.sweeps.records import read_runs
+from gmdwgf.runs.records import read_runs
 from tests.conftest import gmdwgf
 
 GRIDS = [{"drift": "kl", "drift.bandwidth": "0.1,1"}, {"drift": "deng", "drift.temperature": "0.3"}]
@@ -62,7 +62,7 @@ def test_without_grids_it_is_the_sweeper_of_hydra():
 def test_every_cell_of_the_paper_toys_composes_and_builds():
     from hydra import compose, initialize_config_dir
 
-    from gmdwgf.configuration import build, config_dir
+    from gmdwgf.config.build import build, config_dir
 
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         cfg = compose("train", overrides=["experiment=paper_toys", "preset=full"], return_hydra_config=True)

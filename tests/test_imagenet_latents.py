@@ -9,9 +9,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from gmdwgf.configuration import config_dir
+from gmdwgf.config.build import config_dir
 from gmdwgf.generators.dit import DiTGenerator
-from gmdwgf.sweeps.job import problem_of
+from gmdwgf.launch.spec import problem_of
 from gmdwgf.training.state import initial_state
 from gmdwgf.training.step import train_chunk
 from tests.conftest import ROOT

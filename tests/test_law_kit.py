@@ -1,8 +1,8 @@
 import jax.numpy as jnp
 import pytest
 
+from gmdwgf.config.fields import choice, real
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
-from gmdwgf.hyperparameters import choice, real
 from gmdwgf.testing import LawBroken, check_drift
 from gmdwgf.typing import Scalar
 

@@ -13,7 +13,7 @@ from structure import particle_asymmetry
 import gmdwgf
 from gmdwgf.drifts.base import rms
 from gmdwgf.generators.mlp import MLPGenerator
-from gmdwgf.optimizers import SGD, Adam, RateSchedule
+from gmdwgf.optim.optimizers import SGD, Adam, RateSchedule
 from gmdwgf.training.step import regression_loss
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import short_runs
 
 import gmdwgf
-from gmdwgf import slicing
+from gmdwgf.pairs import slicing
 from gmdwgf.testing.laws import skewed_clouds
 
 jax.config.update("jax_enable_x64", True)

@@ -27,9 +27,10 @@ from common import (
 from mixtures import hermite
 
 import gmdwgf
-from gmdwgf import pairwise, transport
+from gmdwgf import transport
 from gmdwgf.drifts.affinity import Candidates, joint_drift, laplace, ruiz_potentials
 from gmdwgf.generators.mlp import MLPGenerator
+from gmdwgf.pairs import reductions
 from gmdwgf.training.step import regression_loss
 
 SOME_DIRECTION = jax.random.normal(jax.random.key(5), (13, 2))
@@ -87,7 +88,7 @@ def fixed_rows(name, rows, positives, negatives):
 
 def one_block(name, rows, cloud):
     """Barycentres and row masses of the scaled affinity of `rows` to one cloud."""
-    log_a, log_b = pairwise.log_masses(None, rows), pairwise.log_masses(None, cloud)
+    log_a, log_b = reductions.log_masses(None, rows), reductions.log_masses(None, cloud)
     epsilon = jnp.asarray(EPSILON if name == "Sinkhorn" else H**2)
     if name == "Sinkhorn":
         f, g, *_ = transport.potentials(rows, cloud, epsilon, **CONVERGED)
@@ -300,7 +301,7 @@ def no_correction():
 def scaled(n_iters):
     """The kernel after `n_iters` Ruiz scalings, as an affinity with mean one."""
     x, y = clouds()
-    log_masses, epsilon = (pairwise.log_masses(None, cloud) for cloud in (x, y)), jnp.asarray(EPSILON)
+    log_masses, epsilon = (reductions.log_masses(None, cloud) for cloud in (x, y)), jnp.asarray(EPSILON)
     f, g = ruiz_potentials(x, next(log_masses), y, next(log_masses), epsilon, n_iters)
     return jnp.exp((f[:, None] + g - squared_distances(x, y) / 2) / epsilon)
 

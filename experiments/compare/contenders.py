@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 from trial import Sizes, problem_of, run, scores, step_seconds
 
 import gmdwgf
-from gmdwgf.drifts.sum import SumDrift
-from gmdwgf.schedules import Step, with_value
+from gmdwgf.drifts.wrappers.sum import SumDrift
+from gmdwgf.optim.schedules import Step, with_value
 
 
 class Setting(NamedTuple):

@@ -14,7 +14,7 @@ from gmdwgf.drifts.base import AbstractDrift, rms
 from gmdwgf.drifts.kl_wgf import KLWGFDrift
 from gmdwgf.drifts.sinkhorn import SinkhornDrift
 from gmdwgf.metrics.mmd import energy
-from gmdwgf.pairwise import half_mmd2
+from gmdwgf.pairs.reductions import half_mmd2
 from gmdwgf.testing.structure import jacobian
 
 jax.config.update("jax_enable_x64", True)

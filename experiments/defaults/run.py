@@ -12,7 +12,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from gmdwgf.configuration import load_node, options
+from gmdwgf.config.build import load_node, options
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))

@@ -9,10 +9,10 @@ import numpy as np
 from mixtures import GaussianMixture, on_the_line
 
 import gmdwgf
-from gmdwgf.configuration import build
+from gmdwgf.config.build import build
 from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.targets.base import AbstractTarget
-from gmdwgf.training.plan import Problem
+from gmdwgf.training.problem import Problem
 from gmdwgf.training.state import TrainState, initial_state
 from gmdwgf.training.step import chunk
 
@@ -45,7 +45,12 @@ def problem_of(
     activation = {} if generator == "particles" else {"activation": "silu"}
     made = build(GENERATORS[generator] | activation, "generator")
     optimizer, rates = OPTIMIZERS[generator]
-    falling = {"_target_": "gmdwgf.schedules.Exponential", "start": 1.0, "end": narrows_to, "n_steps": n_steps / 2}
+    falling = {
+        "_target_": "gmdwgf.optim.schedules.Exponential",
+        "start": 1.0,
+        "end": narrows_to,
+        "n_steps": n_steps / 2,
+    }
     schedules = {} if narrows_to is None else {"bandwidth": build(falling, "bandwidth")}
     chosen = {"generator": made, "optimizer": optimizer, "schedules": schedules}
     return gmdwgf.make_problem(target, drift, **chosen, **rates, **plan)

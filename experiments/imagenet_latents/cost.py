@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from hydra import compose, initialize_config_dir
 
-from gmdwgf.configuration import build, config_dir
+from gmdwgf.config.build import build, config_dir
 from gmdwgf.generators.base import Condition, n_parameters
 
 N_CLASSES = 1000

@@ -9,9 +9,9 @@ import record
 import short_runs
 
 import gmdwgf
-from gmdwgf.configuration import build, load_node
+from gmdwgf.config.build import build, load_node
 from gmdwgf.metrics.suite import MetricSuite, Reference
-from gmdwgf.schedules import Exponential
+from gmdwgf.optim.schedules import Exponential
 from gmdwgf.targets.base import AbstractTarget
 
 N_SHOWN = 400

@@ -9,11 +9,10 @@ from pathlib import Path
 from PIL import Image
 from record import ROOT, Number, mean_of_seeds, small_png
 
+from gmdwgf.analysis.cells import caption, cells, varied
 from gmdwgf.reports.figures import draw_figures, floor_of
 from gmdwgf.reports.findings import Score, best, score
-from gmdwgf.runs import read_all
-from gmdwgf.sweeps.records import RunRecord
-from gmdwgf.sweeps.settings import caption, cells, varied
+from gmdwgf.runs.records import RunRecord, read_all
 
 WIDEST = 900
 """Dots across a picture: 133 an inch of a page."""

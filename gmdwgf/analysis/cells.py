@@ -6,8 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from gmdwgf.sweeps.identity import science
-from gmdwgf.sweeps.records import RunRecord, flatten
+from gmdwgf.runs.identity import science
+from gmdwgf.runs.records import RunRecord, flatten
 
 Settings = tuple[tuple[str, Any], ...]
 """Varied keys and their values in one cell."""

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from gmdwgf.configuration import ConfigError
-from gmdwgf.sweeps.records import RunRecord
-from gmdwgf.sweeps.settings import Cell, cells, scientific, setting, varied
+from gmdwgf.analysis.cells import Cell, cells, scientific, setting, varied
+from gmdwgf.config.build import ConfigError
+from gmdwgf.runs.records import RunRecord
 
 Row = dict[str, Any]
 

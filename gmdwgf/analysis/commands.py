@@ -9,9 +9,9 @@ from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
-from gmdwgf.configuration import config_dir, options
-from gmdwgf.sweeps.identity import MACHINE_KEYS
-from gmdwgf.sweeps.records import RunRecord, flatten
+from gmdwgf.config.build import config_dir, options
+from gmdwgf.runs.identity import MACHINE_KEYS
+from gmdwgf.runs.records import RunRecord, flatten
 
 _PLAIN = re.compile(r"[A-Za-z_][\w./-]*")
 _PARTS = ("generator", "optimizer")

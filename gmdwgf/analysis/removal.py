@@ -11,12 +11,12 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from gmdwgf.configuration import ConfigError
+from gmdwgf.config.build import ConfigError
 from gmdwgf.files import is_alive
-from gmdwgf.sweeps.folder import RunFolder, RunIsLive
-from gmdwgf.sweeps.leftovers import is_leftover
-from gmdwgf.sweeps.marks import FILES, id_in_name, is_run, marked_id
-from gmdwgf.sweeps.records import RunRecord
+from gmdwgf.runs.folder import RunFolder, RunIsLive
+from gmdwgf.runs.leftovers import is_leftover
+from gmdwgf.runs.marks import FILES, id_in_name, is_run, marked_id
+from gmdwgf.runs.records import RunRecord
 
 MADE = {*FILES, "config.yaml", "metrics.jsonl", "samples.npz", "train.log", "checkpoints", "damaged", "figures", "wandb"} | {
     "report.html", "collected.csv", "collected.parquet", "collected_seeds.csv", "collected_seeds.parquet"

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-from gmdwgf.configuration import ConfigError
+from gmdwgf.analysis import cells as sweeps
+from gmdwgf.config.build import ConfigError
 from gmdwgf.reading import one_line
-from gmdwgf.sweeps import settings as sweeps
-from gmdwgf.sweeps.records import STATES, RunRecord
+from gmdwgf.runs.records import STATES, RunRecord
 
 _COLOURS = {"done": 32, "diverged": 35, "failed": 31, "unfinished": 33, "live": 36}
 """ANSI codes of the states."""

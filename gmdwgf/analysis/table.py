@@ -1,16 +1,9 @@
-"""Rows as a table: a pandas DataFrame where pandas is installed, otherwise the rows themselves."""
+"""The runs of a folder as one table."""
 
 from pathlib import Path
 from typing import Any
 
-
-def as_table(rows: list[dict[str, Any]]) -> Any:
-    """`pandas.DataFrame(rows)`, or the list of dicts `rows` where pandas is not installed."""
-    try:
-        import pandas  # pyright: ignore[reportMissingImports]
-    except ImportError:
-        return rows
-    return pandas.DataFrame(rows)
+from gmdwgf.runs.table import as_table
 
 
 def load_runs(folder: str | Path, *, all_keys: bool = False) -> Any:
@@ -24,7 +17,7 @@ def load_runs(folder: str | Path, *, all_keys: bool = False) -> Any:
     fresh data score) and the versions. A pandas DataFrame where pandas is installed, otherwise a list of dicts. Runs without a
     record have no row. Raises ConfigError for a folder without runs. It is what `python -m gmdwgf.runs collect` writes.
     """
-    from gmdwgf.runs import read_all
-    from gmdwgf.sweeps.collect import run_rows
+    from gmdwgf.analysis.collect import run_rows
+    from gmdwgf.runs.records import read_all
 
     return as_table(run_rows(read_all(Path(folder).expanduser()), all_keys))

@@ -3,10 +3,10 @@
 import time
 from collections.abc import Callable, Sequence
 
-from gmdwgf.configuration import ConfigError
+from gmdwgf.config.build import ConfigError
 from gmdwgf.reading import one_line
-from gmdwgf.sweeps.marks import is_id
-from gmdwgf.sweeps.records import RunRecord
+from gmdwgf.runs.marks import is_id
+from gmdwgf.runs.records import RunRecord
 from gmdwgf.tracking import RunInfo, WandbConfig, WandbSink
 
 

@@ -19,7 +19,7 @@ logging.getLogger("hydra").addHandler(logging.NullHandler())
 _MOST_SHOWN = 200
 """Characters of a value that are repeated to the user."""
 
-_PACKAGE = Path(__file__).resolve().parent
+_PACKAGE = Path(__file__).resolve().parents[1]
 
 
 class ConfigError(Exception):
@@ -69,7 +69,7 @@ def shipped_piece(name: Any, key: str) -> Any:
 
     Raises ConfigError for any other name, and then imports nothing: importing a module runs its code.
     """
-    from gmdwgf.hyperparameters import Configurable
+    from gmdwgf.config.fields import Configurable
 
     module, _, word = str(name).rpartition(".")
     found: Any = getattr(importlib.import_module(module), word) if _is_class_of_package(module, word) else None
@@ -83,7 +83,7 @@ def shipped_piece(name: Any, key: str) -> Any:
 def _is_class_of_package(module: str, word: str) -> bool:
     """Whether a file of this package defines the class `word`; the file is read, not imported."""
     package, *inner = module.split(".")
-    if package != __package__ or not inner or not all(name.isidentifier() for name in inner):
+    if package != _PACKAGE.name or not inner or not all(name.isidentifier() for name in inner):
         return False
     file = _PACKAGE.joinpath(*inner).with_suffix(".py")
     if not file.is_file():
@@ -116,7 +116,7 @@ def build(node: Any, key: str, find: Find = any_object) -> Any:
 
 
 def _call(made_by: Any, fields: dict[str, Any], key: str) -> Any:
-    from gmdwgf.hyperparameters import FieldError, check_fields
+    from gmdwgf.config.fields import FieldError, check_fields
 
     try:
         parameters = inspect.signature(made_by).parameters

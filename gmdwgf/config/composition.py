@@ -6,7 +6,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from gmdwgf.configuration import config_dir, load_node
+from gmdwgf.config.build import config_dir, load_node
 
 _GLOBAL = "# @package _global_"
 

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from gmdwgf.memory import too_many
+from gmdwgf.config.memory import too_many
 
 _RULE = "gmdwgf_rule"
 _UNIT = "gmdwgf_unit"

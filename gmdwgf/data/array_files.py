@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from gmdwgf import data_files
-from gmdwgf.hyperparameters import FieldError
+from gmdwgf.config.fields import FieldError
+from gmdwgf.data import data_files
 
 _SHOWN = 200
 _BYTES_AT_ONCE = 1 << 24

@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gmdwgf import data_files
-from gmdwgf.features import array_files
+from gmdwgf.config.fields import FieldError
+from gmdwgf.data import array_files, data_files
 from gmdwgf.files import replaced_atomically
-from gmdwgf.hyperparameters import FieldError
 from gmdwgf.reading import parse_json
 
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from gmdwgf.features.latent_files import beside_npy
+from gmdwgf.data.latent_files import beside_npy
 
 _BYTES_OF_A_PICTURE = 160
 """Of means, log variances and a label, with something to spare."""

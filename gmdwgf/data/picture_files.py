@@ -143,8 +143,8 @@ def _pictures(files: list[Path], complaints: list[str]) -> list[tuple[Path, np.n
 
 def images_of_array(path: Path) -> Pictures:
     """Pictures of an array `[N h w]`, `[N h w 1]` or `[N h w 3]`; in an `.npz` file `images`, and `labels` where they are there."""
-    from gmdwgf.features import array_files, latent_files
-    from gmdwgf.hyperparameters import FieldError
+    from gmdwgf.config.fields import FieldError
+    from gmdwgf.data import array_files, latent_files
 
     labels = None
     with array_files.reading(path), path.open("rb") as stream:

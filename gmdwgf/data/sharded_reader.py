@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from gmdwgf.features import array_files, latent_files
-from gmdwgf.hyperparameters import FieldError
+from gmdwgf.config.fields import FieldError
+from gmdwgf.data import array_files, latent_files
 
 _BLOCK_BYTES = 1 << 20
 _BLOCKS_MIXED = 16

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from gmdwgf.drifts.sinkhorn_steps import SinkhornStepsDrift as SinkhornStepsDrift
     from gmdwgf.drifts.sliced_mmd import SlicedMMDDrift as SlicedMMDDrift
     from gmdwgf.drifts.sliced_wasserstein import SlicedWassersteinDrift as SlicedWassersteinDrift
-    from gmdwgf.drifts.sum import SumDrift as SumDrift
     from gmdwgf.drifts.wflow import WFlowDrift as WFlowDrift
+    from gmdwgf.drifts.wrappers.sum import SumDrift as SumDrift
 
 __getattr__, __dir__, __all__ = lazy(
     __name__,
@@ -54,7 +54,7 @@ __getattr__, __dir__, __all__ = lazy(
         "gmdwgf.drifts.sinkhorn_steps": ["SinkhornStepsDrift"],
         "gmdwgf.drifts.sliced_mmd": ["SlicedMMDDrift"],
         "gmdwgf.drifts.sliced_wasserstein": ["SlicedWassersteinDrift"],
-        "gmdwgf.drifts.sum": ["SumDrift"],
+        "gmdwgf.drifts.wrappers.sum": ["SumDrift"],
         "gmdwgf.drifts.wflow": ["WFlowDrift"],
     },
 )

@@ -30,8 +30,9 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gmdwgf import pairwise, transport
-from gmdwgf.kernels import distance
+from gmdwgf import transport
+from gmdwgf.pairs import reductions
+from gmdwgf.pairs.kernels import distance
 from gmdwgf.typing import Array, Float, Particles, Scalar, Targets, Weights
 
 Points = Float[Array, "k d"]
@@ -49,7 +50,7 @@ SMALLEST_SCALE = 1e-3
 
 def centred(x: Particles, y: Targets, at: Points | None) -> tuple[Particles, Targets, Points | None]:
     """`pairwise.centred`, where `at` may be None."""
-    x, y, *rest = pairwise.centred(x, y, *(() if at is None else (at,)))
+    x, y, *rest = reductions.centred(x, y, *(() if at is None else (at,)))
     return x, y, rest[0] if rest else None
 
 
@@ -57,7 +58,7 @@ def row_potential(
     at: Points, y: Targets, g: Float[Array, " m"], log_b: Float[Array, " m"], epsilon: Scalar
 ) -> Float[Array, " k"]:
     """The potential at each point of `at` that makes its row under `g` exact: -epsilon times the log of its row sum."""
-    return pairwise.over_points(lambda point: transport.softmin(point, y, g, log_b, epsilon), at, y.shape[0])
+    return reductions.over_points(lambda point: transport.softmin(point, y, g, log_b, epsilon), at, y.shape[0])
 
 
 def sinkhorn_map(
@@ -141,25 +142,25 @@ def joint_drift(
 
     def log_column_sum(row):
         index, point = row
-        logits = log_kernel(pairwise.squared_distances(point, x))
-        return pairwise.log_sum_exp(jnp.log(x_copies) + jnp.where(own[:n] == index, logits - self_mask, logits))
+        logits = log_kernel(reductions.squared_distances(point, x))
+        return reductions.log_sum_exp(jnp.log(x_copies) + jnp.where(own[:n] == index, logits - self_mask, logits))
 
-    column = pairwise.over_points(log_column_sum, (own, points), n)
+    column = reductions.over_points(log_column_sum, (own, points), n)
     column = jnp.where(jnp.isneginf(column), jnp.inf, column)  # a lone masked particle repels nobody
 
     def one(row):
         index, point = row
-        logits = log_kernel(pairwise.squared_distances(point, points))
-        logits = pairwise.kept(jnp.where(own == index, logits - self_mask, logits))
-        log_root = logits - (pairwise.log_sum_exp(log_copies + logits) + column) / 2
-        affinity = pairwise.kept(weights * jnp.exp(jnp.maximum(log_root, jnp.log(product_floor) / 2)))
+        logits = log_kernel(reductions.squared_distances(point, points))
+        logits = reductions.kept(jnp.where(own == index, logits - self_mask, logits))
+        log_root = logits - (reductions.log_sum_exp(log_copies + logits) + column) / 2
+        affinity = reductions.kept(weights * jnp.exp(jnp.maximum(log_root, jnp.log(product_floor) / 2)))
         push, pull = affinity[:n_repelling], affinity[n_repelling:]
-        to_pull, to_push = pairwise.combination(pull, attracting), pairwise.combination(push, repelling)
+        to_pull, to_push = reductions.combination(pull, attracting), reductions.combination(push, repelling)
         return jnp.sum(push) * to_pull - jnp.sum(pull) * to_push
 
     queries = x if at is None else at
     index = own[:n] if at is None else jnp.full(at.shape[0], -1)
-    return pairwise.over_points(one, (index, queries), c)
+    return reductions.over_points(one, (index, queries), c)
 
 
 def laplace(temperature: Scalar, least_distance: Scalar | float = 0.0) -> Callable[[Array], Array]:
@@ -174,5 +175,5 @@ def rms_factor(v: Float[Array, "..."], unit: Scalar | float) -> Scalar:
 
 def halves(x: Particles, weights: Weights | None) -> tuple[Half, Half]:
     """The first n // 2 particles with their masses, and the rest with theirs: each the other's independent sample."""
-    half, a = x.shape[0] // 2, pairwise.masses(weights, x)
+    half, a = x.shape[0] // 2, reductions.masses(weights, x)
     return (x[:half], a[:half]), (x[half:], a[half:])

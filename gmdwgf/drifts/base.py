@@ -8,8 +8,8 @@ from typing import Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gmdwgf import pairwise
-from gmdwgf.hyperparameters import Configurable
+from gmdwgf.config.fields import Configurable
+from gmdwgf.pairs import reductions
 from gmdwgf.typing import Array, Float, Key, Particles, Scalar, Targets, Weights
 
 State = Any
@@ -61,7 +61,7 @@ class AbstractDrift(Configurable):
         super().__init_subclass__(**kwargs)
         for name, first in (("update", 1), ("velocity", 0), ("update_groups", None), ("functional", None)):
             if callable(vars(cls).get(name)):  # not a property that gives a functional
-                function = pairwise.full_precision(vars(cls)[name])
+                function = reductions.full_precision(vars(cls)[name])
                 setattr(cls, name, function if first is None else _of_two_clouds(function, first))
 
     @abc.abstractmethod

@@ -2,11 +2,11 @@
 
 import jax.numpy as jnp
 
-from gmdwgf import pairwise
+from gmdwgf.config.fields import real
 from gmdwgf.drifts import parzen
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
-from gmdwgf.hyperparameters import real
-from gmdwgf.kernels import LOG_KERNELS
+from gmdwgf.pairs import reductions
+from gmdwgf.pairs.kernels import LOG_KERNELS
 from gmdwgf.typing import Particles, Scalar, Targets
 
 GAUSSIAN = LOG_KERNELS["gaussian"]
@@ -34,29 +34,29 @@ class BlobDrift(StatelessDrift):
 
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
         del key
-        x, y, queries = pairwise.centred(x, y, x if at is None else at)
-        log_a, log_b = pairwise.log_masses(x_weights, x), pairwise.log_masses(y_weights, y)
+        x, y, queries = reductions.centred(x, y, x if at is None else at)
+        log_a, log_b = reductions.log_masses(x_weights, x), reductions.log_masses(y_weights, y)
         h, n = self.bandwidth, x.shape[0]
-        log_q = pairwise.over_points(lambda point: parzen.estimate(GAUSSIAN, h, point, x, log_a).log_density, x, n)
+        log_q = reductions.over_points(lambda point: parzen.estimate(GAUSSIAN, h, point, x, log_a).log_density, x, n)
 
         def pull(point):
             q, p = parzen.estimate(GAUSSIAN, h, point, x, log_a), parzen.estimate(GAUSSIAN, h, point, y, log_b)
-            r2 = pairwise.squared_distances(point, x)
+            r2 = reductions.squared_distances(point, x)
             in_their_estimate = jnp.exp(log_a + GAUSSIAN.log_value(r2, h) - log_q) * GAUSSIAN.slope(r2, h)
-            return p.score - q.score - pairwise.weighted_differences(in_their_estimate, point, x), p.effective
+            return p.score - q.score - reductions.weighted_differences(in_their_estimate, point, x), p.effective
 
-        v, effective = pairwise.over_points(pull, queries, n + y.shape[0])
+        v, effective = reductions.over_points(pull, queries, n + y.shape[0])
         return DriftOutput(v, {"v_rms": rms(v), "effective_targets": jnp.mean(effective)})
 
     def functional(self, x: Particles, y: Targets) -> Scalar:
         """E_q[log q_h - log p_h] for the empirical laws; the constant of the kernel cancels."""
-        log_a, log_b = pairwise.log_masses(None, x), pairwise.log_masses(None, y)
+        log_a, log_b = reductions.log_masses(None, x), reductions.log_masses(None, y)
 
         def log_ratio(point):
             log_q = parzen.estimate(GAUSSIAN, self.bandwidth, point, x, log_a).log_density
             return log_q - parzen.estimate(GAUSSIAN, self.bandwidth, point, y, log_b).log_density
 
-        return jnp.mean(pairwise.over_points(log_ratio, x, x.shape[0] + y.shape[0]))
+        return jnp.mean(reductions.over_points(log_ratio, x, x.shape[0] + y.shape[0]))
 
     def tags(self) -> Tags:
         return Tags(zero_at_equality=False, curl_free=True, flow_of="E_q[log q_h - log p_h]", reach="local")

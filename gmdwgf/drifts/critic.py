@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import optax
 from jax.core import Tracer
 
-from gmdwgf import pairwise
+from gmdwgf.config.fields import MOST_LAYERS, FieldError, choice, count, piece, real
 from gmdwgf.drifts.base import AbstractDrift, DriftOutput, Tags, rms
 from gmdwgf.drifts.f_divergence import WEIGHTS
-from gmdwgf.hyperparameters import MOST_LAYERS, FieldError, choice, count, piece, real
-from gmdwgf.kernels import distance
 from gmdwgf.networks import ACTIVATIONS, Params, apply_perceptron, init_perceptron
-from gmdwgf.optimizers import AbstractOptimizer
+from gmdwgf.optim.optimizers import AbstractOptimizer
+from gmdwgf.pairs import reductions
+from gmdwgf.pairs.kernels import distance
 from gmdwgf.typing import Array, Float, Key, Particles, Point, Scalar, Targets, Weights
 
 
@@ -85,7 +85,7 @@ class CriticDrift(AbstractDrift):
     def update(self, state, x, y, key, *, at=None, x_weights=None, y_weights=None):
         framed = lambda points: (points - state.centre) / state.scale
         x_framed, y_framed = framed(x), framed(y)
-        a, b = pairwise.masses(x_weights, x), pairwise.masses(y_weights, y)
+        a, b = reductions.masses(x_weights, x), reductions.masses(y_weights, y)
 
         def inner_step(carry, key):
             params, opt_state = carry

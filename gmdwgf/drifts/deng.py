@@ -3,10 +3,10 @@
 import jax
 import jax.numpy as jnp
 
-from gmdwgf import pairwise
+from gmdwgf.config.fields import flag, reals
 from gmdwgf.drifts.affinity import Candidates, joint_drift, laplace
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
-from gmdwgf.hyperparameters import flag, reals
+from gmdwgf.pairs import reductions
 from gmdwgf.typing import Array, Float
 
 
@@ -38,7 +38,7 @@ class DengDrift(StatelessDrift):
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
         del key
         n, m = x.shape[0], y.shape[0]
-        x_copies, y_copies = n * pairwise.masses(x_weights, x), m * pairwise.masses(y_weights, y)
+        x_copies, y_copies = n * reductions.masses(x_weights, x), m * reductions.masses(y_weights, y)
         v = self._towards(x, x_copies, y, y_copies, x[:0], x_copies[:0], at)
         return DriftOutput(v, {"v_rms": rms(v)})
 
@@ -52,7 +52,7 @@ class DengDrift(StatelessDrift):
 
     def _towards(self, x, x_copies, y, y_copies, negatives, negative_copies, at=None):
         """The drift with further negatives, which are candidates and not queries: only particles count in a column."""
-        x, y, negatives, *rest = pairwise.centred(x, y, negatives, *(() if at is None else (at,)))
+        x, y, negatives, *rest = reductions.centred(x, y, negatives, *(() if at is None else (at,)))
         at = rest[0] if rest else None
         points, copies = jnp.concatenate([x, negatives, y]), jnp.concatenate([x_copies, negative_copies, y_copies])
         candidates = Candidates(points, copies, copies, n_repelling=x.shape[0] + negatives.shape[0])

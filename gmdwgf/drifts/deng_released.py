@@ -5,11 +5,11 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gmdwgf import pairwise
+from gmdwgf.config.fields import flag, real, reals
 from gmdwgf.drifts.affinity import SMALLEST_SCALE, Candidates, centred, joint_drift, laplace, rms_factor
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
-from gmdwgf.hyperparameters import flag, real, reals
-from gmdwgf.kernels import distance
+from gmdwgf.pairs import reductions
+from gmdwgf.pairs.kernels import distance
 from gmdwgf.typing import Array, Float, Scalar
 
 SELF_DISTANCE = 100.0
@@ -73,8 +73,8 @@ class DengReleasedDrift(StatelessDrift):
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
         del key
         weights = {
-            "x_weights": (x.shape[0] * pairwise.masses(x_weights, x))[None],
-            "y_weights": (y.shape[0] * pairwise.masses(y_weights, y))[None],
+            "x_weights": (x.shape[0] * reductions.masses(x_weights, x))[None],
+            "y_weights": (y.shape[0] * reductions.masses(y_weights, y))[None],
         }
         found = self.grouped(x[None], y[None], at=None if at is None else at[None], **weights)
         return DriftOutput(found.v[0], {"v_rms": rms(found.v[0]), "raw_rms": rms(found.raw[0]), "unit": found.unit})
@@ -146,9 +146,9 @@ class DengReleasedDrift(StatelessDrift):
             return one, one
 
         def total(x, points, weights):
-            far = lambda point: distance(pairwise.squared_distances(point, points))
+            far = lambda point: distance(reductions.squared_distances(point, points))
             row = lambda point: jnp.sum(weights * jnp.maximum(far(point), self.distance_floor))
-            return jnp.sum(pairwise.over_points(row, x, points.shape[0]))
+            return jnp.sum(reductions.over_points(row, x, points.shape[0]))
 
         mean_distance = jnp.sum(jax.vmap(total)(x, points, weights)) / (x.shape[1] * jnp.sum(weights))
         per_coordinate = mean_distance / x.shape[2] ** 0.5

@@ -9,8 +9,8 @@ from typing import Any
 import equinox as eqx
 import numpy as np
 
+from gmdwgf.config.fields import units
 from gmdwgf.drifts.base import AbstractDrift
-from gmdwgf.hyperparameters import units
 
 
 def describe(drift: AbstractDrift, changing: Mapping[str, eqx.Module] | None = None) -> list[str]:

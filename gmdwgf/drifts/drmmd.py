@@ -6,10 +6,10 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jax.scipy import linalg
 
-from gmdwgf import kernels, pairwise
+from gmdwgf.config.fields import choice, flag, real, reals
 from gmdwgf.drifts import witness
 from gmdwgf.drifts.base import AbstractDrift, DriftOutput, Tags, rms
-from gmdwgf.hyperparameters import choice, flag, real, reals
+from gmdwgf.pairs import kernels, reductions
 from gmdwgf.typing import Array, Float, Particles, Scalar, Targets
 
 
@@ -58,8 +58,8 @@ class DrMMDDrift(AbstractDrift):
 
     def update(self, state, x, y, key, *, at=None, x_weights=None, y_weights=None):
         del key
-        x, y, queries = pairwise.centred(x, y, x if at is None else at)
-        a, b = pairwise.masses(x_weights, x), pairwise.masses(y_weights, y)
+        x, y, queries = reductions.centred(x, y, x if at is None else at)
+        a, b = reductions.masses(x_weights, x), reductions.masses(y_weights, y)
         kernel = kernels.mean_kernel(self.kernel, self.bandwidth)
         lam, solve = self._floored(self.regularisation, y), self._solver(kernel, x, a, y, b)
         solved = fixed = solve(lam)
@@ -74,8 +74,8 @@ class DrMMDDrift(AbstractDrift):
 
     def functional(self, x: Particles, y: Targets) -> Scalar:
         """DrMMD between the empirical laws at the field `regularisation` (adaptive or not)."""
-        x, y = pairwise.centred(x, y)
-        a, b = pairwise.masses(None, x), pairwise.masses(None, y)
+        x, y = reductions.centred(x, y)
+        a, b = reductions.masses(None, x), reductions.masses(None, y)
         solve = self._solver(kernels.mean_kernel(self.kernel, self.bandwidth), x, a, y, b)
         return solve(self._floored(self.regularisation, y)).divergence
 

@@ -3,11 +3,11 @@
 import jax
 import jax.numpy as jnp
 
-from gmdwgf import pairwise
+from gmdwgf.config.fields import choice, real
 from gmdwgf.drifts import parzen
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
-from gmdwgf.hyperparameters import choice, real
-from gmdwgf.kernels import LOG_KERNELS
+from gmdwgf.pairs import reductions
+from gmdwgf.pairs.kernels import LOG_KERNELS
 from gmdwgf.typing import Scalar
 
 WEIGHTS = {
@@ -53,8 +53,8 @@ class FDivergenceDrift(StatelessDrift):
 
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
         del key
-        x, y, queries = pairwise.centred(x, y, x if at is None else at)
-        log_a, log_b = pairwise.log_masses(x_weights, x), pairwise.log_masses(y_weights, y)
+        x, y, queries = reductions.centred(x, y, x if at is None else at)
+        log_a, log_b = reductions.log_masses(x_weights, x), reductions.log_masses(y_weights, y)
         limit = jnp.log(self.ratio_clip)
 
         def pull(point):
@@ -64,7 +64,7 @@ class FDivergenceDrift(StatelessDrift):
             weight = WEIGHTS[self.divergence](jnp.clip(log_r, -limit, limit))
             return weight * (p.score - q.score), weight, jnp.abs(log_r) > limit
 
-        v, weights, clipped = pairwise.over_points(pull, queries, x.shape[0] + y.shape[0])
+        v, weights, clipped = reductions.over_points(pull, queries, x.shape[0] + y.shape[0])
         info = {"v_rms": rms(v), "weight_max": jnp.max(weights), "clipped": jnp.mean(clipped.astype(v.dtype))}
         return DriftOutput(v, info)
 

@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 from jax.scipy import linalg
 
-from gmdwgf import kernels, pairwise
+from gmdwgf.config.fields import choice, count, real, reals
 from gmdwgf.drifts import witness
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
 from gmdwgf.drifts.witness import Gram
-from gmdwgf.hyperparameters import choice, count, real, reals
+from gmdwgf.pairs import kernels, reductions
 from gmdwgf.typing import Array, Float, Particles, Scalar, Targets
 
 LONGEST = 5.0
@@ -64,8 +64,8 @@ class KALEDrift(StatelessDrift):
 
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
         del key
-        x, y, queries = pairwise.centred(x, y, x if at is None else at)
-        a, b = pairwise.masses(x_weights, x), pairwise.masses(y_weights, y)
+        x, y, queries = reductions.centred(x, y, x if at is None else at)
+        a, b = reductions.masses(x_weights, x), reductions.masses(y_weights, y)
         kernel, lam = kernels.mean_kernel(self.kernel, self.bandwidth), self.regularisation
         solved = newton(witness.gram(kernel, x, a, y), b, lam, self.max_iters)
         v = (1 + lam) / lam * witness.descent(kernel, queries, x, a, y, b * jnp.exp(solved.u))
@@ -80,8 +80,8 @@ class KALEDrift(StatelessDrift):
 
     def functional(self, x: Particles, y: Targets) -> Scalar:
         """KALE between the empirical laws; its gradient needs none of alpha (envelope theorem)."""
-        x, y = pairwise.centred(x, y)
-        a, b = pairwise.masses(None, x), pairwise.masses(None, y)
+        x, y = reductions.centred(x, y)
+        a, b = reductions.masses(None, x), reductions.masses(None, y)
         gram = witness.gram(kernels.mean_kernel(self.kernel, self.bandwidth), x, a, y)
         solved = newton(jax.lax.stop_gradient(gram), b, self.regularisation, self.max_iters)
         return (1 + self.regularisation) * dual_value(gram, b, self.regularisation, solved.u)

@@ -1,9 +1,9 @@
 """Difference of kernel scores for any positive kernel: kernel-gradient drifting (zoo Z3)."""
 
+from gmdwgf.config.fields import choice, real
 from gmdwgf.drifts import parzen
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags
-from gmdwgf.hyperparameters import choice, real
-from gmdwgf.kernels import LOG_KERNELS
+from gmdwgf.pairs.kernels import LOG_KERNELS
 from gmdwgf.typing import Scalar
 
 

@@ -1,8 +1,8 @@
 """Difference of Gaussian Parzen scores: the drift whose fixed point is that of the KL flow (zoo Z1)."""
 
+from gmdwgf.config.fields import choice, real
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags
 from gmdwgf.drifts.mean_shift import SELF_TERMS, shift_difference
-from gmdwgf.hyperparameters import choice, real
 from gmdwgf.typing import Scalar
 
 

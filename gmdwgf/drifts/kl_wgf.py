@@ -3,11 +3,11 @@
 import jax
 import jax.numpy as jnp
 
-from gmdwgf import pairwise
+from gmdwgf.config.fields import count, real
 from gmdwgf.drifts import parzen
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
-from gmdwgf.hyperparameters import count, real
-from gmdwgf.kernels import LOG_KERNELS
+from gmdwgf.pairs import reductions
+from gmdwgf.pairs.kernels import LOG_KERNELS
 from gmdwgf.typing import Array, Float, Particles, Scalar, Targets, Weights
 
 
@@ -53,8 +53,8 @@ class KLWGFDrift(StatelessDrift):
         y_weights: Weights | None = None,
     ) -> tuple[Float[Array, "k d"], Scalar]:
         """Weighted mean of the score difference over x + h xi, for draws or nodes xi of N(0, I); and effective targets."""
-        x, y, queries = pairwise.centred(x, y, x if at is None else at)
-        log_a, log_b = pairwise.log_masses(x_weights, x), pairwise.log_masses(y_weights, y)
+        x, y, queries = reductions.centred(x, y, x if at is None else at)
+        log_a, log_b = reductions.log_masses(x_weights, x), reductions.log_masses(y_weights, y)
         h, gaussian = self.bandwidth, LOG_KERNELS["gaussian"]
 
         def at_node(point):
@@ -65,7 +65,7 @@ class KLWGFDrift(StatelessDrift):
             differences, effective = jax.vmap(at_node)(point + h * xi)
             return xi_weights @ differences, xi_weights @ effective
 
-        v, effective = pairwise.over_points(pull, queries, xi.shape[0] * (x.shape[0] + y.shape[0]))
+        v, effective = reductions.over_points(pull, queries, xi.shape[0] * (x.shape[0] + y.shape[0]))
         return v, jnp.mean(effective)
 
     def tags(self) -> Tags:

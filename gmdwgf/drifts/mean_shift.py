@@ -2,10 +2,10 @@
 
 import jax.numpy as jnp
 
-from gmdwgf import pairwise
+from gmdwgf.config.fields import choice, real
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
-from gmdwgf.hyperparameters import choice, real
-from gmdwgf.kernels import LOG_KERNELS
+from gmdwgf.pairs import reductions
+from gmdwgf.pairs.kernels import LOG_KERNELS
 from gmdwgf.typing import Array, Float, Particles, Scalar, Targets, Weights
 
 SELF_TERMS = ("keep", "leave_one_out", "two_batch")
@@ -22,21 +22,21 @@ def shift_difference(
     y_weights: Weights | None,
 ) -> DriftOutput:
     """The field of `MeanShiftDrift` at `at`; at the particles themselves, repelled as `self_term` says, when None."""
-    x, y, queries = pairwise.centred(x, y, x if at is None else at)
-    log_a, log_b = pairwise.log_masses(x_weights, x), pairwise.log_masses(y_weights, y)
+    x, y, queries = reductions.centred(x, y, x if at is None else at)
+    log_a, log_b = reductions.log_masses(x_weights, x), reductions.log_masses(y_weights, y)
     log_kernel, n = LOG_KERNELS[kernel].log_value, x.shape[0]
 
     def shift(row):
         index, point = row
-        to_targets = pairwise.softmax(log_b + log_kernel(pairwise.squared_distances(point, y), bandwidth))
-        logits = log_a + log_kernel(pairwise.squared_distances(point, x), bandwidth)
+        to_targets = reductions.softmax(log_b + log_kernel(reductions.squared_distances(point, y), bandwidth))
+        logits = log_a + log_kernel(reductions.squared_distances(point, x), bandwidth)
         if at is None:
-            logits = jnp.where(pairwise.others(self_term, index, n), logits, -jnp.inf)
-        to_particles = pairwise.softmax(logits)
+            logits = jnp.where(reductions.others(self_term, index, n), logits, -jnp.inf)
+        to_particles = reductions.softmax(logits)
         alone = 1 - to_particles.mass  # 1 when the mask leaves nobody: then only the attraction acts
         return to_targets.mean(y) - to_particles.mean(x) - alone * point, to_targets.effective
 
-    v, effective = pairwise.over_points(shift, (jnp.arange(queries.shape[0]), queries), n + y.shape[0])
+    v, effective = reductions.over_points(shift, (jnp.arange(queries.shape[0]), queries), n + y.shape[0])
     return DriftOutput(v, {"v_rms": rms(v), "effective_targets": jnp.mean(effective)})
 
 

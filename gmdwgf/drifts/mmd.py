@@ -3,10 +3,10 @@
 import jax
 import jax.numpy as jnp
 
-from gmdwgf import kernels, pairwise
+from gmdwgf.config.fields import choice, real, reals
 from gmdwgf.drifts import witness
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
-from gmdwgf.hyperparameters import choice, real, reals
+from gmdwgf.pairs import kernels, reductions
 from gmdwgf.typing import Array, Float, Particles, Scalar, Targets
 
 LONG_RANGE = ("energy", "riesz")
@@ -40,8 +40,8 @@ class MMDDrift(StatelessDrift):
 
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
         queries = x + self.noise * jax.random.normal(key, x.shape, jnp.float32).astype(x.dtype) if at is None else at
-        x, y, queries = pairwise.centred(x, y, queries)
-        a, b = pairwise.masses(x_weights, x), pairwise.masses(y_weights, y)
+        x, y, queries = reductions.centred(x, y, queries)
+        a, b = reductions.masses(x_weights, x), reductions.masses(y_weights, y)
 
         def without_itself(index):
             others = jnp.where(jnp.arange(a.size) == index, 0, a)
@@ -54,7 +54,7 @@ class MMDDrift(StatelessDrift):
 
     def functional(self, x: Particles, y: Targets) -> Scalar:
         """Half the squared MMD between the empirical laws (V-statistic)."""
-        return pairwise.half_mmd2(self._kernel().value, x, y)
+        return reductions.half_mmd2(self._kernel().value, x, y)
 
     def _kernel(self) -> kernels.Profile:
         if self.kernel == "riesz":

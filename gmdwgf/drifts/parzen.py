@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from gmdwgf import pairwise
 from gmdwgf.drifts.base import DriftOutput, rms
-from gmdwgf.kernels import LogKernel
+from gmdwgf.pairs import reductions
+from gmdwgf.pairs.kernels import LogKernel
 from gmdwgf.typing import Array, Float, Particles, Point, Scalar, Targets, Weights
 
 
@@ -29,10 +29,10 @@ def estimate(
     kernel: LogKernel, bandwidth: Scalar, point: Point, cloud: Targets, log_masses: Float[Array, " m"]
 ) -> Estimate:
     """Density and score at `point` `[d]` of the `cloud` `[m d]` with masses exp(`log_masses`) `[m]`."""
-    r2 = pairwise.squared_distances(point, cloud)
+    r2 = reductions.squared_distances(point, cloud)
     logits = log_masses + kernel.log_value(r2, bandwidth)
-    near = pairwise.softmax(logits)
-    score = pairwise.weighted_differences(near.exponentials * kernel.slope(r2, bandwidth), point, cloud) / near.total
+    near = reductions.softmax(logits)
+    score = reductions.weighted_differences(near.exponentials * kernel.slope(r2, bandwidth), point, cloud) / near.total
     return Estimate(near.log_sum, score, near.effective)
 
 
@@ -46,12 +46,12 @@ def score_difference(
     y_weights: Weights | None,
 ) -> DriftOutput:
     """Score of the targets' density minus that of the particles' at `at`, the particles themselves when None."""
-    x, y, queries = pairwise.centred(x, y, x if at is None else at)
-    log_a, log_b = pairwise.log_masses(x_weights, x), pairwise.log_masses(y_weights, y)
+    x, y, queries = reductions.centred(x, y, x if at is None else at)
+    log_a, log_b = reductions.log_masses(x_weights, x), reductions.log_masses(y_weights, y)
 
     def pull(point):
         q, p = estimate(kernel, bandwidth, point, x, log_a), estimate(kernel, bandwidth, point, y, log_b)
         return p.score - q.score, p.effective
 
-    v, effective = pairwise.over_points(pull, queries, x.shape[0] + y.shape[0])
+    v, effective = reductions.over_points(pull, queries, x.shape[0] + y.shape[0])
     return DriftOutput(v, {"v_rms": rms(v), "effective_targets": jnp.mean(effective)})

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from gmdwgf import pairwise
+from gmdwgf.config.fields import FieldError, choice, real
 from gmdwgf.drifts import parzen, witness
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
-from gmdwgf.hyperparameters import FieldError, choice, real
-from gmdwgf.kernels import KERNELS, LOG_SHARP_KERNELS, Profile
+from gmdwgf.pairs import reductions
+from gmdwgf.pairs.kernels import KERNELS, LOG_SHARP_KERNELS, Profile
 from gmdwgf.typing import Particles, Scalar, Targets
 
 
@@ -44,8 +44,8 @@ class SharpDrift(StatelessDrift):
         if self.normalise == "sharp_normalised":
             companion = LOG_SHARP_KERNELS[self.kernel]
             return parzen.score_difference(companion, self.bandwidth, x, y, at, x_weights, y_weights)
-        x, y, queries = pairwise.centred(x, y, x if at is None else at)
-        a, b = pairwise.masses(x_weights, x), pairwise.masses(y_weights, y)
+        x, y, queries = reductions.centred(x, y, x if at is None else at)
+        a, b = reductions.masses(x_weights, x), reductions.masses(y_weights, y)
         v = witness.descent(self._companion(), queries, x, a, y, b)
         return DriftOutput(v, {"v_rms": rms(v)})
 
@@ -54,7 +54,7 @@ class SharpDrift(StatelessDrift):
         """Half the squared MMD of k# between the empirical laws; None when normalised, which is the flow of nothing."""
         if self.normalise == "sharp_normalised":
             return None
-        return lambda x, y: pairwise.half_mmd2(self._companion().value, x, y)
+        return lambda x, y: reductions.half_mmd2(self._companion().value, x, y)
 
     def _companion(self) -> Profile:
         """The kernel k# as a kernel of its own: its gradient weight is k."""

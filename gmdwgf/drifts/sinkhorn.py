@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
-from gmdwgf import pairwise, transport
+from gmdwgf import transport
+from gmdwgf.config.fields import FieldError, choice, count, real
 from gmdwgf.drifts.affinity import halves
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
-from gmdwgf.hyperparameters import FieldError, choice, count, real
+from gmdwgf.pairs import reductions
 from gmdwgf.typing import Particles, Scalar, Targets
 
 
@@ -76,7 +77,7 @@ class SinkhornDrift(StatelessDrift):
 
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
         del key
-        x, y, queries = pairwise.centred(x, y, x if at is None else at)
+        x, y, queries = reductions.centred(x, y, x if at is None else at)
         if at is None and self._halved(x, y):
             attraction, to_y = self._to_half_the_targets(x, x_weights, y, y_weights)
             repulsion, to_x = self._between_halves(x, x_weights)
@@ -105,7 +106,7 @@ class SinkhornDrift(StatelessDrift):
             found = transport.self_potential(x, self.epsilon, **self._solve())
             return transport.entropic_cost(x, x, found, self.epsilon, **self._problem())
 
-        x, y = pairwise.centred(x, jax.lax.stop_gradient(y))
+        x, y = reductions.centred(x, jax.lax.stop_gradient(y))
         if not self._halved(x, y):
             return cost(x, y) - self_cost(x) / 2 - self_cost(y) / 2
         (first, a), (second, b) = halves(x, None)
@@ -141,7 +142,7 @@ class SinkhornDrift(StatelessDrift):
         return jnp.concatenate(pulls) / 2, found
 
     def _pull(self, at, cloud, potential, weights):
-        log_masses = pairwise.log_masses(weights, cloud)
+        log_masses = reductions.log_masses(weights, cloud)
         return transport.pull(at, cloud, potential, log_masses, self.epsilon, **self._problem())
 
     def _potentials(self, x, y, **weights):

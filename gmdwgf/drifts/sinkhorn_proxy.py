@@ -2,10 +2,10 @@
 
 import jax.numpy as jnp
 
-from gmdwgf import pairwise
+from gmdwgf.config.fields import count, flag, real
 from gmdwgf.drifts.affinity import centred, ruiz_potentials
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
-from gmdwgf.hyperparameters import count, flag, real
+from gmdwgf.pairs import reductions
 from gmdwgf.typing import Scalar
 
 
@@ -40,7 +40,7 @@ class SinkhornProxyDrift(StatelessDrift):
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
         del key
         x, y, at = centred(x, y, at)
-        log_a, log_b = pairwise.log_masses(x_weights, x), pairwise.log_masses(y_weights, y)
+        log_a, log_b = reductions.log_masses(x_weights, x), reductions.log_masses(y_weights, y)
         epsilon, n = self.bandwidth**2, x.shape[0]
         rows, log_rows, asked = x, log_a, slice(None)
         if at is not None:  # other points ride along with mass zero: they need row factors, too
@@ -50,8 +50,8 @@ class SinkhornProxyDrift(StatelessDrift):
         to_x = ruiz_potentials(rows, log_rows, x, log_a, epsilon, self.ruiz_iters)
 
         def barycentre(point, f, cloud, g, log_mass):
-            logits = log_mass + (g - pairwise.squared_distances(point, cloud) / 2) / epsilon
-            near = pairwise.softmax(logits)
+            logits = log_mass + (g - reductions.squared_distances(point, cloud) / 2) / epsilon
+            near = reductions.softmax(logits)
             return near.mean(cloud), jnp.exp(f / epsilon + near.log_sum)
 
         def pull(row):
@@ -60,7 +60,7 @@ class SinkhornProxyDrift(StatelessDrift):
             repulsion, s_x = barycentre(point, f_x, x, to_x[1], log_a)
             return attraction - repulsion, s_y * s_x
 
-        core, speed = pairwise.over_points(pull, (rows[asked], to_y[0][asked], to_x[0][asked]), n + y.shape[0])
+        core, speed = reductions.over_points(pull, (rows[asked], to_y[0][asked], to_x[0][asked]), n + y.shape[0])
         v = speed[:, None] * core if self.cross_weight else core
         return DriftOutput(v, {"v_rms": rms(v), "speed": jnp.mean(speed)})
 

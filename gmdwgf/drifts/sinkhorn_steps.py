@@ -1,9 +1,9 @@
 """The Sinkhorn drift with a fixed, small number of iterations (zoo Z9)."""
 
-from gmdwgf import pairwise
+from gmdwgf.config.fields import count, real
 from gmdwgf.drifts.affinity import sinkhorn_map
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
-from gmdwgf.hyperparameters import count, real
+from gmdwgf.pairs import reductions
 from gmdwgf.typing import Scalar
 
 
@@ -30,8 +30,8 @@ class SinkhornStepsDrift(StatelessDrift):
 
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
         del key
-        x, y, at = pairwise.centred(x, y, x if at is None else at)
-        log_a, log_b = pairwise.log_masses(x_weights, x), pairwise.log_masses(y_weights, y)
+        x, y, at = reductions.centred(x, y, x if at is None else at)
+        log_a, log_b = reductions.log_masses(x_weights, x), reductions.log_masses(y_weights, y)
         to_y, error = sinkhorn_map(at, x, log_a, y, log_b, self.epsilon, self.n_iters)
         to_x, _ = sinkhorn_map(at, x, log_a, x, log_a, self.epsilon, self.n_iters)
         v = to_y - to_x

@@ -2,10 +2,10 @@
 
 import jax.numpy as jnp
 
-from gmdwgf import pairwise, slicing
+from gmdwgf.config.fields import choice, count
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
-from gmdwgf.hyperparameters import choice, count
-from gmdwgf.slicing import Directions
+from gmdwgf.pairs import reductions, slicing
+from gmdwgf.pairs.slicing import Directions
 from gmdwgf.typing import Array, Float, Particles, Scalar, Targets, Weights
 
 
@@ -57,7 +57,7 @@ class SlicedMMDDrift(StatelessDrift):
             f_q, f_p = (slicing.mid_distribution(on_queries, on, w) for on, w in ((on_x, x_weights), (on_y, y_weights)))
             return 2 * (f_q - f_p)
 
-        clouds = pairwise.centred(x, y, *([] if at is None else [at]))
+        clouds = reductions.centred(x, y, *([] if at is None else [at]))
         return slicing.field_along(speed, directions, *clouds) / slicing.mean_abs_cosine(x.shape[-1])
 
     def functional_along(self, directions: Directions, x: Particles, y: Targets) -> Scalar:

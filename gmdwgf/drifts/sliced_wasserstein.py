@@ -2,10 +2,10 @@
 
 import jax.numpy as jnp
 
-from gmdwgf import pairwise, slicing
+from gmdwgf.config.fields import choice, count, flag
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
-from gmdwgf.hyperparameters import choice, count, flag
-from gmdwgf.slicing import Directions
+from gmdwgf.pairs import reductions, slicing
+from gmdwgf.pairs.slicing import Directions
 from gmdwgf.typing import Array, Float, Particles, Scalar, Targets, Weights
 
 
@@ -60,7 +60,7 @@ class SlicedWassersteinDrift(StatelessDrift):
                 return jnp.zeros_like(on_x).at[order].set(image) - on_x
             return jnp.interp(on_queries, on_x[order], image) - on_queries
 
-        clouds = pairwise.centred(x, y, *([] if at is None else [at]))
+        clouds = reductions.centred(x, y, *([] if at is None else [at]))
         return self._factor(x) * slicing.field_along(speed, directions, *clouds)
 
     def functional_along(self, directions: Directions, x: Particles, y: Targets) -> Scalar:

@@ -2,10 +2,10 @@
 
 import jax.numpy as jnp
 
-from gmdwgf import pairwise
+from gmdwgf.config.fields import count, flag, real
 from gmdwgf.drifts.affinity import SMALLEST_SCALE, centred, halves, rms_factor, sinkhorn_map
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
-from gmdwgf.hyperparameters import count, flag, real
+from gmdwgf.pairs import reductions
 from gmdwgf.typing import Scalar
 
 
@@ -39,7 +39,7 @@ class WFlowDrift(StatelessDrift):
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
         del key
         x, y, at = centred(x, y, at)
-        a, b = pairwise.masses(x_weights, x), pairwise.masses(y_weights, y)
+        a, b = reductions.masses(x_weights, x), reductions.masses(y_weights, y)
         unit, epsilon = jnp.ones((), y.dtype), self.epsilon
         if self.scale_normalise:
             spread = b @ jnp.sum((y - b @ y) ** 2, axis=1)
@@ -62,7 +62,11 @@ class WFlowDrift(StatelessDrift):
     def _field(self, at, q, p, other, epsilon):
         """Transport at `at` from the sample q to p minus that from q to another sample of the model, each with masses."""
         (x, a), (y, b), (x_other, c) = q, p, other
-        log_a, log_b, log_c = pairwise.log_masses(a, x), pairwise.log_masses(b, y), pairwise.log_masses(c, x_other)
+        log_a, log_b, log_c = (
+            reductions.log_masses(a, x),
+            reductions.log_masses(b, y),
+            reductions.log_masses(c, x_other),
+        )
         to_y, error = sinkhorn_map(at, x, log_a, y, log_b, epsilon, self.n_iters)
         to_x, _ = sinkhorn_map(at, x, log_a, x_other, log_c, epsilon, self.n_iters)
         return to_y - to_x, error

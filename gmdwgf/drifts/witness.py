@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from gmdwgf import pairwise
-from gmdwgf.kernels import Profile
+from gmdwgf.pairs import reductions
+from gmdwgf.pairs.kernels import Profile
 from gmdwgf.typing import Array, Float, Particles, Scalar, Targets
 
 
@@ -32,9 +32,9 @@ class Gram(NamedTuple):
 def gram(kernel: Profile, x: Particles, a: Float[Array, " n"], y: Targets) -> Gram:
     """Gram of the targets `y` and of the particles `x` with masses `a`."""
     n, m = x.shape[0], y.shape[0]
-    to_x = lambda point: jnp.sum(a * kernel.value(pairwise.squared_distances(point, x)))
-    to_y = lambda point: kernel.value(pairwise.squared_distances(point, y))
-    over = pairwise.over_points
+    to_x = lambda point: jnp.sum(a * kernel.value(reductions.squared_distances(point, x)))
+    to_y = lambda point: kernel.value(reductions.squared_distances(point, y))
+    over = reductions.over_points
     return Gram(yy=over(to_y, y, m), yx=over(to_x, y, n), xx=jnp.sum(a * over(to_x, x, n)))
 
 
@@ -50,9 +50,9 @@ def descent(
 
     def slope(row):
         index, point = row
-        to_y, to_x = (kernel.gradient_weight(pairwise.squared_distances(point, cloud)) for cloud in (y, x))
+        to_y, to_x = (kernel.gradient_weight(reductions.squared_distances(point, cloud)) for cloud in (y, x))
         masses = a(index) if callable(a) else a
-        pull = pairwise.weighted_differences(c * to_y, point, y)
-        return pull - pairwise.weighted_differences(masses * to_x, point, x)
+        pull = reductions.weighted_differences(c * to_y, point, y)
+        return pull - reductions.weighted_differences(masses * to_x, point, x)
 
-    return pairwise.over_points(slope, (jnp.arange(queries.shape[0]), queries), x.shape[0] + y.shape[0])
+    return reductions.over_points(slope, (jnp.arange(queries.shape[0]), queries), x.shape[0] + y.shape[0])

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from gmdwgf.training.member import Moved
-from gmdwgf.training.pace import BOUND
-from gmdwgf.training.plan import Problem
+from gmdwgf.engine.monitor import Moved
+from gmdwgf.engine.pace import BOUND
+from gmdwgf.engine.serial import OneByOne, Stepper, never
+from gmdwgf.training.problem import Problem
 from gmdwgf.training.state import TrainState
-from gmdwgf.training.steppers import OneByOne, Stepper, never
 
 WORTH = 5
 """The program of all runs is tried where the work left takes so many times as long as compiling that of one did (ours)."""

@@ -19,8 +19,8 @@ import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
-from gmdwgf.training.devices import put_whole
-from gmdwgf.training.late_errors import silence_late_errors
+from gmdwgf.engine.late_errors import silence_late_errors
+from gmdwgf.pairs.sharding import place_replicated
 from gmdwgf.training.state import TrainState
 
 FORMAT = 2
@@ -184,7 +184,7 @@ def as_state(plain: Any, like: TrainState) -> TrainState:
         return jax.random.wrap_key_data(array, impl=jax.random.key_impl(leaf)) if _is_key(leaf) else array
 
     return jax.tree.map(
-        wrapped, put_whole(plain), like
+        wrapped, place_replicated(plain), like
     )  # of a key only the integers can be put on devices of other processes
 
 

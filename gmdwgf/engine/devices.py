@@ -8,11 +8,10 @@ import contextlib
 from typing import Any
 
 import jax
-from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AxisType, Mesh
 
-from gmdwgf.hyperparameters import FieldError
-from gmdwgf.pairwise import DATA
-from gmdwgf.typing import Particles
+from gmdwgf.config.fields import FieldError
+from gmdwgf.pairs.reductions import DATA
 
 
 def make_mesh(n: int | None) -> Mesh | None:
@@ -40,25 +39,3 @@ def check_divides(mesh: Mesh | None, name: str, size: int) -> None:
     below, above = size // mesh.size * mesh.size, -(-size // mesh.size) * mesh.size
     nearest = f"{below} or {above}" if below else str(above)
     raise FieldError(name, size, f"{mesh.size} devices cannot share it equally; the nearest that they can: {nearest}")
-
-
-def spread(x: Particles) -> Particles:
-    """Let the devices share the rows of `x`, where they can equally."""
-    mesh = jax.sharding.get_abstract_mesh()
-    return x if x.shape[0] % mesh.shape.get(DATA, 1) else _placed(x, PartitionSpec(DATA))
-
-
-def whole(tree: Any) -> Any:
-    """Keep every array of a pytree whole on every device."""
-    return jax.tree.map(lambda leaf: _placed(leaf, PartitionSpec()), tree)
-
-
-def _placed(array: Any, where: PartitionSpec) -> Any:
-    mesh = jax.sharding.get_abstract_mesh()
-    return jax.lax.with_sharding_constraint(array, where) if DATA in mesh.axis_names else array
-
-
-def put_whole(tree: Any) -> Any:
-    """Outside of compiled programs: host arrays placed whole on every device of the active mesh."""
-    mesh = jax.sharding.get_mesh()
-    return jax.device_put(tree, NamedSharding(mesh, PartitionSpec())) if mesh.axis_names else jax.device_put(tree)

@@ -7,15 +7,15 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from gmdwgf.engine.monitor import evaluate
+from gmdwgf.engine.pace import Pace
+from gmdwgf.engine.serial import OneByOne
+from gmdwgf.engine.signals import Interrupts
+from gmdwgf.engine.stream import Window
 from gmdwgf.metrics.suite import MetricSuite, Reference
-from gmdwgf.training import averages
-from gmdwgf.training.interrupts import Interrupts
-from gmdwgf.training.member import evaluate
-from gmdwgf.training.pace import Pace
-from gmdwgf.training.plan import Problem, TrainingPlan
+from gmdwgf.training import ema
+from gmdwgf.training.problem import Problem, TrainingPlan
 from gmdwgf.training.state import TrainState, initial_state
-from gmdwgf.training.steppers import OneByOne
-from gmdwgf.training.window import Window
 from gmdwgf.typing import Key
 
 OnEvaluation = Callable[[dict[str, Any], Any], bool]
@@ -59,7 +59,7 @@ def train_in_memory(
         scores, samples[step] = evaluate(problem, suite, reference, ema_params, key, plan.n_snapshot)
         values = {"seconds": seconds, **scores, **logs}
         records.append({"step": step} | {name: float(value) for name, value in values.items()})
-        return bool(on_evaluation(records[-1], averages.of(problem.ema_decay, ema_params)))
+        return bool(on_evaluation(records[-1], ema.of(problem.ema_decay, ema_params)))
 
     step, seconds, diverged, pace = 0, 0.0, False, Pace()
     with Interrupts(save_signals) as interrupts:

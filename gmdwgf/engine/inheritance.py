@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from gmdwgf.engine.checkpoints import Checkpoints, score
 from gmdwgf.files import DamagedFile, write_atomically
-from gmdwgf.sweeps.folder import RunFolder
+from gmdwgf.runs import snapshots
+from gmdwgf.runs.folder import RunFolder
 from gmdwgf.tracking import jsonl
-from gmdwgf.training import snapshots
-from gmdwgf.training.checkpoints import Checkpoints, score
 from gmdwgf.training.state import TrainState
 
 

@@ -5,14 +5,15 @@ from collections.abc import Callable, Iterator, Sequence
 
 import jax.numpy as jnp
 
-from gmdwgf.training import averages, hosts
+from gmdwgf.engine import multihost
+from gmdwgf.engine.monitor import Member, Outcome, Run
+from gmdwgf.engine.pace import Pace
+from gmdwgf.engine.serial import OneByOne, Stepper
+from gmdwgf.engine.signals import Interrupts
+from gmdwgf.training import ema
 from gmdwgf.training.batch import draw_batch
-from gmdwgf.training.interrupts import Interrupts
-from gmdwgf.training.member import Member, Outcome, Run
-from gmdwgf.training.pace import Pace
-from gmdwgf.training.plan import Problem
+from gmdwgf.training.problem import Problem
 from gmdwgf.training.state import TrainState, purpose
-from gmdwgf.training.steppers import OneByOne, Stepper
 from gmdwgf.typing import Array
 
 MakeStepper = Callable[[list[Problem], list[TrainState], int], Stepper]
@@ -72,7 +73,7 @@ def train_all(runs: Sequence[Run], make_stepper: MakeStepper = OneByOne) -> Iter
         while members:
             stops = {row: min(run.next_stop(), run.step + paces[row].n_steps) for row, run in members.items()}
             moves = stepper.advance(stops, lambda: bool(interrupts.asked))
-            asked, *times = hosts.largest(interrupts.asked, *(move.call for move in moves.values()))
+            asked, *times = multihost.largest(interrupts.asked, *(move.call for move in moves.values()))
             for row, seconds in zip(moves, times, strict=True):
                 paces[row].update(moves[row].step - members[row].step, seconds)
             stopping = int(asked)
@@ -106,6 +107,6 @@ def velocity_field(problem: Problem, state: TrainState, grid: Array) -> Array:
     """The drift at the points of a grid, for one batch of the trained generator and of the target."""
     key = functools.partial(purpose, state.key, jnp.zeros((), int))
     y, condition, drift = draw_batch(problem, state.step, key)
-    params = averages.of(problem.ema_decay, state.ema_params)
+    params = ema.of(problem.ema_decay, state.ema_params)
     x = problem.generator.sample(params, key("velocity_plot"), problem.batch_size, condition)
     return drift.update(state.drift_state, x, y, key("drift"), at=grid)[0].v

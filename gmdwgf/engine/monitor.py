@@ -10,17 +10,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gmdwgf.engine import multihost
+from gmdwgf.engine.checkpoints import Checkpoints, as_plain, as_state, digest
+from gmdwgf.engine.inheritance import take_over
+from gmdwgf.engine.stream import Window
 from gmdwgf.metrics.suite import MetricSuite, Reference
-from gmdwgf.sweeps.folder import RunFolder
+from gmdwgf.pairs import sharding
+from gmdwgf.runs import history
+from gmdwgf.runs.folder import RunFolder
+from gmdwgf.runs.snapshots import Snapshots
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.tracking import Tracker, jsonl
-from gmdwgf.training import averages, devices, history, hosts
-from gmdwgf.training.checkpoints import Checkpoints, as_plain, as_state, digest
-from gmdwgf.training.inheritance import take_over
-from gmdwgf.training.plan import Problem, TrainingPlan
-from gmdwgf.training.snapshots import Snapshots
+from gmdwgf.training import ema
+from gmdwgf.training.problem import Problem, TrainingPlan
 from gmdwgf.training.state import TERMS, TrainState, initial_state, purpose
-from gmdwgf.training.window import Window
 from gmdwgf.typing import Key, Particles
 
 
@@ -86,7 +89,7 @@ class Member:
         self.record: dict[str, Any] = notes.get("record", {})
         self._take_up_history()
         run.tracker.start(self.step, self.reference.floor)
-        if self.resumed and self.ended and bool(hosts.told(self.step not in self.snapshots.taken)):
+        if self.resumed and self.ended and bool(multihost.told(self.step not in self.snapshots.taken)):
             self.look(state, {name: value for name, value in self.record.items() if name not in ("step", "seconds")})
         return state
 
@@ -96,7 +99,7 @@ class Member:
         if not self.resumed:
             history.begin_anew(run.folder, run.say)
             jsonl.truncate(run.folder.metrics, -1)
-        elif hosts.writes():
+        elif multihost.writes():
             steps = history.evaluated_steps(run.plan.eval_every, self.step, self.ended)
             history.recover(run.folder, self.snapshots, steps, self.record, self.step, run.say)
 
@@ -141,12 +144,12 @@ class Member:
         self.snapshots.add(self.step, x)
         self._log()
         if run.on_evaluation is not None:
-            params = averages.of(run.problem.ema_decay, state.ema_params)
-            self.stopped = bool(hosts.told(bool(run.on_evaluation(self.record, params))))
+            params = ema.of(run.problem.ema_decay, state.ema_params)
+            self.stopped = bool(multihost.told(bool(run.on_evaluation(self.record, params))))
 
     def save(self, state: TrainState) -> None:
         """Write a checkpoint; it is ranked only where these very parameters were scored, which is so at evaluations."""
-        if hosts.writes():
+        if multihost.writes():
             metric = self.record["mmd2"] if self.record["step"] == self.step else float("inf")
             notes = {"seconds": self.seconds, "best": self.best, "record": self.record}
             notes |= {"window": self.window.notes()} if self.window else {}
@@ -174,7 +177,7 @@ def evaluate(
     n, scores, clouds = max(suite.n_samples, n_snapshot), {}, []
     asked = problem.evaluation(suite.n_samples)
     labels = None if asked is None else asked.label
-    for suffix, params in averages.by_suffix(problem.ema_decay, ema_params).items():
+    for suffix, params in ema.by_suffix(problem.ema_decay, ema_params).items():
         clouds.append(np.asarray(evaluation_samples(problem, params, key, n)))
         values = suite.evaluate(clouds[-1][: suite.n_samples], reference, labels)
         scores |= {name + suffix: value for name, value in values.items()}
@@ -185,7 +188,7 @@ def evaluate(
 def evaluation_samples(problem: Problem, params, key: Key, n: int) -> Particles:
     """Samples from fixed noise, the same at every evaluation."""
     key = purpose(key, jnp.zeros((), int), "evaluation")
-    return devices.whole(devices.spread(problem.generator.sample(params, key, n, problem.evaluation(n))))
+    return sharding.replicate(sharding.shard_rows(problem.generator.sample(params, key, n, problem.evaluation(n))))
 
 
 _references: dict[Any, Reference] = {}
@@ -215,14 +218,14 @@ def _samples_at_start(problem: Problem, n: int) -> Particles:
 def _restored(run: Run, checkpoints: Checkpoints) -> tuple[TrainState, dict, bool]:
     """State to start from, what was noted beside it, and whether it comes from a checkpoint, which process 0 reads for all."""
     fresh = jax.jit(initial_state)(run.problem, run.key)
-    if hosts.writes() and run.parent is not None and not checkpoints.steps():
+    if multihost.writes() and run.parent is not None and not checkpoints.steps():
         run.say(f"goes on from the end of {run.parent.path.name}")
         take_over(run.parent, run.folder, checkpoints, run.plan.eval_every, fresh)
-    found = checkpoints.latest(fresh) if hosts.writes() else None
-    if not hosts.told(found is not None):
+    found = checkpoints.latest(fresh) if multihost.writes() else None
+    if not multihost.told(found is not None):
         return fresh, {}, False
     plain, notes = found or (as_plain(fresh), {})
-    state = as_state(hosts.told(plain), fresh)
+    state = as_state(multihost.told(plain), fresh)
     run.say(f"resuming at step {int(state.step)} of {run.plan.n_steps}")
     return state, notes, True
 

@@ -13,8 +13,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from gmdwgf.hyperparameters import LARGEST_COUNT, FieldError
-from gmdwgf.training.interrupts import ALWAYS, OFFERED
+from gmdwgf.config.fields import LARGEST_COUNT, FieldError
+from gmdwgf.engine.signals import ALWAYS, OFFERED
 
 
 @dataclasses.dataclass(frozen=True)

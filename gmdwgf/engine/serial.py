@@ -6,8 +6,8 @@ from typing import Protocol
 
 import jax.numpy as jnp
 
-from gmdwgf.training.member import Moved
-from gmdwgf.training.plan import Problem
+from gmdwgf.engine.monitor import Moved
+from gmdwgf.training.problem import Problem
 from gmdwgf.training.state import TrainState, copied
 from gmdwgf.training.step import train_chunk
 

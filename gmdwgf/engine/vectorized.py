@@ -13,12 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from gmdwgf.training.checkpoints import as_plain, as_state
-from gmdwgf.training.member import Moved
-from gmdwgf.training.plan import Problem
+from gmdwgf.engine.checkpoints import as_plain, as_state
+from gmdwgf.engine.monitor import Moved
+from gmdwgf.engine.serial import never
+from gmdwgf.training.problem import Problem
 from gmdwgf.training.state import TrainState, copied
 from gmdwgf.training.step import chunk
-from gmdwgf.training.steppers import never
 
 RUNS = "runs"
 """The mesh axis over which the runs are shared out."""

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 import equinox as eqx
 
-from gmdwgf.hyperparameters import Configurable, FieldError, pieces
+from gmdwgf.config.fields import Configurable, FieldError, pieces
 from gmdwgf.typing import Array, Float, Particles
 
 

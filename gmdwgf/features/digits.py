@@ -4,10 +4,10 @@ from typing import Any
 
 import jax
 
-from gmdwgf.features import shipped
+from gmdwgf.config.fields import real
+from gmdwgf.data import shipped
 from gmdwgf.features.classifier import AbstractClassifier
 from gmdwgf.features.networks import Classifier, Decoder, Encoder, Params, apply
-from gmdwgf.hyperparameters import real
 from gmdwgf.typing import Array, Float, Particles, Scalar
 
 Pictures = Float[Array, "n 28 28 1"]

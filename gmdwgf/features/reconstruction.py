@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gmdwgf.features import latent_files, shipped
+from gmdwgf.data import latent_files, shipped
 from gmdwgf.features.digits import DigitFeatures, encode
 
 TOO_MUCH, TOO_MUCH_OF_A_CLASS = 1.3, 1.5

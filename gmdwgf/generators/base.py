@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import jax
 
-from gmdwgf.hyperparameters import Configurable, FieldError
+from gmdwgf.config.fields import Configurable, FieldError
 from gmdwgf.typing import Array, Float, Int, Key, Particles
 
 Params = Any

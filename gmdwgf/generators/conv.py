@@ -4,8 +4,8 @@ import math
 
 import jax
 
+from gmdwgf.config.fields import FieldError, count, counts
 from gmdwgf.generators.base import AbstractGenerator, Condition, Params, check_condition, check_shape
-from gmdwgf.hyperparameters import FieldError, count, counts
 from gmdwgf.networks.conditioning import TOLD, init_labels, n_told, told
 from gmdwgf.networks.convolutional import Decoder, coarser
 from gmdwgf.networks.functional import init, network

@@ -5,8 +5,8 @@ import functools
 import jax
 import jax.numpy as jnp
 
+from gmdwgf.config.fields import MOST_LAYERS, FieldError, choice, count, counts, flag
 from gmdwgf.generators.base import AbstractGenerator, Condition, Params, check_condition, check_shape
-from gmdwgf.hyperparameters import MOST_LAYERS, FieldError, choice, count, counts, flag
 from gmdwgf.networks.dit import Conditioning, Head, Stem
 from gmdwgf.networks.functional import init, network
 from gmdwgf.networks.transformer import Block, grid_waves, patches, picture

@@ -2,8 +2,8 @@
 
 import jax
 
+from gmdwgf.config.fields import MOST_LAYERS, choice, count
 from gmdwgf.generators.base import AbstractGenerator, Condition, Params, check_condition
-from gmdwgf.hyperparameters import MOST_LAYERS, choice, count
 from gmdwgf.networks import ACTIVATIONS, apply_perceptron, init_perceptron
 from gmdwgf.networks.conditioning import TOLD, init_labels, n_told, told
 from gmdwgf.typing import Key, Particles

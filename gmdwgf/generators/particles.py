@@ -2,8 +2,8 @@
 
 import jax
 
+from gmdwgf.config.fields import real
 from gmdwgf.generators.base import AbstractGenerator, Condition, Params, unconditional
-from gmdwgf.hyperparameters import real
 from gmdwgf.typing import Key, Particles, Scalar
 
 

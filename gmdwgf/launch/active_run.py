@@ -4,13 +4,13 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from gmdwgf.configuration import ConfigError
-from gmdwgf.sweeps import folder as folders
-from gmdwgf.sweeps.extension import Parent
-from gmdwgf.sweeps.identity import data_id, data_paths, drift_file_id, run_id
-from gmdwgf.sweeps.job import Job
-from gmdwgf.sweeps.layout import seed_of
-from gmdwgf.sweeps.standing import Standing, reopen, standing
+from gmdwgf.config.build import ConfigError
+from gmdwgf.launch.extension import Parent
+from gmdwgf.launch.layout import seed_of
+from gmdwgf.launch.spec import Job
+from gmdwgf.runs import folder as folders
+from gmdwgf.runs.identity import data_id, data_paths, drift_file_id, run_id
+from gmdwgf.runs.standing import Standing, reopen, standing
 
 
 class Session:
@@ -28,10 +28,10 @@ class Session:
     ):
         import jax
 
+        from gmdwgf.engine.compilation import CompileClock, keep_compiled_programs
+        from gmdwgf.engine.monitor import Run
         from gmdwgf.generators.base import n_parameters
         from gmdwgf.tracking import RunInfo, make_tracker
-        from gmdwgf.training.compilation import CompileClock, keep_compiled_programs
-        from gmdwgf.training.member import Run
 
         keep_compiled_programs()
         self.job, self.say, self.began, self.clock = job, say, time.perf_counter(), CompileClock()
@@ -94,8 +94,8 @@ class Session:
 
     def finish(self, outcome: Any) -> dict[str, Any]:
         """Draw the figures and write how the run ended, unless it goes on later; returns its summary."""
-        from gmdwgf.plots.run import draw_run
-        from gmdwgf.training.checkpoints import as_plain, as_state
+        from gmdwgf.engine.checkpoints import as_plain, as_state
+        from gmdwgf.launch.figures import draw_run
 
         job = self.job
         summary = {"id": job.id, **outcome.summary, "wall_seconds": time.perf_counter() - self.began}

@@ -6,7 +6,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
-from gmdwgf.configuration import ConfigError
+from gmdwgf.config.build import ConfigError
 
 
 def parsed(argument: str) -> Override | None:
@@ -36,7 +36,7 @@ def unreadable(arguments: list[str]) -> str | None:
 
 def misused_section(arguments: list[str]) -> str | None:
     """What to say where `paths` or `sweep`, which Hydra needs before there is a job, are taken away or are no mappings."""
-    from gmdwgf.sweeps.layout import check_root, machine_sections
+    from gmdwgf.launch.layout import check_root, machine_sections
 
     for argument in arguments:
         override = parsed(argument)

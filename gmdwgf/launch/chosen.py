@@ -11,20 +11,20 @@ import jax
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from gmdwgf.composition import compose
-from gmdwgf.configuration import ConfigError, config_dir, load_node, unknown_name
+from gmdwgf.config.build import ConfigError, config_dir, load_node, unknown_name
+from gmdwgf.config.composition import compose
+from gmdwgf.config.fields import FieldError
 from gmdwgf.drifts.base import AbstractDrift
+from gmdwgf.drifts.wrappers.classwise import ClassCondition
+from gmdwgf.drifts.wrappers.feature_space import FeatureSpace
 from gmdwgf.generators.base import AbstractGenerator
 from gmdwgf.generators.particles import ParticlesGenerator
-from gmdwgf.hyperparameters import FieldError
-from gmdwgf.optimizers import AbstractOptimizer
-from gmdwgf.schedules import SCHEDULES, AbstractSchedule
+from gmdwgf.optim.optimizers import AbstractOptimizer
+from gmdwgf.optim.schedules import SCHEDULES, AbstractSchedule
 from gmdwgf.targets.arrays import ArrayTarget
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.targets.functions import FunctionTarget
-from gmdwgf.training.classwise import ClassCondition
-from gmdwgf.training.feature_field import FeatureSpace
-from gmdwgf.training.plan import Problem
+from gmdwgf.training.problem import Problem
 
 KINDS: dict[str, type] = {
     "dataset": AbstractTarget,
@@ -60,7 +60,7 @@ class Components(NamedTuple):
 
     def build(self, *, of_problem_only: bool = False) -> dict[str, Any]:
         """The object of every group, and `problem`. Raises ConfigError for a value that cannot be used."""
-        from gmdwgf.sweeps.job import PIECES, build_pieces
+        from gmdwgf.launch.spec import PIECES, build_pieces
 
         left_out = ("tracking", "metrics", "devices") if of_problem_only else ("tracking",)
         return build_pieces(self.config() | self.objects, [name for name in PIECES if name not in left_out])
@@ -268,7 +268,7 @@ def _set_schedules(cfg: DictConfig, schedules: Mapping[str, AbstractSchedule]) -
     short = {kind: name for name, kind in SCHEDULES.items()}
     for path, schedule in schedules.items():
         if not isinstance(schedule, AbstractSchedule):
-            fix = "must be a schedule of gmdwgf.schedules, by the field's name: {'bandwidth': Linear(...)}"
+            fix = "must be a schedule of gmdwgf.optim, by the field's name: {'bandwidth': Linear(...)}"
             raise ConfigError(f"schedules.{path}", schedule, fix)
         if OmegaConf.select(cfg.drift, path) is None:
             raise ConfigError(

@@ -13,20 +13,20 @@ from hydra.errors import HydraException, OverrideParseException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
-from gmdwgf.arguments import parsed, unreadable
-from gmdwgf.configuration import ConfigError, config_dir, options, unknown_name
+from gmdwgf.config.build import ConfigError, config_dir, options, unknown_name
 from gmdwgf.files import DamagedFile
-from gmdwgf.sweeps.identity import check_choices
+from gmdwgf.launch.arguments import parsed, unreadable
+from gmdwgf.runs.identity import check_choices
 
 if TYPE_CHECKING:
-    from gmdwgf.sweeps.folder import RunFolder
+    from gmdwgf.runs.folder import RunFolder
 
 BAD_INPUT, CRASH = 2, 1
 
 
 def complain(error: Exception, arguments: list[str], run: "RunFolder | None") -> int:
     """Say on standard error what was wrong with the command and return the exit code: 2 for input, 1 for a crash."""
-    from gmdwgf.sweeps.folder import RunIsLive, RunVanished, reason
+    from gmdwgf.runs.folder import RunIsLive, RunVanished, reason
 
     hide = run.hide if run is not None else str
     begun = run is not None and (run.path / "FAILED.json").is_file()

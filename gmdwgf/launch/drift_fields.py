@@ -4,7 +4,7 @@
     drift.bandwidth: {schedule: exponential, start: 1.0, end: 0.1, n_steps: 2000}
 
 Any real number of a drift can be written so, also inside a list, a part of a sum or an optimiser, and a number of a
-schedule can itself be a rule. `schedule` is a name of `gmdwgf.schedules` or the import path of a class of your own.
+schedule can itself be a rule. `schedule` is a name of `gmdwgf.optim.schedules` or the import path of a class of your own.
 """
 
 import dataclasses
@@ -19,11 +19,11 @@ import jax.numpy as jnp
 import numpy as np
 from scipy.spatial.distance import pdist
 
-from gmdwgf.configuration import ConfigError, Find, any_object, build, unknown_name
+from gmdwgf.config.build import ConfigError, Find, any_object, build, unknown_name
+from gmdwgf.config.fields import Configurable, FieldError, choice, real
 from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.drifts.describe import describe
-from gmdwgf.hyperparameters import Configurable, FieldError, choice, real
-from gmdwgf.schedules import SCHEDULES, AbstractSchedule, value_at, with_value
+from gmdwgf.optim.schedules import SCHEDULES, AbstractSchedule, value_at, with_value
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Scalar
 

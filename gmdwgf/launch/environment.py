@@ -17,8 +17,8 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from omegaconf.resolvers import oc
 
-from gmdwgf.configuration import ConfigError
-from gmdwgf.sweeps.identity import science
+from gmdwgf.config.build import ConfigError
+from gmdwgf.runs.identity import science
 
 _SHORT = 4
 """Values of fewer characters stand in too many words to be taken out of a message wherever they occur (ours)."""

@@ -7,10 +7,10 @@ then, to the bit, what it would be from the start: it has the same id and the sa
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gmdwgf.configuration import ConfigError
-from gmdwgf.sweeps.folder import RunFolder
-from gmdwgf.sweeps.identity import differences, run_id
-from gmdwgf.sweeps.records import RunRecord
+from gmdwgf.config.build import ConfigError
+from gmdwgf.runs.folder import RunFolder
+from gmdwgf.runs.identity import differences, run_id
+from gmdwgf.runs.records import RunRecord
 
 NEW_RUN = "or begin at the start (extend=null)"
 
@@ -105,7 +105,7 @@ def _check_fits(parent: RunRecord, config: dict[str, Any]) -> None:
 
 def _check_rate(optimizer: Any, parent: RunRecord, config: dict[str, Any]) -> None:
     """Raise ConfigError where the learning rate at a step depends on how many steps there are."""
-    from gmdwgf.optimizers import AbstractOptimizer, RateSchedule
+    from gmdwgf.optim.optimizers import AbstractOptimizer, RateSchedule
 
     n_steps, rate = config["training"]["n_steps"], optimizer.schedule
     if type(rate) is not RateSchedule or type(optimizer).update is not AbstractOptimizer.update:

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gmdwgf.engine.loop import Outcome, Run, velocity_field
 from gmdwgf.metrics.pictures import answers, class_shares
 from gmdwgf.plots import grid_over, metric_curves, sample_strip, samples_over_target, save, velocity_on_grid
 from gmdwgf.plots.pictures import (
@@ -19,8 +20,7 @@ from gmdwgf.plots.pictures import (
 )
 from gmdwgf.plots.style import Figure
 from gmdwgf.tracking import jsonl
-from gmdwgf.training import averages
-from gmdwgf.training.loop import Outcome, Run, velocity_field
+from gmdwgf.training import ema
 
 _N_COMPARED = 10_000
 """Training rows, at most, among which the nearest are looked for."""
@@ -54,7 +54,7 @@ def draw_run(run: Run, outcome: Outcome, drift: str, title: str) -> list[Path]:
 
 def _pictures(run: Run, outcome: Outcome, snapshots: list, title: str, drift: str) -> dict[str, Figure]:
     """Grid (a row a class where classes are asked for), strip, classes, nearest training pictures and interpolations."""
-    target, params = run.problem.target, averages.of(run.problem.ema_decay, outcome.state.ema_params)
+    target, params = run.problem.target, ema.of(run.problem.ema_decay, outcome.state.ema_params)
     generator: Any = run.problem.generator
     show = jax.jit(lambda target, points: target.pictures(points))
     x = snapshots[-1][1]

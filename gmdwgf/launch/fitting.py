@@ -10,14 +10,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gmdwgf.components import Components, choose
-from gmdwgf.configuration import ConfigError, load_node
+from gmdwgf.config.build import ConfigError, load_node
+from gmdwgf.engine.vector_width import use_whole_vectors
 from gmdwgf.files import replaced_atomically
-from gmdwgf.results import RunResult
-from gmdwgf.schedules import AbstractSchedule
+from gmdwgf.launch.chosen import Components, choose
+from gmdwgf.launch.result import RunResult
+from gmdwgf.optim.schedules import AbstractSchedule
 from gmdwgf.tracking import RunInfo, Sink
 from gmdwgf.tracking.notebook import default_progress
-from gmdwgf.vectors import use_whole_vectors
 
 Callback = Callable[[int, dict[str, Any], Callable], bool | None]
 """Called as `callback(step, record, sample)`; `sample(key, n)` gives points of the averaged generator as it is at that step."""
@@ -57,7 +57,7 @@ def fit(
     - `drift`: a name, or an object: `gmdwgf.load_drift("kl", bandwidth=0.5)`, `gmdwgf.drifts.KLDrift(...)`, one of your own.
     - `generator`, `optimizer`, `condition`, `features`: a name or an object; without an `optimizer` the one that goes with the
       generator, `euler` for `particles` and `adam` otherwise. `condition` and `features` may be left out.
-    - `schedules`: fields of the drift that change over the run, `{"bandwidth": gmdwgf.schedules.Exponential(...)}`.
+    - `schedules`: fields of the drift that change over the run, `{"bandwidth": gmdwgf.optim.Exponential(...)}`.
     - `n_steps`, and `numbers`: fields of `training` (`batch_size`, `eta`, `ema_decay`, `eval_every`), of the optimiser
       (`learning_rate`), of the generator (`width`) and of the metrics (`n_samples`), by their names in the YAML files. No name
       is in two of them. What is not given is as in `configs/`: 6,000 steps, so give `n_steps` for a try.
@@ -88,12 +88,13 @@ def fit(
 
 
 def _fit_in_memory(chosen: Components, callbacks: Sequence[Callback], sink: Sink) -> RunResult:
-    from gmdwgf.sweeps.job import make_run_mesh
-    from gmdwgf.sweeps.layout import seed_of
-    from gmdwgf.training import averages, devices
-    from gmdwgf.training.compilation import keep_compiled_programs
-    from gmdwgf.training.fit import train_in_memory
-    from gmdwgf.training.member import divergence, fixed_reference
+    from gmdwgf.engine import devices
+    from gmdwgf.engine.compilation import keep_compiled_programs
+    from gmdwgf.engine.in_memory import train_in_memory
+    from gmdwgf.engine.monitor import divergence, fixed_reference
+    from gmdwgf.launch.layout import seed_of
+    from gmdwgf.launch.spec import make_run_mesh
+    from gmdwgf.training import ema
 
     config = chosen.config()
     seed, pieces = seed_of(config), chosen.build()
@@ -127,7 +128,7 @@ def _fit_in_memory(chosen: Components, callbacks: Sequence[Callback], sink: Sink
         records=trained.records,
         floor={name: (floor.mean, floor.sd) for name, floor in reference.floor.items()},
         generator=problem.generator,
-        params=_on_one_device(averages.of(problem.ema_decay, trained.state.ema_params)),
+        params=_on_one_device(ema.of(problem.ema_decay, trained.state.ema_params)),
         steps=np.asarray(list(trained.samples)),
         samples=np.stack(list(trained.samples.values())),
         targets=np.asarray(reference.y[: plan.n_snapshot]),
@@ -138,8 +139,8 @@ def _fit_in_memory(chosen: Components, callbacks: Sequence[Callback], sink: Sink
 
 
 def _fit_in_folder(chosen: Components, root: Path, callbacks: Sequence[Callback], progress: bool) -> RunResult:
-    from gmdwgf.sweeps import job as jobs
-    from gmdwgf.sweeps.standing import FINISHED
+    from gmdwgf.launch import spec as jobs
+    from gmdwgf.runs.standing import FINISHED
 
     chosen = _kept_in(chosen, root)
     chosen.cfg.paths.root = str(root.absolute())
@@ -185,11 +186,12 @@ def _check_same(group: str, given: Any, built: Any) -> None:
 
 def _read_back(job: Any, pieces: dict[str, Any], status: str, name: str) -> RunResult:
     """The result of a run from its folder."""
-    from gmdwgf.sweeps.layout import seed_of
+    from gmdwgf.engine.checkpoints import Checkpoints, as_state
+    from gmdwgf.engine.monitor import fixed_reference
+    from gmdwgf.launch.layout import seed_of
+    from gmdwgf.runs import snapshots
     from gmdwgf.tracking import jsonl
-    from gmdwgf.training import averages, snapshots
-    from gmdwgf.training.checkpoints import Checkpoints, as_state
-    from gmdwgf.training.member import fixed_reference
+    from gmdwgf.training import ema
     from gmdwgf.training.state import initial_state
 
     problem, folder, problems = pieces["problem"], job.folder, []
@@ -208,7 +210,7 @@ def _read_back(job: Any, pieces: dict[str, Any], status: str, name: str) -> RunR
         records=jsonl.read(folder.metrics),
         floor={metric: (float(mean), float(sd)) for metric, (mean, sd) in floor.items()},
         generator=problem.generator,
-        params=_on_one_device(averages.of(problem.ema_decay, as_state(found[0], like).ema_params)),
+        params=_on_one_device(ema.of(problem.ema_decay, as_state(found[0], like).ema_params)),
         steps=kept["steps"],
         samples=kept["x"],
         targets=kept["y"],

@@ -3,7 +3,7 @@
 from inspect import Parameter
 from typing import Any
 
-from gmdwgf.configuration import ConfigError
+from gmdwgf.config.build import ConfigError
 
 
 def check_kinds(pieces: dict[str, Any]) -> None:
@@ -23,15 +23,15 @@ def check_kinds(pieces: dict[str, Any]) -> None:
 
 def _kinds() -> dict[str, type]:
     from gmdwgf.drifts.base import AbstractDrift
+    from gmdwgf.drifts.wrappers.classwise import ClassCondition
+    from gmdwgf.drifts.wrappers.feature_space import FeatureSpace
+    from gmdwgf.engine.multihost import DevicesConfig
     from gmdwgf.generators.base import AbstractGenerator
     from gmdwgf.metrics import MetricSuite
-    from gmdwgf.optimizers import AbstractOptimizer
+    from gmdwgf.optim.optimizers import AbstractOptimizer
     from gmdwgf.targets.base import AbstractTarget
     from gmdwgf.tracking import TrackingConfig
-    from gmdwgf.training.classwise import ClassCondition
-    from gmdwgf.training.feature_field import FeatureSpace
-    from gmdwgf.training.hosts import DevicesConfig
-    from gmdwgf.training.plan import TrainingPlan
+    from gmdwgf.training.problem import TrainingPlan
 
     return {
         "dataset": AbstractTarget,

@@ -6,7 +6,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from gmdwgf.configuration import ConfigError, config_dir, unknown_name
+from gmdwgf.config.build import ConfigError, config_dir, unknown_name
 
 PIECES = ("dataset", "drift", "generator", "optimizer", "training", "metrics", "tracking", "devices")
 

@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gmdwgf import data_files
-from gmdwgf.configuration import ConfigError, any_object, build, load_node, shipped_piece
+from gmdwgf.config.build import ConfigError, any_object, build, load_node, shipped_piece
+from gmdwgf.config.fields import FieldError
+from gmdwgf.data import data_files
 from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.files import DamagedFile
 from gmdwgf.generators.base import Condition
-from gmdwgf.hyperparameters import FieldError
-from gmdwgf.sweeps.records import flatten
+from gmdwgf.runs.records import flatten
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Key, Particles
 
@@ -70,11 +70,11 @@ def load_run(
     """
     import jax
 
-    from gmdwgf.sweeps.environment import filled
-    from gmdwgf.sweeps.folder import RunFolder
-    from gmdwgf.sweeps.job import problem_of
-    from gmdwgf.training import averages
-    from gmdwgf.training.checkpoints import Checkpoints, as_state
+    from gmdwgf.engine.checkpoints import Checkpoints, as_state
+    from gmdwgf.launch.environment import filled
+    from gmdwgf.launch.spec import problem_of
+    from gmdwgf.runs.folder import RunFolder
+    from gmdwgf.training import ema
     from gmdwgf.training.state import initial_state
 
     run = RunFolder(Path(folder))
@@ -92,7 +92,7 @@ def load_run(
     if found is None:
         raise ConfigError("folder", folder, "has no readable checkpoint" + "".join(f"; {line}" for line in complaints))
     try:
-        params = averages.of(problem.ema_decay, as_state(found[0], like).ema_params, ema_decay)
+        params = ema.of(problem.ema_decay, as_state(found[0], like).ema_params, ema_decay)
     except FieldError as error:
         raise ConfigError(error.name, error.value, error.fix) from error
     dim = problem.target.dim
@@ -139,7 +139,7 @@ def _records_of(run: Any) -> list[dict[str, Any]]:
 
 def _clouds_of(run: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """Samples, their steps and the held-out targets; None and a warning where they cannot be read."""
-    from gmdwgf.training import snapshots
+    from gmdwgf.runs import snapshots
 
     try:
         kept = snapshots.read(run.samples)

@@ -9,12 +9,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from gmdwgf.configuration import ConfigError
+from gmdwgf.config.build import ConfigError
+from gmdwgf.engine.signals import Interrupted
 from gmdwgf.files import DamagedFile
-from gmdwgf.sweeps.folder import RunIsLive, reason
-from gmdwgf.sweeps.job import Job
-from gmdwgf.sweeps.ledger import Ledger
-from gmdwgf.training.interrupts import Interrupted
+from gmdwgf.launch.spec import Job
+from gmdwgf.launch.summary import Ledger
+from gmdwgf.runs.folder import RunIsLive, reason
 
 WORST = math.inf
 """The metric of a job that diverged, failed or was not run: a search turns away from it."""

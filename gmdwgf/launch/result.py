@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gmdwgf.generators.base import AbstractGenerator, Condition
-from gmdwgf.tables import as_table
+from gmdwgf.runs.table import as_table
 from gmdwgf.typing import Key, Particles
 
 

@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
-from gmdwgf.configuration import ConfigError
-from gmdwgf.memory import too_many
+from gmdwgf.config.build import ConfigError
+from gmdwgf.config.memory import too_many
 
 
 def check_memory(pieces: dict[str, Any]) -> None:

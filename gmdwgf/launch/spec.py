@@ -10,18 +10,18 @@ from typing import Any, NamedTuple
 
 from omegaconf import DictConfig
 
-from gmdwgf.configuration import ConfigError, Find, any_object, build
-from gmdwgf.sweeps import folder as folders
-from gmdwgf.sweeps.dry import without_bytecode
-from gmdwgf.sweeps.environment import resolved
-from gmdwgf.sweeps.extension import parent_of
-from gmdwgf.sweeps.identity import check_choices, drift_file_id, run_id, run_name
-from gmdwgf.sweeps.kinds import check_kinds
-from gmdwgf.sweeps.layout import OPTIONAL, PIECES, check_keys, check_sections
-from gmdwgf.sweeps.ledger import check_name
-from gmdwgf.sweeps.sizes import check_memory
-from gmdwgf.sweeps.standing import FINISHED, standing
-from gmdwgf.sweeps.workers import no_temporary_folder
+from gmdwgf.config.build import ConfigError, Find, any_object, build
+from gmdwgf.launch.bytecode import without_bytecode
+from gmdwgf.launch.environment import resolved
+from gmdwgf.launch.extension import parent_of
+from gmdwgf.launch.kinds import check_kinds
+from gmdwgf.launch.layout import OPTIONAL, PIECES, check_keys, check_sections
+from gmdwgf.launch.sizes import check_memory
+from gmdwgf.launch.summary import check_name
+from gmdwgf.launch.workers import no_temporary_folder
+from gmdwgf.runs import folder as folders
+from gmdwgf.runs.identity import check_choices, drift_file_id, run_id, run_name
+from gmdwgf.runs.standing import FINISHED, standing
 
 
 class Job(NamedTuple):
@@ -74,16 +74,16 @@ def meet(job: Job) -> tuple[Job, str]:
     """
     if not build(job.config["devices"], "devices").join():
         return job, standing(job.folder, job.config, job.yaml).state
-    from gmdwgf.training import hosts
+    from gmdwgf.engine import multihost
 
     states = ("new", "unfinished", *folders.ENDINGS)
     try:
-        found = states.index(standing(job.folder, job.config, job.yaml).state) if hosts.writes() else 0
+        found = states.index(standing(job.folder, job.config, job.yaml).state) if multihost.writes() else 0
     except Exception as error:
         _leave_the_others(error, job.folder.hide)
         raise
-    state = states[int(hosts.told(found))]
-    if not hosts.writes():
+    state = states[int(multihost.told(found))]
+    if not multihost.writes():
         elsewhere = _temporary_folder()
         atexit.register(shutil.rmtree, elsewhere, ignore_errors=True)
         job = job._replace(folder=folders.RunFolder(Path(elsewhere), job.folder.hide), writes=False)
@@ -128,9 +128,9 @@ def carry_out(
     pieces = prepare(job)
     mesh = make_run_mesh(pieces)
     check_writable(job.folder.path)
-    from gmdwgf.sweeps.session import Session
-    from gmdwgf.training import devices
-    from gmdwgf.training.loop import train
+    from gmdwgf.engine import devices
+    from gmdwgf.engine.loop import train
+    from gmdwgf.launch.active_run import Session
 
     session = None
     with job.folder.lock() as left:
@@ -188,11 +188,11 @@ def prepare(job: Job) -> dict[str, Any]:
 
 def _leave_the_others(error: Exception, hide: Callable[[str], str]) -> None:
     """Where there are several processes, end this one on the spot: they cannot go on by themselves, and may wait for it."""
-    from gmdwgf.training import hosts
+    from gmdwgf.engine import multihost
 
-    if hosts.several():
+    if multihost.several():
         line = str(error) if isinstance(error, ConfigError) else folders.reason(error)
-        hosts.leave(f"gmdwgf: {hide(' '.join(line.split()))[:300]}")
+        multihost.leave(f"gmdwgf: {hide(' '.join(line.split()))[:300]}")
 
 
 def problem_of(config: dict[str, Any], target: Any = None, find: Find = any_object) -> Any:
@@ -205,7 +205,7 @@ def build_pieces(
     config: dict[str, Any], names: Iterable[str], target: Any = None, find: Find = any_object
 ) -> dict[str, Any]:
     """The object of every piece, of the drift also its schedules and what its rules came to; and the problem they make."""
-    from gmdwgf.sweeps.fields import build_drift
+    from gmdwgf.launch.drift_fields import build_drift
 
     given = {} if target is None else {"dataset": target}
     pieces = {name: build(config[name], name, find) for name in names if name != "drift" and name not in given} | given
@@ -216,9 +216,9 @@ def build_pieces(
 
 def _problem(pieces: dict[str, Any]) -> Any:
     """The problem made of the pieces of a job; ConfigError where they do not fit together."""
+    from gmdwgf.config.fields import FieldError
     from gmdwgf.generators.base import n_parameters
-    from gmdwgf.hyperparameters import FieldError
-    from gmdwgf.training.plan import make_problem
+    from gmdwgf.training.problem import make_problem
 
     check_kinds(pieces)
     target, generator, optimizer, plan = (pieces[name] for name in ("dataset", "generator", "optimizer", "training"))
@@ -252,8 +252,8 @@ def _check_features(space: Any, target: Any) -> None:
 
 def make_run_mesh(pieces: dict[str, Any]) -> Any:
     """The devices of the run; ConfigError where they are not there or cannot share the batch."""
-    from gmdwgf.hyperparameters import FieldError
-    from gmdwgf.training import devices
+    from gmdwgf.config.fields import FieldError
+    from gmdwgf.engine import devices
 
     try:
         mesh = devices.make_mesh(pieces["devices"].n)

@@ -15,10 +15,10 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from gmdwgf.complaints import complain
-from gmdwgf.configuration import ConfigError
+from gmdwgf.config.build import ConfigError
 from gmdwgf.files import is_alive, write_atomically, writer_of
-from gmdwgf.sweeps import dry
+from gmdwgf.launch import bytecode
+from gmdwgf.launch.cli_errors import complain
 
 STATES = ("done", "skipped", "diverged", "failed", "left out", "would run", "would be skipped")
 """How a job of a sweep can end, in the order in which they are counted."""
@@ -166,7 +166,7 @@ class Teller(Callback):
         Teller.n_failed = 0
         with _refusing():
             if config.sweep.dry:
-                dry.write_nothing(config)
+                bytecode.write_nothing(config)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Open the ledger; repeat the lines of jobs whose own output goes to files."""
@@ -175,8 +175,8 @@ class Teller(Callback):
             _check_not_swept(config)
             check_name(config.sweep.name)
             if config.sweep.dry:
-                dry.write_nothing(config)
-            dry.expand_home(config)
+                bytecode.write_nothing(config)
+            bytecode.expand_home(config)
             if config.sweep.name is None:
                 return
             self.ledger = Ledger(config)

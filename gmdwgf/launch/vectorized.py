@@ -16,12 +16,12 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from rich.console import Console
 
-from gmdwgf.configuration import ConfigError, build
-from gmdwgf.sweeps import job as jobs
-from gmdwgf.sweeps.folder import RunIsLive
-from gmdwgf.sweeps.ledger import Ledger
-from gmdwgf.sweeps.standing import FINISHED, standing
-from gmdwgf.sweeps.voice import WORST, Voice
+from gmdwgf.config.build import ConfigError, build
+from gmdwgf.launch import spec as jobs
+from gmdwgf.launch.reporter import WORST, Voice
+from gmdwgf.launch.summary import Ledger
+from gmdwgf.runs.folder import RunIsLive
+from gmdwgf.runs.standing import FINISHED, standing
 
 WAYS = ("measure", "one_by_one", "together")
 
@@ -119,7 +119,7 @@ def _twins(cells: dict[int, Cell]) -> dict[int, Cell]:
 
 def _groups(cells: dict[int, Cell], max_runs: int) -> Iterator[list[int]]:
     """Numbers of the jobs that can be one program, in the order of the sweep."""
-    from gmdwgf.training.together import signature
+    from gmdwgf.engine.vectorized import signature
 
     alike: dict[tuple, list[int]] = {}
     for number, cell in cells.items():
@@ -132,7 +132,7 @@ def _groups(cells: dict[int, Cell], max_runs: int) -> Iterator[list[int]]:
 
 def _carry_out(cells: dict[int, Cell], title: str, settings: Settings) -> dict[int, float]:
     """Train the jobs of one group; returns their metrics."""
-    from gmdwgf.sweeps.session import Session
+    from gmdwgf.launch.active_run import Session
     from gmdwgf.tracking.progress import SharedProgress
 
     job, voice, pieces, _ = next(iter(cells.values()))
@@ -161,8 +161,8 @@ def _carry_out(cells: dict[int, Cell], title: str, settings: Settings) -> dict[i
 
 def _trained(cells: dict[int, Cell], sessions: dict[int, Any], way: Any) -> dict[int, float]:
     """Train the runs of the sessions, and bring each to its end as soon as it has one."""
-    from gmdwgf.training.interrupts import Interrupted
-    from gmdwgf.training.loop import train_all
+    from gmdwgf.engine.loop import train_all
+    from gmdwgf.engine.signals import Interrupted
 
     results, interrupted, numbers = {}, None, list(sessions)
     for row, outcome in train_all([session.run for session in sessions.values()], way):
@@ -190,9 +190,9 @@ def _failed(cell: Cell, error: Exception) -> float:
 
 def _way(settings: Settings, title: str) -> Any:
     """What moves the runs of a group."""
-    from gmdwgf.training.choice import Measured
-    from gmdwgf.training.steppers import OneByOne
-    from gmdwgf.training.together import Together
+    from gmdwgf.engine.auto import Measured
+    from gmdwgf.engine.serial import OneByOne
+    from gmdwgf.engine.vectorized import Together
 
     say = lambda line: Console(highlight=False, soft_wrap=True).print(f"{title}: {line}", markup=False)
     memory = None if settings.memory_gb is None else settings.memory_gb * 1e9

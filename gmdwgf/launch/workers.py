@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import IO, Any
 
-from gmdwgf.configuration import ConfigError
+from gmdwgf.config.build import ConfigError
 
 _place: IO | None = None
 """Holds this process's place until it ends."""

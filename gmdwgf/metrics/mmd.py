@@ -16,8 +16,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gmdwgf.kernels import KERNELS, R2, distance
-from gmdwgf.pairwise import centred, over_points, squared_distances
+from gmdwgf.pairs.kernels import KERNELS, R2, distance
+from gmdwgf.pairs.reductions import centred, over_points, squared_distances
 from gmdwgf.typing import Particles, Targets
 
 Profile = Callable[[R2], Any]

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from gmdwgf.pairwise import centred, over_points, squared_distances
+from gmdwgf.pairs.reductions import centred, over_points, squared_distances
 from gmdwgf.typing import Particles
 
 _COVERED = 0.25

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from gmdwgf.metrics.mmd import mean_over_distinct_pairs, mmd2, scoring_kernels
-from gmdwgf.pairwise import centred, over_points, squared_distances
+from gmdwgf.pairs.reductions import centred, over_points, squared_distances
 from gmdwgf.typing import Particles, Scalar, Targets
 
 N_NEIGHBOURS = 3

@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from gmdwgf.hyperparameters import Configurable, FieldError, count, reals
+from gmdwgf.config.fields import Configurable, FieldError, count, reals
 from gmdwgf.metrics.mmd import mean_over_distinct_pairs, mmd2, scoring_kernels
 from gmdwgf.metrics.modes import Modes, mode_counts, mode_metrics
 from gmdwgf.metrics.pictures import Judged, answers, class_accuracy, judge, picture_metrics
 from gmdwgf.metrics.table import METRICS
 from gmdwgf.metrics.wasserstein import exact_w2, random_directions, sliced_w2, sorted_projections
-from gmdwgf.pairwise import full_precision
+from gmdwgf.pairs.reductions import full_precision
 from gmdwgf.typing import Key, Particles, Scalar, Targets
 
 _OF_MODES = ("near", "covered", "n_modes", "mass_min", "mass_max")

@@ -6,7 +6,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import optax
 
-from gmdwgf.hyperparameters import Configurable, choice, piece, real
+from gmdwgf.config.fields import Configurable, choice, piece, real
 from gmdwgf.typing import Scalar
 
 __all__ = ["SGD", "AbstractOptimizer", "Adam", "RateSchedule"]

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from gmdwgf.hyperparameters import Configurable, FieldError, real, reals
+from gmdwgf.config.fields import Configurable, FieldError, real, reals
 from gmdwgf.typing import Array, Float, Scalar
 
 __all__ = [

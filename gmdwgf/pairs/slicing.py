@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from gmdwgf import pairwise
+from gmdwgf.pairs import reductions
 from gmdwgf.typing import Key, Particles, Weights
 
 Directions = Float[Array, "p d"]
@@ -66,7 +66,7 @@ def along(rule: Callable[..., Any], directions: Directions, *clouds: Particles) 
     def answer(direction):
         return rule(*jnp.split(jnp.sum(points * direction, axis=-1), ends))
 
-    return pairwise.over_points(answer, directions, points.size)
+    return reductions.over_points(answer, directions, points.size)
 
 
 def field_along(speed: Callable[..., Array], directions: Directions, *clouds: Particles) -> Float[Array, "k d"]:

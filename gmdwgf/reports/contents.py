@@ -13,16 +13,16 @@ from typing import Any
 import numpy as np
 import yaml
 
+from gmdwgf.analysis.cells import caption, cells, settings_of, short, show, varied
+from gmdwgf.analysis.commands import Commands
+from gmdwgf.analysis.status import counts
 from gmdwgf.metrics.table import METRICS
 from gmdwgf.plots.style import drift_styles
 from gmdwgf.reading import shown
 from gmdwgf.reports import samples
 from gmdwgf.reports.figures import floor_of
 from gmdwgf.reports.findings import NEAR, VERDICTS, Score, best, number_of, score, sentence
-from gmdwgf.sweeps.commands import Commands
-from gmdwgf.sweeps.records import RunRecord
-from gmdwgf.sweeps.settings import caption, cells, settings_of, short, show, varied
-from gmdwgf.sweeps.status import counts
+from gmdwgf.runs.records import RunRecord
 
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from gmdwgf.analysis.cells import Cell, caption, cells, varied
 from gmdwgf.plots import comparison
 from gmdwgf.plots.style import drift_styles
 from gmdwgf.reports.findings import Score, best, number_of, score
-from gmdwgf.sweeps.records import RunRecord
-from gmdwgf.sweeps.settings import Cell, caption, cells, varied
+from gmdwgf.runs.records import RunRecord
 
 
 def draw_figures(runs: Sequence[RunRecord], folder: Path) -> Iterator[Path]:

@@ -4,8 +4,8 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from gmdwgf.sweeps.collect import summaries
-from gmdwgf.sweeps.settings import Cell, caption, settings_of, show
+from gmdwgf.analysis.cells import Cell, caption, settings_of, show
+from gmdwgf.analysis.collect import summaries
 
 NEAR = 3.0
 """Up to so many times the floor's edge a cell counts as close (ours)."""

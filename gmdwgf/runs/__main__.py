@@ -5,10 +5,10 @@ import os
 import sys
 from pathlib import Path
 
-from gmdwgf.configuration import ConfigError
+from gmdwgf.analysis import removal
+from gmdwgf.config.build import ConfigError
 from gmdwgf.files import escape_what_cannot_be_shown
-from gmdwgf.sweeps import removal
-from gmdwgf.sweeps.records import RunRecord, read_runs
+from gmdwgf.runs.records import RunRecord, read_all
 
 
 def parser() -> argparse.ArgumentParser:
@@ -61,28 +61,19 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def read_all(folder: Path) -> list[RunRecord]:
-    """The runs in a folder; ConfigError if there is none."""
-    runs = read_runs(folder) if folder.is_dir() else []
-    if not runs:
-        fix = "holds no run; give the paths.root of a sweep" if folder.is_dir() else "is not a folder"
-        raise ConfigError("DIR", folder, fix)
-    return runs
-
-
 def _say(line: str) -> None:
     print(line)  # noqa: T201
 
 
 def _status(asked: argparse.Namespace, runs: list[RunRecord]) -> None:
-    from gmdwgf.sweeps.status import print_status
+    from gmdwgf.analysis.status import print_status
 
     print_status(runs, asked.which)
 
 
 def _collect(asked: argparse.Namespace, runs: list[RunRecord]) -> None:
-    from gmdwgf.sweeps import collect
-    from gmdwgf.sweeps.status import chosen
+    from gmdwgf.analysis import collect
+    from gmdwgf.analysis.status import chosen
 
     runs = chosen(runs, asked.which)
     rows = collect.seed_rows(runs) if asked.seeds else collect.run_rows(runs, asked.all_keys)
@@ -96,7 +87,7 @@ def _collect(asked: argparse.Namespace, runs: list[RunRecord]) -> None:
 
 
 def _rm(asked: argparse.Namespace, runs: list[RunRecord]) -> None:
-    from gmdwgf.sweeps.status import chosen, counts
+    from gmdwgf.analysis.status import chosen, counts
 
     doomed = [run for run in chosen(runs, asked.which) if run.state != "live"]
     reasons = {run.path: removal.why_kept(run.path) for run in doomed}
@@ -124,8 +115,8 @@ def _agreed(question: str) -> bool:
 
 
 def _sync(asked: argparse.Namespace, runs: list[RunRecord]) -> None:
-    from gmdwgf.sweeps.status import chosen
-    from gmdwgf.sweeps.sync import replay, sink_config
+    from gmdwgf.analysis.status import chosen
+    from gmdwgf.analysis.wandb_sync import replay, sink_config
 
     waits = asked.init_timeout, asked.finish_timeout
     config = sink_config(asked.mode, asked.project, asked.entity, asked.group or asked.dir.resolve().name, waits)

@@ -14,11 +14,11 @@ from importlib import metadata
 from pathlib import Path
 from typing import IO, Any
 
-from gmdwgf.configuration import ConfigError
+from gmdwgf.config.build import ConfigError
 from gmdwgf.files import DamagedFile, write_atomically
-from gmdwgf.sweeps import run_files
-from gmdwgf.sweeps.leftovers import sweep_up
-from gmdwgf.sweeps.marks import marks
+from gmdwgf.runs import typed_files
+from gmdwgf.runs.leftovers import sweep_up
+from gmdwgf.runs.marks import marks
 
 ENDINGS = {"done": "DONE.json", "diverged": "DIVERGED.json", "failed": "FAILED.json"}
 
@@ -58,25 +58,25 @@ class RunFolder:
 
     def config(self) -> dict[str, Any]:
         """The resolved config of the run; DamagedFile where it cannot be read."""
-        values, troubles = run_files.read_config(self.path)
+        values, troubles = typed_files.read_config(self.path)
         if not values:
             raise troubles[0]
         return values
 
     def manifest(self) -> dict[str, Any]:
         """What was written when the run was begun; empty where it was not, or cannot be read."""
-        return run_files.read_manifest(self.path).values
+        return typed_files.read_manifest(self.path).values
 
     def ending(self) -> dict[str, Any]:
         """What was written when the run ended; empty while it has not, or where it cannot be read."""
         state = self.status()
-        return run_files.read_ending(self.path, ENDINGS[state]).values if state in ENDINGS else {}
+        return typed_files.read_ending(self.path, ENDINGS[state]).values if state in ENDINGS else {}
 
     def troubles(self) -> list[DamagedFile]:
         """What is wrong with the config, the manifest and the ending."""
-        found = [*run_files.read_config(self.path).troubles, *run_files.read_manifest(self.path).troubles]
+        found = [*typed_files.read_config(self.path).troubles, *typed_files.read_manifest(self.path).troubles]
         state = self.status()
-        return found + (run_files.read_ending(self.path, ENDINGS[state]).troubles if state in ENDINGS else [])
+        return found + (typed_files.read_ending(self.path, ENDINGS[state]).troubles if state in ENDINGS else [])
 
     def set_aside(self, name: str) -> Path | None:
         """Move a file that cannot be used into `damaged/`; nothing is deleted. None where there is no such file."""

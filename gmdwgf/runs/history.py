@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from gmdwgf.files import DamagedFile
-from gmdwgf.sweeps.folder import RunFolder
+from gmdwgf.runs.folder import RunFolder
+from gmdwgf.runs.snapshots import Snapshots, read
 from gmdwgf.tracking import jsonl
-from gmdwgf.training.snapshots import Snapshots, read
 
 
 def recover(

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gmdwgf import data_files
-from gmdwgf.configuration import ConfigError
+from gmdwgf.config.build import ConfigError
+from gmdwgf.data import data_files
 
 MACHINE_KEYS = ("paths", "tracking", "devices", "sweep", "extend")
 """Top-level keys that say where, how and from which checkpoint a run is carried out, not what it computes."""

@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
+from gmdwgf.config.build import ConfigError
 from gmdwgf.files import DamagedFile
 from gmdwgf.reading import one_line, shown
-from gmdwgf.sweeps import run_files
-from gmdwgf.sweeps.folder import ENDINGS
-from gmdwgf.sweeps.marks import is_run
+from gmdwgf.runs import snapshots, typed_files
+from gmdwgf.runs.folder import ENDINGS
+from gmdwgf.runs.marks import is_run
 from gmdwgf.tracking import jsonl
-from gmdwgf.training import snapshots
 
 STATES = ("done", "diverged", "failed", "unfinished", "live")
 
@@ -28,13 +28,13 @@ class RunRecord:
     def __init__(self, path: Path):
         self.path, self.name = path, shown(Path(os.path.abspath(path)).name)  # `.` has none of its own
         self.state = _state(path)
-        config, manifest = run_files.read_config(path), run_files.read_manifest(path)
+        config, manifest = typed_files.read_config(path), typed_files.read_manifest(path)
         self.config, self.manifest = config.values, manifest.values
         self.ending: dict[str, Any] = {}
         self._damage = [*config.troubles, *manifest.troubles]
         self._samples_damage: DamagedFile | None = None
         if self.state in ENDINGS:
-            ending = run_files.read_ending(path, ENDINGS[self.state])
+            ending = typed_files.read_ending(path, ENDINGS[self.state])
             self.ending, self._damage = ending.values, self._damage + ending.troubles
             if not self.ending and self.state != "failed":  # its command goes on with it
                 self.state = "unfinished"
@@ -168,3 +168,12 @@ def _class_name(target: Any) -> str:
 def _told(damage: DamagedFile) -> str:
     where = "" if damage.line is None else f", line {damage.line}"
     return f"{damage.path.name}{where} {damage.problem}"
+
+
+def read_all(folder: Path) -> list[RunRecord]:
+    """The runs in a folder; ConfigError if there is none."""
+    runs = read_runs(folder) if folder.is_dir() else []
+    if not runs:
+        fix = "holds no run; give the paths.root of a sweep" if folder.is_dir() else "is not a folder"
+        raise ConfigError("DIR", folder, fix)
+    return runs

@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 from gmdwgf.files import DamagedFile
 from gmdwgf.reading import one_line, parse_yaml, read_mapping
-from gmdwgf.sweeps.folder import ENDINGS, RunFolder
-from gmdwgf.sweeps.identity import data_id, differences, run_id
+from gmdwgf.runs.folder import ENDINGS, RunFolder
+from gmdwgf.runs.identity import data_id, differences, run_id
 from gmdwgf.tracking import jsonl
 
 FINISHED = ("done", "diverged")
@@ -109,6 +109,6 @@ def _last_record(folder: RunFolder) -> int | None:
 
 
 def _last_sample(folder: RunFolder) -> int:
-    from gmdwgf.training.snapshots import read
+    from gmdwgf.runs.snapshots import read
 
     return int(read(folder.samples)["steps"][-1])

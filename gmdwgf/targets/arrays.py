@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gmdwgf.features import array_files
-from gmdwgf.hyperparameters import FieldError
+from gmdwgf.config.fields import FieldError
+from gmdwgf.data import array_files
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Array, Float, Key, Targets
 

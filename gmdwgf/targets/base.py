@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from gmdwgf.config.fields import Configurable
 from gmdwgf.features.classifier import AbstractClassifier
-from gmdwgf.hyperparameters import Configurable
 from gmdwgf.typing import Array, Float, Int, Key, Scalar, Targets, Weights
 
 

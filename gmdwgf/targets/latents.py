@@ -7,12 +7,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gmdwgf.features import array_files, latent_files, shipped
+from gmdwgf.config.fields import FieldError, real
+from gmdwgf.data import array_files, latent_files, shipped
+from gmdwgf.data.sharded_reader import Feed
 from gmdwgf.features.classifier import AbstractClassifier
 from gmdwgf.features.digits import ENCODER, DigitFeatures, digit_weights
-from gmdwgf.hyperparameters import FieldError, real
 from gmdwgf.targets.base import AbstractTarget
-from gmdwgf.targets.feed import Feed
 from gmdwgf.typing import Array, Float, Int, Key, Scalar, Targets
 
 _N_AT_ONCE = 512

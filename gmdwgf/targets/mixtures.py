@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from gmdwgf.hyperparameters import FieldError, count, real, reals
+from gmdwgf.config.fields import FieldError, count, real, reals
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Array, Float, Int, Key, Scalar, Targets, Weights
 

@@ -4,8 +4,8 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.special import i0e, log_ndtr
 
-from gmdwgf.hyperparameters import count, real
-from gmdwgf.kernels import distance
+from gmdwgf.config.fields import count, real
+from gmdwgf.pairs.kernels import distance
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Array, Float, Key, Scalar, Targets
 

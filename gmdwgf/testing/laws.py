@@ -17,10 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, NamedSharding, PartitionSpec
 
-from gmdwgf import pairwise
+from gmdwgf.config.fields import units
 from gmdwgf.drifts.base import AbstractDrift, DriftOutput, StatelessDrift
-from gmdwgf.drifts.sum import SumDrift
-from gmdwgf.hyperparameters import units
+from gmdwgf.drifts.wrappers.sum import SumDrift
+from gmdwgf.pairs import reductions
 from gmdwgf.testing.structure import asymmetry, spatial_curl
 from gmdwgf.typing import Particles, Targets
 
@@ -176,7 +176,7 @@ def streamed_equals_dense(drift: AbstractDrift) -> None:
     """The tiled reductions give what one dense block gives."""
     x, y = skewed_clouds(n=37, m=41)
     dense = velocity(drift, x, y)
-    with pairwise.tiles(0, 160):
+    with reductions.tiles(0, 160):
         _close(jax.jit(lambda: _ask(drift, x, y).v)(), dense, EXACT, "streamed against dense")
 
 
@@ -186,7 +186,7 @@ def keeps_no_pairs(drift: AbstractDrift) -> None:
     if keeps or not isinstance(drift, StatelessDrift):
         return
     x, y = skewed_clouds(n=1024, m=1024)
-    with pairwise.tiles(0, 1 << 12):
+    with reductions.tiles(0, 1 << 12):
         needed = jax.jit(_ask).lower(drift, x, y).compile().memory_analysis()
     pairs = x.shape[0] * y.shape[0] * x.dtype.itemsize
     if needed is not None:  # a platform may not tell
@@ -200,10 +200,10 @@ def many_devices_equal_one(drift: AbstractDrift) -> None:
     """Spread over a mesh of all devices the answer is that of one device; nothing is asked where there is only one."""
     devices = jax.devices()
     x, y = skewed_clouds(n=3 * len(devices), m=17)
-    mesh = jax.make_mesh((len(devices),), (pairwise.DATA,), axis_types=(AxisType.Auto,))
+    mesh = jax.make_mesh((len(devices),), (reductions.DATA,), axis_types=(AxisType.Auto,))
     here = velocity(drift, x, y)
     with jax.set_mesh(mesh):
-        shares = jax.device_put(x, NamedSharding(mesh, PartitionSpec(pairwise.DATA)))
+        shares = jax.device_put(x, NamedSharding(mesh, PartitionSpec(reductions.DATA)))
         there = jax.jit(lambda drift, x, y: _ask(drift, x, y).v)(drift, shares, y)
         there = jax.device_put(there, here.sharding)
     _close(there, here, EXACT, f"{len(devices)} devices against one")

@@ -20,7 +20,7 @@ class TrackingConfig:
     wandb: WandbConfig
 
     def __post_init__(self) -> None:
-        from gmdwgf.hyperparameters import FieldError  # as in `WandbConfig`
+        from gmdwgf.config.fields import FieldError
 
         if not isinstance(self.progress, bool):
             raise FieldError("progress", self.progress, "must be true or false")

@@ -39,7 +39,7 @@ class WandbConfig:
     finish_timeout: float | int
 
     def __post_init__(self) -> None:
-        from gmdwgf.hyperparameters import FieldError  # imports jax, for which readers of metrics.jsonl need not wait
+        from gmdwgf.config.fields import FieldError
 
         if self.mode not in MODES:
             raise FieldError("mode", self.mode, "must be one of " + ", ".join(MODES))

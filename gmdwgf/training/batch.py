@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.generators.base import Condition
-from gmdwgf.training.plan import Problem
+from gmdwgf.training.problem import Problem
 from gmdwgf.typing import Array, Key, Targets
 
 

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from gmdwgf.hyperparameters import FieldError
+from gmdwgf.config.fields import FieldError
 from gmdwgf.typing import Array, Float, Scalar
 
 Decay = Scalar | Float[Array, " k"]

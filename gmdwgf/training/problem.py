@@ -5,16 +5,16 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
+from gmdwgf.config.fields import Configurable, FieldError, choice, count, real, shown
 from gmdwgf.drifts.base import AbstractDrift
+from gmdwgf.drifts.wrappers.classwise import ClassCondition, ClasswiseField
+from gmdwgf.drifts.wrappers.feature_space import FeatureField, FeatureSpace
+from gmdwgf.drifts.wrappers.sub_batches import LocalField
 from gmdwgf.generators.base import AbstractGenerator, Condition
-from gmdwgf.hyperparameters import Configurable, FieldError, choice, count, real, shown
-from gmdwgf.optimizers import AbstractOptimizer
-from gmdwgf.schedules import AbstractSchedule, with_value
+from gmdwgf.optim.optimizers import AbstractOptimizer
+from gmdwgf.optim.schedules import AbstractSchedule, with_value
 from gmdwgf.targets.base import AbstractTarget
-from gmdwgf.training.averages import Decay, suffixes
-from gmdwgf.training.classwise import ClassCondition, ClasswiseField
-from gmdwgf.training.feature_field import FeatureField, FeatureSpace
-from gmdwgf.training.local_field import LocalField
+from gmdwgf.training.ema import Decay, suffixes
 from gmdwgf.typing import Array, Float, Scalar
 
 

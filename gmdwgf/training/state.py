@@ -7,9 +7,10 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from gmdwgf.training import averages, devices
+from gmdwgf.pairs import sharding
+from gmdwgf.training import ema
 from gmdwgf.training.batch import draw_batch
-from gmdwgf.training.plan import Problem
+from gmdwgf.training.problem import Problem
 from gmdwgf.typing import Array, Key, Scalar
 
 TERMS = ("none", "velocity", "position", "loss", "parameters")
@@ -74,10 +75,10 @@ def initial_state(problem: Problem, key: Key) -> TrainState:
         step=start,
         key=key,
         params=params,
-        ema_params=averages.start(problem.ema_decay, params),
+        ema_params=ema.start(problem.ema_decay, params),
         opt_state=problem.optimizer.init(params),
         drift_state=batch.drift.init(at_start("drift_init"), x, batch.y),
         health=Health(jnp.zeros((), bool), start, start, jnp.zeros(())),
     )
     # Every leaf in memory of its own: a program that donates the state would otherwise take `key` from the caller, and `start` twice.
-    return jax.tree.map(jnp.copy, devices.whole(state))
+    return jax.tree.map(jnp.copy, sharding.replicate(state))

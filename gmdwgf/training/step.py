@@ -6,9 +6,10 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from gmdwgf.training import averages, devices
+from gmdwgf.pairs import sharding
+from gmdwgf.training import ema
 from gmdwgf.training.batch import draw_batch
-from gmdwgf.training.plan import Problem
+from gmdwgf.training.problem import Problem
 from gmdwgf.training.state import Health, TrainState, initial_state, purpose
 from gmdwgf.typing import Array, Key, Particles, Scalar
 
@@ -25,7 +26,7 @@ def train_step(problem: Problem, state: TrainState) -> tuple[TrainState, dict[st
     y, condition, drift = draw_batch(problem, state.step, key)
 
     def loss_of(params):
-        x = devices.spread(problem.generator.sample(params, key("noise"), problem.batch_size, condition))
+        x = sharding.shard_rows(problem.generator.sample(params, key("noise"), problem.batch_size, condition))
         frozen = jax.lax.stop_gradient(x)
         output, drift_state = drift.update(state.drift_state, frozen, y, key("drift"))
         loss = regression_loss(x, output.v, problem.eta)
@@ -40,7 +41,7 @@ def train_step(problem: Problem, state: TrainState) -> tuple[TrainState, dict[st
         step=state.step + 1,
         key=state.key,
         params=params,
-        ema_params=averages.follow(problem.ema_decay, state.step, params, state.ema_params),
+        ema_params=ema.follow(problem.ema_decay, state.step, params, state.ema_params),
         opt_state=opt_state,
         drift_state=drift_state,
         health=_examine(problem, state.step, output.v, x, loss, params),
@@ -82,7 +83,7 @@ def chunk(problem: Problem, state: TrainState, stop: Array, *, chunk_size: int):
 
     zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), jax.eval_shape(train_step, problem, state)[1])
     state, logs = jax.lax.while_loop(goes_on, lambda carry: train_step(problem, carry[0]), (state, zeros))
-    return devices.whole((state, logs))
+    return sharding.replicate((state, logs))
 
 
 train_chunk = jax.jit(chunk, static_argnames="chunk_size", donate_argnames="state")

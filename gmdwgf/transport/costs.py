@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
-from gmdwgf.kernels import distance, reciprocal_distance
+from gmdwgf.pairs.kernels import distance, reciprocal_distance
 from gmdwgf.typing import Array, Scalar
 
 

@@ -3,7 +3,7 @@
 import jax
 import jax.numpy as jnp
 
-from gmdwgf import pairwise
+from gmdwgf.pairs import reductions
 from gmdwgf.transport.maps import softmin
 from gmdwgf.transport.problem import Potentials, Problem, damping_of, finite_log_masses, marginal_error
 from gmdwgf.typing import Particles, Scalar, Weights
@@ -15,10 +15,10 @@ def by_iterations(problem: Problem, threshold: Scalar, max_iters: int, init=None
 
     def rows(g):
         update = lambda point: softmin(point, y, g, log_b, epsilon, cost)
-        return problem.damping * pairwise.over_points(update, x, y.shape[0])
+        return problem.damping * reductions.over_points(update, x, y.shape[0])
 
     def columns(f):
-        return pairwise.over_points(lambda point: softmin(point, x, f, log_a, epsilon, cost), y, x.shape[0])
+        return reductions.over_points(lambda point: softmin(point, x, f, log_a, epsilon, cost), y, x.shape[0])
 
     def at(g, n_iters):
         f = rows(g)
@@ -32,7 +32,7 @@ def by_iterations(problem: Problem, threshold: Scalar, max_iters: int, init=None
     return Potentials(f, g, n_iters, error, error <= threshold)
 
 
-@pairwise.full_precision
+@reductions.full_precision
 def self_potential(
     x: Particles,
     epsilon: Scalar,
@@ -51,7 +51,7 @@ def self_potential(
     Source: Feydy et al. 2019 (arXiv:1810.08278), section 3.1; relaxed: Séjourné et al. 2019 (arXiv:1910.12958).
     """
     x = jax.lax.stop_gradient(x)
-    x = pairwise.centred(x, x)[0]
+    x = reductions.centred(x, x)[0]
     log_a = finite_log_masses(x_weights, x)
     a, damping = jnp.exp(log_a), damping_of(relaxation, epsilon)
     problem = Problem(x, x, log_a, log_a, epsilon, cost, relaxation)
@@ -59,7 +59,7 @@ def self_potential(
     if solver == "streamed":
 
         def row_update(f):
-            return pairwise.over_points(lambda point: softmin(point, x, f, log_a, epsilon, cost), x, x.shape[0])
+            return reductions.over_points(lambda point: softmin(point, x, f, log_a, epsilon, cost), x, x.shape[0])
     else:
         kernel = jnp.exp(problem.log_affinities())
         row_update = lambda f: -epsilon * jnp.log(kernel @ (a * jnp.exp(f / epsilon)))

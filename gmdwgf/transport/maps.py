@@ -6,7 +6,7 @@ All of it goes through in tiles.
 import jax
 import jax.numpy as jnp
 
-from gmdwgf import pairwise
+from gmdwgf.pairs import reductions
 from gmdwgf.transport.costs import COSTS
 from gmdwgf.transport.problem import Potentials
 from gmdwgf.typing import Array, Float, Particles, Point, Scalar, Targets
@@ -21,8 +21,8 @@ def softmin(
     cost: str = "half_squared",
 ) -> Scalar:
     """-epsilon log sum_j b_j exp((g_j - c(point, y_j)) / epsilon): the potential that makes this row exact."""
-    c = COSTS[cost].value(pairwise.squared_distances(point, y))
-    return -epsilon * pairwise.log_sum_exp(log_b + (g - c) / epsilon)
+    c = COSTS[cost].value(reductions.squared_distances(point, y))
+    return -epsilon * reductions.log_sum_exp(log_b + (g - c) / epsilon)
 
 
 def barycentric_map(
@@ -31,10 +31,10 @@ def barycentric_map(
     """T(x) = sum_j pi(j | x) y_j of the plan with potential `g` and a last row update, at any points `at`."""
 
     def mean_target(point):
-        cost = pairwise.squared_distances(point, y) / 2
-        return pairwise.softmax(log_b + (g - cost) / epsilon).mean(y)
+        cost = reductions.squared_distances(point, y) / 2
+        return reductions.softmax(log_b + (g - cost) / epsilon).mean(y)
 
-    return pairwise.over_points(mean_target, at, y.shape[0])
+    return reductions.over_points(mean_target, at, y.shape[0])
 
 
 def pull(
@@ -53,14 +53,14 @@ def pull(
     """
 
     def one(point):
-        r2 = pairwise.squared_distances(point, y)
+        r2 = reductions.squared_distances(point, y)
         logits = log_b + (g - COSTS[cost].value(r2)) / epsilon
-        weights = pairwise.softmax_weights(logits) * COSTS[cost].slope(r2)
+        weights = reductions.softmax_weights(logits) * COSTS[cost].slope(r2)
         if relaxation is not None:
-            weights = weights * jnp.exp(pairwise.log_sum_exp(logits) * epsilon / (relaxation + epsilon))
-        return pairwise.weighted_differences(weights, point, y)
+            weights = weights * jnp.exp(reductions.log_sum_exp(logits) * epsilon / (relaxation + epsilon))
+        return reductions.weighted_differences(weights, point, y)
 
-    return pairwise.over_points(one, at, y.shape[0])
+    return reductions.over_points(one, at, y.shape[0])
 
 
 def entropic_cost(
@@ -76,7 +76,7 @@ def entropic_cost(
     The potentials count as constants, so that its gradient is that of the minimum (envelope theorem).
     """
     f, g = jax.lax.stop_gradient((found.f, found.g))
-    log_b = pairwise.log_masses(None, y)
+    log_b = reductions.log_masses(None, y)
 
     def row_mass(row):
         point, height = row
@@ -85,5 +85,5 @@ def entropic_cost(
     def dual(h):
         return jnp.mean(h) if relaxation is None else -relaxation * jnp.mean(jnp.expm1(-h / relaxation))
 
-    mass = jnp.mean(pairwise.over_points(row_mass, (x, f), y.shape[0]))
+    mass = jnp.mean(reductions.over_points(row_mass, (x, f), y.shape[0]))
     return dual(f) + dual(g) - epsilon * (mass - 1)

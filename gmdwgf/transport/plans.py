@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 
-from gmdwgf import pairwise
+from gmdwgf.pairs import reductions
 from gmdwgf.typing import Array, Float, Particles, Point, Scalar, Targets
 
 NEAR = 40.0
@@ -129,7 +129,7 @@ class TiledPlans(NamedTuple):
     masses: Masses
 
     def mean_cost(self):
-        return -jnp.mean(pairwise.over_points(lambda point: jnp.mean(self._row(point)), self.x, self.y.shape[0]))
+        return -jnp.mean(reductions.over_points(lambda point: jnp.mean(self._row(point)), self.x, self.y.shape[0]))
 
     def start(self):
         return self.at((), jnp.zeros_like(self.masses.b))
@@ -162,8 +162,8 @@ class TiledPlans(NamedTuple):
 
     def column_update(self, f):
         heights, affinity = f + jnp.log(self.masses.a), self.log_affinity
-        update = lambda point: -pairwise.log_sum_exp(affinity(point, self.x) + heights)
-        return pairwise.over_points(update, self.y, self.x.shape[0])
+        update = lambda point: -reductions.log_sum_exp(affinity(point, self.x) + heights)
+        return reductions.over_points(update, self.y, self.x.shape[0])
 
     def _row(self, point):
         return self.log_affinity(point, self.y)
@@ -174,7 +174,7 @@ class TiledPlans(NamedTuple):
     def _over_tiles(self, function, *rows):
         """The sum over tiles of the first thing that `function` of rows and masses gives, and the second row by row."""
         n = self.x.shape[0]
-        size = min(TILE_ROWS * pairwise.platform_factor(), n)
+        size = min(TILE_ROWS * reductions.platform_factor(), n)
 
         def tiles(array, **spare):
             padded = jnp.pad(array, [(0, -n % size), *[(0, 0)] * (array.ndim - 1)], **spare)

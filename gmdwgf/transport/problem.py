@@ -5,7 +5,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
-from gmdwgf import pairwise
+from gmdwgf.pairs import reductions
 from gmdwgf.transport.costs import COSTS
 from gmdwgf.transport.plans import Masses
 from gmdwgf.typing import Array, Float, Particles, Point, Scalar, Targets, Weights
@@ -39,7 +39,7 @@ class Problem(NamedTuple):
         return damping_of(self.relaxation, self.epsilon)
 
     def log_affinity(self, point: Point, y: Targets) -> Float[Array, " m"]:
-        return -COSTS[self.cost].value(pairwise.squared_distances(point, y)) / self.epsilon
+        return -COSTS[self.cost].value(reductions.squared_distances(point, y)) / self.epsilon
 
     def log_affinities(self) -> Float[Array, "n m"]:
         return jax.vmap(lambda point: self.log_affinity(point, self.y))(self.x)
@@ -64,4 +64,4 @@ def marginal_error(
 
 def finite_log_masses(weights: Weights | None, cloud: Particles) -> Float[Array, " n"]:
     """Log masses in which a weight of zero is a number too small to be seen instead, so that its potential exists."""
-    return jnp.maximum(pairwise.log_masses(weights, cloud), 2 * jnp.log(jnp.finfo(cloud.dtype).eps))
+    return jnp.maximum(reductions.log_masses(weights, cloud), 2 * jnp.log(jnp.finfo(cloud.dtype).eps))

@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
-from gmdwgf import pairwise
+from gmdwgf.pairs import reductions
 from gmdwgf.transport import newton
-from gmdwgf.transport.by_ott import by_ott
 from gmdwgf.transport.costs import COSTS
 from gmdwgf.transport.iterations import by_iterations
+from gmdwgf.transport.ott import by_ott
 from gmdwgf.transport.plans import KeptPlans, Plans, TiledPlans
 from gmdwgf.transport.problem import Potentials, Problem, finite_log_masses
 from gmdwgf.typing import Particles, Scalar, Targets, Weights
@@ -18,7 +18,7 @@ from gmdwgf.typing import Particles, Scalar, Targets, Weights
 SOLVERS = ("newton", "ott", "streamed")
 
 
-@pairwise.full_precision
+@reductions.full_precision
 def potentials(
     x: Particles,
     y: Targets,
@@ -52,7 +52,7 @@ def potentials(
             raise ValueError(f"{name}={value!r}: must be one of {', '.join(known)}")
     if not isinstance(epsilon, Tracer) and not float(epsilon) > 0:
         raise ValueError(f"epsilon={epsilon}: must be greater than 0")
-    x, y = pairwise.centred(jax.lax.stop_gradient(x), jax.lax.stop_gradient(y))
+    x, y = reductions.centred(jax.lax.stop_gradient(x), jax.lax.stop_gradient(y))
     log_a, log_b = finite_log_masses(x_weights, x), finite_log_masses(y_weights, y)
     # Between shifted clouds the half squared cost differs by a sum of functions of x and of y, which exact marginals do
     # not see: it is solved where it is small.

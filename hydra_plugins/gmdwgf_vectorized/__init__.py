@@ -1,4 +1,4 @@
-"""Lets Hydra find the launcher `vectorized`; all of it is in `gmdwgf.sweeps.vectorized`."""
+"""Lets Hydra find the launcher `vectorized`; all of it is in `gmdwgf.launch.vectorized`."""
 
 from hydra.plugins.launcher import Launcher
 
@@ -15,6 +15,6 @@ class VectorizedLauncher(Launcher):
 
     def launch(self, job_overrides, initial_job_idx):
         """Carry out the jobs of a sweep."""
-        from gmdwgf.sweeps.vectorized import launch
+        from gmdwgf.launch.vectorized import launch
 
         return launch(self.hydra_context, self.config, job_overrides, initial_job_idx, **self.settings)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from gmdwgf.vectors import use_whole_vectors
+from gmdwgf.engine.vector_width import use_whole_vectors
 
 use_whole_vectors()  # as the command does
 ROOT = Path(__file__).resolve().parents[2]

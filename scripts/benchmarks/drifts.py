@@ -15,9 +15,9 @@ import jax.numpy as jnp
 from common import median_times, table, write_table
 
 import gmdwgf
-from gmdwgf import pairwise
-from gmdwgf.configuration import options
+from gmdwgf.config.build import options
 from gmdwgf.drifts import StatelessDrift
+from gmdwgf.pairs import reductions
 
 MB = 1e6
 
@@ -30,7 +30,7 @@ def clouds(n: int, d: int) -> tuple:
 
 def question(drift: StatelessDrift, x, y, dense: bool = False) -> tuple[Callable, float]:
     """A compiled evaluation to be timed, and the megabytes that it needs beside its inputs and outputs."""
-    with pairwise.tiles(1 << 62, 1 << 62) if dense else contextlib.nullcontext():
+    with reductions.tiles(1 << 62, 1 << 62) if dense else contextlib.nullcontext():
         ask = jax.jit(lambda drift, x, y: drift.velocity(x, y, jax.random.key(0)).v).lower(drift, x, y).compile()
     return lambda: ask(drift, x, y), ask.memory_analysis().temp_size_in_bytes / MB
 
@@ -60,13 +60,13 @@ def pieces_of_kl(n: int = 8192, d: int = 2) -> list[str]:
     y = clouds(n, d)[1]
     of_each_row = lambda tile, value: tile.at[:, : value.shape[1]].set(1e-3 * value)
     steps = {
-        "squared distances": lambda tile: jax.vmap(lambda point: -pairwise.squared_distances(point, y))(tile[:, :d]),
+        "squared distances": lambda tile: jax.vmap(lambda point: -reductions.squared_distances(point, y))(tile[:, :d]),
         "their largest": lambda tile: of_each_row(tile, jnp.max(tile, axis=1, keepdims=True)),
         "exponentials": lambda tile: jnp.exp(-tile),
         "barycentres": lambda tile: of_each_row(tile, tile @ y),
         "normalisers": lambda tile: of_each_row(tile, jnp.sum(tile, axis=1, keepdims=True)),
     }
-    spent = floor.seconds_a_pair(steps, pairwise.TILE_PAIRS // (2 * n), n)
+    spent = floor.seconds_a_pair(steps, reductions.TILE_PAIRS // (2 * n), n)
     drift, x = gmdwgf.load_drift("kl", bandwidth=0.3), clouds(n, d)[0]
     whole = median_times({"whole": question(drift, x, y)[0]}, repeats=9)["whole"].seconds.min()
     spent |= {"all of them": sum(spent.values()), "`kl` as it runs": float(whole) / (2 * n * n)}
@@ -125,7 +125,7 @@ def sizes_of_tiles() -> list[str]:
             x, y = clouds(n, 2)
             drift, functions = gmdwgf.load_drift(name), {}
             for power in (17, 18, 19, 20, 21):
-                with pairwise.tiles(0, 1 << power):
+                with reductions.tiles(0, 1 << power):
                     functions[f"2^{power}"] = question(drift, x, y)[0]
             functions["dense"] = question(drift, x, y, dense=True)[0]
             times = median_times(functions, repeats=9)

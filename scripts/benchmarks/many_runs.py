@@ -22,9 +22,9 @@ import numpy as np
 import yaml
 from common import table, write_table
 
-from gmdwgf.sweeps.folder import RunFolder
-from gmdwgf.sweeps.identity import run_id
-from gmdwgf.sweeps.records import read_runs
+from gmdwgf.runs.folder import RunFolder
+from gmdwgf.runs.identity import run_id
+from gmdwgf.runs.records import read_runs
 from gmdwgf.tracking import jsonl
 
 DATASETS = ("eight_gaussians", "circles", "pinwheel", "swiss_roll")

@@ -23,7 +23,7 @@ from ott.solvers.linear.sinkhorn import Sinkhorn
 
 import gmdwgf
 from gmdwgf import transport
-from gmdwgf.training.plan import Problem
+from gmdwgf.training.problem import Problem
 from gmdwgf.training.state import TrainState, initial_state
 from gmdwgf.training.step import train_chunk
 

@@ -13,7 +13,7 @@ import matplotlib.pyplot as plt
 from common import ROOT, Times, median_times, table, write_table
 
 import gmdwgf
-from gmdwgf import pairwise, slicing
+from gmdwgf.pairs import reductions, slicing
 
 SIZES = (1024, 4096, 16384, 65536, 262144)
 ALL_PAIRS_UP_TO = 65536
@@ -63,7 +63,7 @@ def main() -> None:
 def sorts(n_directions: int, n: int) -> Times:
     """Sorting what both clouds, of `n` points each, look like along so many directions."""
     rows = jax.random.normal(jax.random.key(0), (2 * n_directions, n))
-    sort = jax.jit(lambda rows: pairwise.over_points(slicing.in_order, rows, n))
+    sort = jax.jit(lambda rows: reductions.over_points(slicing.in_order, rows, n))
     return median_times({"sorts": lambda: sort(rows)}, repeats=3)["sorts"]
 
 

@@ -18,12 +18,12 @@ from common import Times, median_times, table, write_table
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from gmdwgf.configuration import build, config_dir
-from gmdwgf.sweeps.job import problem_of
+from gmdwgf.config.build import build, config_dir
+from gmdwgf.engine.checkpoints import Checkpoints
+from gmdwgf.engine.monitor import evaluation_samples, fixed_reference
+from gmdwgf.launch.spec import problem_of
 from gmdwgf.tracking import RunInfo, make_tracker
-from gmdwgf.training.checkpoints import Checkpoints
-from gmdwgf.training.member import evaluation_samples, fixed_reference
-from gmdwgf.training.plan import Problem
+from gmdwgf.training.problem import Problem
 from gmdwgf.training.state import TrainState, initial_state
 from gmdwgf.training.step import regression_loss, train_chunk
 

@@ -1,8 +1,8 @@
 import json
 
-from gmdwgf.sweeps.records import read_runs
-from gmdwgf.sweeps.settings import caption, cells, setting, short, varied
-from tests.sweeps.folders import make_run
+from gmdwgf.analysis.cells import caption, cells, setting, short, varied
+from gmdwgf.runs.records import read_runs
+from tests.runs.folders import make_run
 
 
 def test_what_differs_within_a_drift_is_a_setting_and_what_only_one_drift_has_is_not(tmp_path):

@@ -5,10 +5,10 @@ import sys
 import numpy as np
 import pytest
 
+from gmdwgf.analysis.collect import seed_rows, summaries
 from gmdwgf.runs import main
-from gmdwgf.sweeps.collect import seed_rows, summaries
-from gmdwgf.sweeps.records import read_runs
-from tests.sweeps.folders import make_run
+from gmdwgf.runs.records import read_runs
+from tests.runs.folders import make_run
 
 
 @pytest.fixture(scope="module")

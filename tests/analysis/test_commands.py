@@ -4,11 +4,11 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
-from gmdwgf.configuration import config_dir
-from gmdwgf.sweeps.commands import Commands
-from gmdwgf.sweeps.identity import run_id
-from gmdwgf.sweeps.records import read_runs
-from tests.sweeps.folders import make_run
+from gmdwgf.analysis.commands import Commands
+from gmdwgf.config.build import config_dir
+from gmdwgf.runs.identity import run_id
+from gmdwgf.runs.records import read_runs
+from tests.runs.folders import make_run
 
 RUNS = [
     {},

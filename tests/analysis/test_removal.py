@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
+from gmdwgf.analysis import removal
 from gmdwgf.runs import main
-from gmdwgf.sweeps import removal
-from gmdwgf.sweeps.records import read_runs
-from tests.sweeps.folders import make_run
-from tests.sweeps.trees import tree
+from gmdwgf.runs.records import read_runs
+from tests.runs.folders import make_run
+from tests.runs.trees import tree
 
 
 @pytest.fixture(scope="module")

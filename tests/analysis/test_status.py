@@ -1,7 +1,7 @@
 import pytest
 
 from gmdwgf.runs import main
-from tests.sweeps.folders import make_run
+from tests.runs.folders import make_run
 
 
 @pytest.fixture

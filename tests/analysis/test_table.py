@@ -1,9 +1,9 @@
 import pytest
 
 import gmdwgf
-from gmdwgf.configuration import ConfigError
-from gmdwgf.tables import as_table
-from tests.sweeps.folders import make_run
+from gmdwgf.config.build import ConfigError
+from gmdwgf.runs.table import as_table
+from tests.runs.folders import make_run
 
 
 def rows_of(table):

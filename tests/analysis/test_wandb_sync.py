@@ -6,7 +6,7 @@ import pytest
 
 from gmdwgf.runs import main
 from gmdwgf.tracking import wandb as module
-from tests.sweeps.folders import make_run
+from tests.runs.folders import make_run
 from tests.tracking.test_wandb import count_starts, history
 
 

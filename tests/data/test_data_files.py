@@ -7,9 +7,8 @@ import shutil
 import numpy as np
 import pytest
 
-from gmdwgf import data_files
-from gmdwgf.features import latent_files
-from gmdwgf.sweeps.identity import data_id, data_paths, run_id
+from gmdwgf.data import data_files, latent_files
+from gmdwgf.runs.identity import data_id, data_paths, run_id
 
 ARRAY, LATENTS = "gmdwgf.targets.arrays.ArrayTarget", "gmdwgf.targets.latents.ImageLatents"
 

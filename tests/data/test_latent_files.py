@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gmdwgf.features import latent_files
-from gmdwgf.hyperparameters import FieldError
+from gmdwgf.config.fields import FieldError
+from gmdwgf.data import latent_files
 from gmdwgf.targets.arrays import ArrayTarget
 
 RNG = np.random.default_rng(0)

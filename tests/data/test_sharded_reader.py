@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gmdwgf.targets import feed as feed_module
-from gmdwgf.targets.feed import Feed
+from gmdwgf.data import sharded_reader as feed_module
+from gmdwgf.data.sharded_reader import Feed
 from tests.conftest import ROOT
 
 N = 103

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import gmdwgf
-from gmdwgf.configuration import ConfigError
+from gmdwgf.config.build import ConfigError
 from gmdwgf.drifts.critic import points_between
-from gmdwgf.training.checkpoints import Checkpoints, as_state
+from gmdwgf.engine.checkpoints import Checkpoints, as_state
 from gmdwgf.training.state import initial_state
 from tests.conftest import skewed_clouds
 from tests.training.common import same_bits, small_problem
@@ -146,7 +146,7 @@ def test_the_critic_is_part_of_the_checkpoint(tmp_path):
 @pytest.mark.parametrize(("field", "value"), [("decay", "cosine"), ("warmup_fraction", 0.25)])
 def test_an_optimiser_that_counts_on_a_last_step_is_refused(field, value):
     node = {"decay": "constant", "warmup_fraction": 0.0, "final_fraction": 1.0} | {field: value}
-    schedule = {"_target_": "gmdwgf.optimizers.RateSchedule"} | node
-    sgd = {"_target_": "gmdwgf.optimizers.SGD", "learning_rate": 0.1, "momentum": 0.0, "clip_norm": 1.0}
+    schedule = {"_target_": "gmdwgf.optim.optimizers.RateSchedule"} | node
+    sgd = {"_target_": "gmdwgf.optim.optimizers.SGD", "learning_rate": 0.1, "momentum": 0.0, "clip_norm": 1.0}
     with pytest.raises(ConfigError, match=f"drift.optimizer.schedule.{field}={value}: must be"):
         gmdwgf.load_drift("critic", optimizer=sgd | {"schedule": schedule})

@@ -3,7 +3,7 @@ import inspect
 import pytest
 
 import gmdwgf
-from gmdwgf.configuration import options
+from gmdwgf.config.build import options
 
 
 @pytest.mark.parametrize("name", options("drift"))

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 import gmdwgf
+from gmdwgf.config.fields import FieldError
 from gmdwgf.drifts.f_divergence import FDivergenceDrift
-from gmdwgf.hyperparameters import FieldError
 from gmdwgf.testing import check_drift
 from tests.drifts import kernel_loops
 from tests.drifts.kernel_loops import answer

@@ -9,8 +9,8 @@ from scipy.optimize import minimize
 import gmdwgf
 from gmdwgf.drifts.kale import dual_value, newton_direction
 from gmdwgf.drifts.witness import gram
-from gmdwgf.kernels import mean_kernel
-from gmdwgf.pairwise import masses
+from gmdwgf.pairs.kernels import mean_kernel
+from gmdwgf.pairs.reductions import masses
 from gmdwgf.testing import asymmetry
 from tests.conftest import skewed_clouds
 from tests.drifts.kernel_loops import KERNELS, answer, assert_weights_act_as_repeated_points, profiles

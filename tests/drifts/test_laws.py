@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 
 import gmdwgf
-from gmdwgf.configuration import options
+from gmdwgf.config.build import options
 from gmdwgf.testing import LAWS, check_drift
 from tests.conftest import skewed_clouds
 

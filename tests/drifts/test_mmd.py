@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gmdwgf
-from gmdwgf.configuration import ConfigError
+from gmdwgf.config.build import ConfigError
 from gmdwgf.testing import check_drift
 from tests.drifts.kernel_loops import assert_weights_act_as_repeated_points
 

@@ -5,8 +5,8 @@ import pytest
 from scipy.integrate import quad
 
 import gmdwgf
+from gmdwgf.config.fields import FieldError
 from gmdwgf.drifts.sharp import SharpDrift
-from gmdwgf.hyperparameters import FieldError
 from gmdwgf.testing import check_drift
 from gmdwgf.testing.structure import asymmetry
 from tests.drifts import kernel_loops

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gmdwgf
-from gmdwgf import slicing
+from gmdwgf.pairs import slicing
 from tests.conftest import skewed_clouds
 from tests.drifts.kernel_loops import KEY, answer
 

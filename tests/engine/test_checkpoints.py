@@ -14,10 +14,10 @@ import orbax.checkpoint as ocp
 import pytest
 
 import gmdwgf
-from gmdwgf.training.checkpoints import Checkpoints, as_plain, digest
+from gmdwgf.engine.checkpoints import Checkpoints, as_plain, digest
 from gmdwgf.training.state import Health, TrainState
 from tests.conftest import user_environment
-from tests.sweeps.common import SMALL
+from tests.launch.common import SMALL
 
 NOTES = {"seconds": 12.5, "best": {"mmd2": 0.25, "step": 7}, "record": {"step": 7, "mmd2": 0.25, "w2": 1.051}}
 
@@ -253,8 +253,8 @@ def test_a_checkpoint_is_ranked_only_by_a_score_of_its_own_parameters(cli, tmp_p
 KILLED = """
 import sys
 from pathlib import Path
-from gmdwgf.training.checkpoints import Checkpoints
-from tests.training.test_checkpoints import state_at
+from gmdwgf.engine.checkpoints import Checkpoints
+from tests.engine.test_checkpoints import state_at
 checkpoints = Checkpoints(Path(sys.argv[1]), print)
 found = checkpoints.latest(state_at(0))
 step = 0 if found is None else int(found[0].step)
@@ -292,8 +292,8 @@ FULL = """
 import sys
 from pathlib import Path
 import jax
-from gmdwgf.training.checkpoints import Checkpoints
-from tests.training.test_checkpoints import state_at
+from gmdwgf.engine.checkpoints import Checkpoints
+from tests.engine.test_checkpoints import state_at
 checkpoints = Checkpoints(Path(sys.argv[1]), print)
 for step in range(1, 6):
     state = state_at(step)
@@ -334,7 +334,7 @@ def test_a_full_disk_raises_once_and_prints_nothing(full_disk):
 def test_only_the_late_errors_of_arrays_are_silenced():
     code = (
         "import logging\n"
-        "from gmdwgf.training.late_errors import silence_late_errors\n"
+        "from gmdwgf.engine.late_errors import silence_late_errors\n"
         "silence_late_errors(); silence_late_errors()\n"
         "class Ours:\n"
         "    def __init__(self, error): self.error = error\n"

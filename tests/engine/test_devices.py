@@ -11,11 +11,11 @@ import pytest
 from jax.sharding import PartitionSpec
 
 import gmdwgf
-from gmdwgf import pairwise
-from gmdwgf.hyperparameters import FieldError
-from gmdwgf.training import devices
-from gmdwgf.training.checkpoints import Checkpoints, as_plain, as_state
-from gmdwgf.training.hosts import LOST, DevicesConfig
+from gmdwgf.config.fields import FieldError
+from gmdwgf.engine import devices
+from gmdwgf.engine.checkpoints import Checkpoints, as_plain, as_state
+from gmdwgf.engine.multihost import LOST, DevicesConfig
+from gmdwgf.pairs import reductions
 from gmdwgf.training.state import initial_state
 from tests.conftest import gmdwgf as run_command
 from tests.processes import start_several, wait_for
@@ -49,7 +49,7 @@ def on_one_device(tmp_path_factory):
 def test_each_device_takes_its_rows_of_a_reduction():
     x, y = jnp.ones((16, 2)), jnp.ones((5, 2))
     with devices.active(devices.make_mesh(8)):
-        sums = jax.jit(lambda x: pairwise.over_points(lambda point: jnp.sum(point * y), x, 5))(x)
+        sums = jax.jit(lambda x: reductions.over_points(lambda point: jnp.sum(point * y), x, 5))(x)
     assert sums.sharding.spec == PartitionSpec("data")
     assert sums.addressable_shards[0].data.shape == (2,)
 

@@ -4,8 +4,8 @@ import jax
 import pytest
 from hydra import compose, initialize_config_dir
 
-from gmdwgf.configuration import config_dir
-from gmdwgf.sweeps import job as jobs
+from gmdwgf.config.build import config_dir
+from gmdwgf.launch import spec as jobs
 
 RUN = ["drift=kl", "debug=tiny", "training.n_steps=60", "training.eval_every=20", "tracking.wandb.mode=disabled"]
 

@@ -9,15 +9,15 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 import gmdwgf
-from gmdwgf.configuration import config_dir
-from gmdwgf.sweeps import job as jobs
-from gmdwgf.sweeps.session import Session
-from gmdwgf.training import steppers
-from gmdwgf.training.loop import train_all
-from gmdwgf.training.pace import BOUND, GROWTH, Pace
+from gmdwgf.config.build import config_dir
+from gmdwgf.engine import serial
+from gmdwgf.engine.loop import train_all
+from gmdwgf.engine.pace import BOUND, GROWTH, Pace
+from gmdwgf.engine.serial import OneByOne
+from gmdwgf.engine.vectorized import Together
+from gmdwgf.launch import spec as jobs
+from gmdwgf.launch.active_run import Session
 from gmdwgf.training.state import initial_state
-from gmdwgf.training.steppers import OneByOne
-from gmdwgf.training.together import Together
 from tests.training.common import same_bits, small_problem
 
 
@@ -69,8 +69,8 @@ class FakeClock:
             self.now += seconds_a_step * (int(state.step) - before)
             return state, last
 
-        real = steppers.train_chunk
-        monkeypatch.setattr(steppers, "train_chunk", train_chunk)
+        real = serial.train_chunk
+        monkeypatch.setattr(serial, "train_chunk", train_chunk)
 
     def __call__(self):
         return self.now
@@ -126,7 +126,7 @@ def test_a_signal_is_answered_within_the_bound_whatever_the_chunk_and_changes_no
     for moment, number in list(arriving.items()):
         with job.folder.lock():
             session = Session(job, jobs.prepare(job), said.append, str)
-            ((_, outcome),) = train_all([session.run], functools.partial(steppers.OneByOne, clock=read))
+            ((_, outcome),) = train_all([session.run], functools.partial(serial.OneByOne, clock=read))
             session.finish(outcome)
         assert outcome.summary["status"] == "interrupted"
         assert outcome.summary["signal"] == number.name

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import gmdwgf
-from gmdwgf.features import latent_files
+from gmdwgf.data import latent_files
 from tests.conftest import gmdwgf as run_command
 from tests.processes import start, wait_for
 from tests.training.common import same_bits

@@ -4,9 +4,9 @@ import signal
 
 import pytest
 
-from gmdwgf.hyperparameters import FieldError
-from gmdwgf.training.hosts import DevicesConfig
-from gmdwgf.training.interrupts import Interrupted, Interrupts, as_control_c
+from gmdwgf.config.fields import FieldError
+from gmdwgf.engine.multihost import DevicesConfig
+from gmdwgf.engine.signals import Interrupted, Interrupts, as_control_c
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 import gmdwgf
-from gmdwgf.configuration import config_dir
-from gmdwgf.sweeps import job as jobs
-from gmdwgf.training.window import Window
+from gmdwgf.config.build import config_dir
+from gmdwgf.engine.stream import Window
+from gmdwgf.launch import spec as jobs
 from tests.training.common import same_bits
 
 N_KEPT = 4000

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from gmdwgf.vectors import FLAG, use_whole_vectors
+from gmdwgf.engine.vector_width import FLAG, use_whole_vectors
 
 
 @pytest.fixture

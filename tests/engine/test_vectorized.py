@@ -4,11 +4,11 @@ import jax
 import numpy as np
 import pytest
 
-from gmdwgf.training.checkpoints import as_plain
-from gmdwgf.training.choice import Measured
+from gmdwgf.engine.auto import Measured
+from gmdwgf.engine.checkpoints import as_plain
+from gmdwgf.engine.serial import OneByOne
+from gmdwgf.engine.vectorized import Together, signature
 from gmdwgf.training.state import initial_state
-from gmdwgf.training.steppers import OneByOne
-from gmdwgf.training.together import Together, signature
 from tests.training.common import same_bits, small_problem
 
 CHUNK = 10

@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gmdwgf.features import latent_files, networks, shipped
+from gmdwgf.config.fields import FieldError
+from gmdwgf.data import latent_files, shipped
+from gmdwgf.features import networks
 from gmdwgf.features.digits import DigitFeatures, encode
-from gmdwgf.hyperparameters import FieldError
 from gmdwgf.targets.latents import ImageLatents
 
 

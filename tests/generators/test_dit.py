@@ -8,10 +8,10 @@ import optax
 import pytest
 from hydra import compose, initialize_config_dir
 
-from gmdwgf.configuration import build, config_dir
+from gmdwgf.config.build import build, config_dir
+from gmdwgf.config.fields import FieldError
 from gmdwgf.generators.base import Condition, n_parameters
 from gmdwgf.generators.dit import DiTGenerator
-from gmdwgf.hyperparameters import FieldError
 from tests.networks import random_params
 
 N_CLASSES, DIM = 3, 4 * 6 * 2

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 
-from gmdwgf.configuration import build, config_dir, load_node, options
+from gmdwgf.config.build import build, config_dir, load_node, options
+from gmdwgf.config.fields import FieldError
 from gmdwgf.generators.base import Condition, n_parameters
 from gmdwgf.generators.conv import ConvGenerator
 from gmdwgf.generators.mlp import MLPGenerator
 from gmdwgf.generators.particles import ParticlesGenerator
-from gmdwgf.hyperparameters import FieldError
 from tests.networks import random_params
 
 N_CLASSES = 3

@@ -5,14 +5,14 @@ from hydra import compose as hydra_compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 import gmdwgf
-from gmdwgf.components import NUMBERED, as_node, choose
-from gmdwgf.composition import compose
-from gmdwgf.configuration import build, config_dir, options
-from gmdwgf.schedules import Exponential
-from gmdwgf.sweeps.identity import run_id
+from gmdwgf.config.build import build, config_dir, options
+from gmdwgf.config.composition import compose
+from gmdwgf.launch.chosen import NUMBERED, as_node, choose
+from gmdwgf.optim.schedules import Exponential
+from gmdwgf.runs.identity import run_id
 from gmdwgf.training.state import initial_state
 from gmdwgf.training.step import train_chunk
-from tests.fitting import NUMBERS
+from tests.launch.fitting import NUMBERS
 from tests.training.common import same_bits
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import gmdwgf
-from tests.sweeps.common import SMALL
-from tests.sweeps.folders import make_run
-from tests.sweeps.test_sweep import WRONG_DRIFT
-from tests.sweeps.trees import tree
+from tests.launch.common import SMALL
+from tests.launch.test_sweep import WRONG_DRIFT
+from tests.runs.folders import make_run
+from tests.runs.trees import tree
 
 ONE, SWEEP = ["drift=kl"], ["-m", "drift=kl", "seed=0,1", "sweep.name=mine"]
 

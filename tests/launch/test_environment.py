@@ -8,12 +8,12 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 import gmdwgf
-from gmdwgf.configuration import ConfigError, config_dir
-from gmdwgf.sweeps.environment import Hidden, filled, resolved
-from gmdwgf.sweeps.identity import run_id
-from gmdwgf.sweeps.job import describe
-from tests.sweeps.common import SMALL
-from tests.sweeps.folders import make_run
+from gmdwgf.config.build import ConfigError, config_dir
+from gmdwgf.launch.environment import Hidden, filled, resolved
+from gmdwgf.launch.spec import describe
+from gmdwgf.runs.identity import run_id
+from tests.launch.common import SMALL
+from tests.runs.folders import make_run
 
 SECRET = "sk-0123456789-very-secret"
 

@@ -7,18 +7,18 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 import gmdwgf
-from gmdwgf.configuration import ConfigError, build, config_dir
+from gmdwgf.config.build import ConfigError, build, config_dir
+from gmdwgf.engine.checkpoints import Checkpoints
+from gmdwgf.engine.inheritance import take_over
 from gmdwgf.files import DamagedFile
-from gmdwgf.sweeps.extension import parent_of
-from gmdwgf.sweeps.folder import RunFolder
-from gmdwgf.sweeps.job import describe
-from gmdwgf.training.checkpoints import Checkpoints
-from gmdwgf.training.inheritance import take_over
-from gmdwgf.training.snapshots import Snapshots
-from tests.sweeps.common import SMALL
-from tests.sweeps.folders import make_run
+from gmdwgf.launch.extension import parent_of
+from gmdwgf.launch.spec import describe
+from gmdwgf.runs.folder import RunFolder
+from gmdwgf.runs.snapshots import Snapshots
+from tests.engine.test_checkpoints import contents, state_at
+from tests.launch.common import SMALL
+from tests.runs.folders import make_run
 from tests.training.common import same_bits
-from tests.training.test_checkpoints import contents, state_at
 
 CONSTANT = {"drift": "kl", "optimizer__schedule__decay": "constant"}
 

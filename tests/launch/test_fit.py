@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import gmdwgf
-from gmdwgf.configuration import ConfigError
-from tests.fitting import NUMBERS, OVERRIDES
+from gmdwgf.config.build import ConfigError
+from tests.launch.fitting import NUMBERS, OVERRIDES
 from tests.training.common import same_bits
 
 QUIET = NUMBERS | {"progress": False}
@@ -131,7 +131,12 @@ def test_points_and_functions_are_targets(tmp_path):
         ("eight_gaussians", "kl", {"learning_rate": -1.0}, "optimizer.learning_rate"),
         ("eight_gaussians", "kl", {"seed": -1}, "seed"),
         ("eight_gaussians", "kl", {"n_devices": 999}, "devices.n"),
-        ("eight_gaussians", "kl", {"schedules": {"bandwidht": gmdwgf.schedules.Constant(1.0)}}, "schedules.bandwidht"),
+        (
+            "eight_gaussians",
+            "kl",
+            {"schedules": {"bandwidht": gmdwgf.optim.Constant(1.0)}},
+            "schedules.bandwidht",
+        ),
         (draw, "kl", {"folder": "runs"}, "target"),
     ],
 )
@@ -150,9 +155,9 @@ def test_a_field_of_an_object_is_refused_beside_it():
 
 
 def test_another_array_is_another_run_and_the_same_one_is_not(tmp_path):
-    from gmdwgf.components import choose
-    from gmdwgf.fitting import _kept_in
-    from gmdwgf.sweeps.identity import run_id
+    from gmdwgf.launch.chosen import choose
+    from gmdwgf.launch.fitting import _kept_in
+    from gmdwgf.runs.identity import run_id
 
     points = np.random.default_rng(0).normal(size=(20, 2)).astype(np.float32)
     ids = [run_id(_kept_in(choose(rows, "kl"), tmp_path).config()) for rows in (points, points.copy(), points + 1)]

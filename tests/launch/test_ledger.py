@@ -5,11 +5,11 @@ import os
 import pytest
 from omegaconf import OmegaConf
 
-from gmdwgf.configuration import ConfigError
-from gmdwgf.sweeps.ledger import Ledger, sweep_name
+from gmdwgf.config.build import ConfigError
+from gmdwgf.launch.summary import Ledger, sweep_name
 from gmdwgf.train import accept_sweep
-from tests.sweeps.common import SMALL
-from tests.sweeps.trees import tree
+from tests.launch.common import SMALL
+from tests.runs.trees import tree
 
 
 def ledger_in(folder, name="s", **sweep):

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 import gmdwgf
-from gmdwgf.configuration import ConfigError
+from gmdwgf.config.build import ConfigError
 from tests.conftest import gmdwgf as run_command
 
 

@@ -8,8 +8,8 @@ import subprocess
 import pytest
 
 from tests.conftest import gmdwgf
+from tests.launch.common import SMALL, differences, endings, final_mmd2, states, steps_of
 from tests.processes import start, wait_for
-from tests.sweeps.common import SMALL, differences, endings, final_mmd2, states, steps_of
 
 FOUR = ["-m", "+drift=kl", "drift.bandwidth=0.3,0.5", "seed=0,1", *SMALL]
 

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from gmdwgf.terminal import LastingStream, lasting_output
+from gmdwgf.launch.terminal import LastingStream, lasting_output
 
 
 def test_what_is_written_to_a_closed_pipe_is_dropped(tmp_path):

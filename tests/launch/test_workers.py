@@ -6,9 +6,9 @@ import tempfile
 
 import pytest
 
-from gmdwgf.configuration import ConfigError
-from gmdwgf.sweeps import job as jobs
-from gmdwgf.sweeps.workers import free_place, share
+from gmdwgf.config.build import ConfigError
+from gmdwgf.launch import spec as jobs
+from gmdwgf.launch.workers import free_place, share
 
 
 def test_workers_share_the_cores_and_no_core_is_given_twice():
@@ -29,7 +29,7 @@ def test_every_worker_has_a_gpu_and_its_part_of_the_memory():
 
 def test_a_place_is_free_again_when_its_process_has_ended(tmp_path):
     place, held = free_place(tmp_path, 2)
-    code = "import sys; from pathlib import Path; from gmdwgf.sweeps.workers import free_place\n"
+    code = "import sys; from pathlib import Path; from gmdwgf.launch.workers import free_place\n"
     code += f"print(free_place(Path({str(tmp_path)!r}), 2)[0])"
     for _ in range(2):  # the second time too: the first process has ended
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -74,7 +74,7 @@ def test_a_place_that_is_a_link_is_not_followed(tmp_path):
 @pytest.mark.parametrize("folder", ["gone", "a file"])
 def test_a_worker_without_a_folder_for_temporary_files_is_told_of_tmpdir(folder, tmp_path):
     (tmp_path / "a file").touch()
-    code = "import tempfile; from gmdwgf.sweeps.workers import take_share\n"
+    code = "import tempfile; from gmdwgf.launch.workers import take_share\n"
     code += f"tempfile.tempdir = {str(tmp_path / folder)!r}\n"
     code += "class launcher(dict): n_jobs = 2\n"
     code += (

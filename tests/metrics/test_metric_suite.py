@@ -10,7 +10,7 @@ import pytest
 from hydra.utils import instantiate
 from omegaconf import OmegaConf
 
-from gmdwgf.hyperparameters import FieldError
+from gmdwgf.config.fields import FieldError
 from gmdwgf.metrics import METRICS, MetricSuite, mmd as mmd_module
 from gmdwgf.metrics.wasserstein import exact_w2
 from gmdwgf.targets import AbstractTarget

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gmdwgf import pairwise
 from gmdwgf.metrics.mmd import energy, gaussian_mixture, mean_over_distinct_pairs, mean_over_pairs, mmd2
+from gmdwgf.pairs import reductions
 
 BANDWIDTHS = [0.1, 0.3, 1.0, 3.0]
 
@@ -62,7 +62,7 @@ def test_the_estimators_equal_double_loops_over_distinct_pairs(d, profile, slow)
 def test_streamed_pairs_equal_dense_pairs(d):
     x, y = (jnp.array(cloud) for cloud in clouds(d, n=37, m=23))
     dense = compiled(energy, x, y)
-    with pairwise.tiles(0, 100):
+    with reductions.tiles(0, 100):
         np.testing.assert_allclose(compiled(energy, x, y), dense, rtol=1e-12)
 
 

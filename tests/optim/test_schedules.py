@@ -13,13 +13,13 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 import gmdwgf
-from gmdwgf import schedules
-from gmdwgf.configuration import ConfigError, config_dir, load_node
+from gmdwgf.config.build import ConfigError, config_dir, load_node
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags
-from gmdwgf.schedules import value_at, with_value
-from gmdwgf.sweeps import job as jobs
-from gmdwgf.sweeps.fields import N_DRAWN, build_drift
-from gmdwgf.training.plan import Problem
+from gmdwgf.launch import spec as jobs
+from gmdwgf.launch.drift_fields import N_DRAWN, build_drift
+from gmdwgf.optim import schedules
+from gmdwgf.optim.schedules import value_at, with_value
+from gmdwgf.training.problem import Problem
 from gmdwgf.training.state import initial_state
 from gmdwgf.training.step import train_chunk, train_step
 from tests.training.common import run_steps, same_bits, small_problem

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gmdwgf.kernels import KERNELS, LOG_KERNELS, LOG_SHARP_KERNELS
+from gmdwgf.pairs.kernels import KERNELS, LOG_KERNELS, LOG_SHARP_KERNELS
 
 DISTANCES = np.linspace(0.1, 3.0, 7)
 FAMILIES = [(LOG_KERNELS, name, "value") for name in LOG_KERNELS]

@@ -3,20 +3,20 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gmdwgf import pairwise, slicing
+from gmdwgf.pairs import reductions, slicing
 
 SPECIAL = [0.0, -0.0, 1.5, -3.0, np.inf, -np.inf, np.nan, np.finfo(np.float32).max, 1e-45]
 
 
 def test_kept_changes_no_number():
     rows = jnp.asarray(SPECIAL, jnp.float32)
-    np.testing.assert_array_equal(jax.jit(pairwise.kept)(rows), rows)
+    np.testing.assert_array_equal(jax.jit(reductions.kept)(rows), rows)
 
 
 def test_softmax_is_the_softmax(x64):
     rng = np.random.default_rng(0)
     logits, y = jnp.asarray(rng.normal(size=23) * 30), jnp.asarray(rng.normal(size=(23, 3)))
-    near, expected = pairwise.softmax(logits), jax.nn.softmax(logits)
+    near, expected = reductions.softmax(logits), jax.nn.softmax(logits)
     np.testing.assert_allclose(near.weights, expected, rtol=1e-13)
     np.testing.assert_allclose(near.mean(y), expected @ y, rtol=1e-13)
     np.testing.assert_allclose(near.effective, 1 / jnp.sum(expected**2), rtol=1e-13)
@@ -25,7 +25,7 @@ def test_softmax_is_the_softmax(x64):
 
 
 def test_softmax_of_nothing_is_zero():
-    near = pairwise.softmax(jnp.full(5, -jnp.inf))
+    near = reductions.softmax(jnp.full(5, -jnp.inf))
     assert float(near.mass) == 0
     assert float(near.log_sum) == -np.inf
     np.testing.assert_array_equal(near.weights, 0)
@@ -34,7 +34,7 @@ def test_softmax_of_nothing_is_zero():
 
 def test_log_sum_exp_has_the_softmax_as_gradient_also_with_masked_candidates(x64):
     logits = jnp.asarray([0.3, -jnp.inf, 2.0, -700.0])
-    np.testing.assert_allclose(jax.grad(pairwise.log_sum_exp)(logits), jax.nn.softmax(logits), rtol=1e-14)
+    np.testing.assert_allclose(jax.grad(reductions.log_sum_exp)(logits), jax.nn.softmax(logits), rtol=1e-14)
 
 
 @pytest.mark.parametrize("n", [64, 61])
@@ -43,12 +43,12 @@ def test_tiles_give_what_one_block_gives_and_so_do_their_gradients(n, x64):
     x, y = jnp.asarray(rng.normal(size=(n, 2))), jnp.asarray(rng.gamma(2.0, size=(40, 2)))
 
     def total(x):
-        reduction = lambda point: pairwise.softmax(-pairwise.squared_distances(point, y)).mean(y)
-        means = pairwise.over_points(reduction, x, y.shape[0])
+        reduction = lambda point: reductions.softmax(-reductions.squared_distances(point, y)).mean(y)
+        means = reductions.over_points(reduction, x, y.shape[0])
         return jnp.sum(jnp.sin(means)), means
 
     (_, dense), dense_gradient = jax.value_and_grad(total, has_aux=True)(x)
-    with pairwise.tiles(0, 8 * 40):
+    with reductions.tiles(0, 8 * 40):
         (_, tiled), gradient = jax.value_and_grad(total, has_aux=True)(x)
     np.testing.assert_allclose(tiled, dense, rtol=1e-13)
     np.testing.assert_allclose(gradient, dense_gradient, rtol=1e-12, atol=1e-15)
@@ -58,11 +58,11 @@ def test_tiles_give_what_one_block_gives_and_so_do_their_gradients(n, x64):
 def test_the_sums_for_accelerators_are_the_products_of_a_cpu(d, x64, monkeypatch):
     rng = np.random.default_rng(3)
     weights, y = jnp.asarray(rng.gamma(0.3, size=23)), jnp.asarray(rng.normal(size=(23, d)))
-    here = pairwise.combination(weights, y)
-    monkeypatch.setattr(pairwise, "_on_cpu", lambda: False)
-    np.testing.assert_allclose(pairwise.combination(weights, y), here, rtol=1e-12)
-    assert pairwise.kept(weights) is weights
-    assert pairwise.platform_factor() > 1
+    here = reductions.combination(weights, y)
+    monkeypatch.setattr(reductions, "_on_cpu", lambda: False)
+    np.testing.assert_allclose(reductions.combination(weights, y), here, rtol=1e-12)
+    assert reductions.kept(weights) is weights
+    assert reductions.platform_factor() > 1
 
 
 @pytest.mark.parametrize("d", [2, 40])
@@ -71,8 +71,10 @@ def test_float32_barycentres_are_those_of_float64_to_single_precision(d, x64):
     x, y = rng.normal(size=(50, d)), rng.gamma(2.0, 0.5, size=(60, d))
 
     def barycentres(x, y):
-        row = lambda point: pairwise.softmax(pairwise.squared_distances(point, y) * (-0.5 / (0.3**2 * d / 2))).mean(y)
-        return pairwise.over_points(row, x, y.shape[0])
+        row = lambda point: reductions.softmax(reductions.squared_distances(point, y) * (-0.5 / (0.3**2 * d / 2))).mean(
+            y
+        )
+        return reductions.over_points(row, x, y.shape[0])
 
     exact = barycentres(jnp.asarray(x, jnp.float32).astype(float), jnp.asarray(y, jnp.float32).astype(float))
     single = barycentres(jnp.asarray(x, jnp.float32), jnp.asarray(y, jnp.float32))

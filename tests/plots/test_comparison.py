@@ -6,7 +6,7 @@ from PIL import Image
 from gmdwgf.plots.comparison import curves_by_drift, finals_by_setting, sample_grid
 from gmdwgf.plots.style import colour_of, drift_styles
 from gmdwgf.report import main
-from tests.sweeps.folders import make_run
+from tests.runs.folders import make_run
 
 STYLES = drift_styles(["kl", "mmd"])
 

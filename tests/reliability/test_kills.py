@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from gmdwgf.features import latent_files
+from gmdwgf.data import latent_files
+from tests.launch.common import SMALL, differences, states
 from tests.processes import start, start_several, wait_for
-from tests.sweeps.common import SMALL, differences, states
 
 pytestmark = pytest.mark.slow
 

@@ -12,8 +12,8 @@ import sys
 import pytest
 
 from tests.conftest import ROOT, gmdwgf, user_environment
+from tests.launch.common import SMALL, states
 from tests.processes import start, start_several, wait_for
-from tests.sweeps.common import SMALL, states
 
 pytestmark = pytest.mark.slow
 

@@ -6,7 +6,7 @@ import shutil
 
 import yaml
 
-from tests.sweeps.folders import make_run
+from tests.runs.folders import make_run
 
 MARKUP = (
     "<img src=x onerror=ran({n})>",

@@ -7,8 +7,8 @@ from gmdwgf import report
 from gmdwgf.reports.contents import as_json, contents, first_sentence
 from gmdwgf.reports.figures import draw_figures
 from gmdwgf.reports.page import render
-from gmdwgf.sweeps.records import read_runs
-from tests.sweeps.folders import make_run
+from gmdwgf.runs.records import read_runs
+from tests.runs.folders import make_run
 
 
 def data_of(folder, **kwargs):

@@ -1,9 +1,9 @@
 import numpy as np
 
+from gmdwgf.analysis.cells import cells, varied
 from gmdwgf.reports.findings import best, score, sentence
-from gmdwgf.sweeps.records import read_runs
-from gmdwgf.sweeps.settings import cells, varied
-from tests.sweeps.folders import make_run
+from gmdwgf.runs.records import read_runs
+from tests.runs.folders import make_run
 
 EDGE = 0.002  # of the floor in these folders, mean + 2 sd
 

@@ -7,7 +7,7 @@ import pytest
 
 from gmdwgf.report import main
 from tests.reports.conftest import wait
-from tests.sweeps.folders import make_run
+from tests.runs.folders import make_run
 
 pytestmark = pytest.mark.browser
 

@@ -5,11 +5,11 @@ import functools
 import numpy as np
 from hydra import compose, initialize_config_dir
 
-from gmdwgf.configuration import config_dir
-from gmdwgf.sweeps.folder import failure, manifest
-from gmdwgf.sweeps.job import describe
+from gmdwgf.config.build import config_dir
+from gmdwgf.launch.spec import describe
+from gmdwgf.runs.folder import failure, manifest
+from gmdwgf.runs.snapshots import Snapshots
 from gmdwgf.tracking import JsonlSink, RunInfo
-from gmdwgf.training.snapshots import Snapshots
 
 FLOOR = {"mmd2": (0.0, 0.001), "w2": (0.3, 0.01)}
 

@@ -10,15 +10,15 @@ import sys
 import pytest
 import yaml
 
+from gmdwgf.analysis import collect
+from gmdwgf.analysis.cells import varied
+from gmdwgf.analysis.status import status_lines
 from gmdwgf.reports.contents import contents
 from gmdwgf.reports.figures import draw_figures
 from gmdwgf.reports.page import render
 from gmdwgf.runs import main
-from gmdwgf.sweeps import collect
-from gmdwgf.sweeps.records import read_runs
-from gmdwgf.sweeps.settings import varied
-from gmdwgf.sweeps.status import status_lines
-from tests.sweeps.folders import make_run
+from gmdwgf.runs.records import read_runs
+from tests.runs.folders import make_run
 
 NASTY = "\ud800\x1b[31m\x00</script>"
 PLANTED = ("x", [1], None, {"a": 1}, 5, True, NASTY, 10**400, [[[[{}]]]])

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import gmdwgf
-from gmdwgf.configuration import ConfigError
+from gmdwgf.config.build import ConfigError
 from gmdwgf.files import DamagedFile
 from tests.conftest import gmdwgf as run_command
-from tests.sweeps.common import SMALL, differences
+from tests.launch.common import SMALL, differences
 from tests.training.common import same_bits
 
 COMMAND = ["+drift=kl", "dataset=array", "devices.n=1", *SMALL]
@@ -170,7 +170,7 @@ def test_what_is_gone_of_a_loaded_run_is_a_warning_and_what_it_needs_an_error(co
 
 @pytest.mark.slow
 def test_a_conditional_run_of_a_latent_file_is_loaded_without_it(cli, tmp_path):
-    from gmdwgf.features import latent_files
+    from gmdwgf.data import latent_files
 
     rng, labels = np.random.default_rng(0), np.arange(300) % 3
     latent_files.write(tmp_path / "latents.npy", rng.normal(size=(300, 4)).astype(np.float32), labels=labels)

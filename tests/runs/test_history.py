@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from gmdwgf.sweeps.folder import RunFolder
+from gmdwgf.runs.folder import RunFolder
+from gmdwgf.runs.history import begin_anew, evaluated_steps, recover
+from gmdwgf.runs.snapshots import Snapshots, read
 from gmdwgf.tracking import jsonl
-from gmdwgf.training.history import begin_anew, evaluated_steps, recover
-from gmdwgf.training.snapshots import Snapshots, read
 
 STEPS = (0, 10, 20, 30)
 Y = np.ones((3, 2), np.float32)

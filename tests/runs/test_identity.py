@@ -3,8 +3,8 @@ import copy
 import numpy as np
 import pytest
 
-from gmdwgf.configuration import ConfigError, config_dir
-from gmdwgf.sweeps.identity import check_choices, run_id
+from gmdwgf.config.build import ConfigError, config_dir
+from gmdwgf.runs.identity import check_choices, run_id
 
 CONFIG = {
     "seed": 0,

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gmdwgf.sweeps.leftovers import is_leftover
-from tests.sweeps.folders import make_run
+from gmdwgf.runs.leftovers import is_leftover
+from tests.runs.folders import make_run
 
 LEFT = [
     ".DONE.4242.tmp.json",

@@ -10,10 +10,10 @@ import sys
 
 import pytest
 
-from gmdwgf.configuration import ConfigError
-from gmdwgf.sweeps.folder import RunFolder, RunIsLive, RunVanished
+from gmdwgf.config.build import ConfigError
+from gmdwgf.runs.folder import RunFolder, RunIsLive, RunVanished
 
-HOLD = "import sys, time; from pathlib import Path; from gmdwgf.sweeps.folder import RunFolder\n"
+HOLD = "import sys, time; from pathlib import Path; from gmdwgf.runs.folder import RunFolder\n"
 HOLD += "with RunFolder(Path(sys.argv[1])).lock(): print('held', flush=True); time.sleep(600)"
 
 

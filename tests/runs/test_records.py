@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from gmdwgf.sweeps.records import RunRecord, flatten, is_live, read_runs, run_folders
-from tests.sweeps.folders import make_run
+from gmdwgf.runs.records import RunRecord, flatten, is_live, read_runs, run_folders
+from tests.runs.folders import make_run
 
 
 @pytest.mark.parametrize("state", ["done", "diverged", "failed", "unfinished"])
@@ -117,8 +117,8 @@ def test_a_list_is_one_value():
 
 
 def test_reading_runs_and_writing_pages_load_neither_jax_nor_wandb():
-    modules = "gmdwgf.runs gmdwgf.report gmdwgf.sweeps.status gmdwgf.sweeps.collect gmdwgf.sweeps.commands "
-    modules += "gmdwgf.sweeps.sync gmdwgf.reports.contents gmdwgf.reports.figures gmdwgf.reports.page"
+    modules = "gmdwgf.runs gmdwgf.report gmdwgf.analysis.status gmdwgf.analysis.collect gmdwgf.analysis.commands "
+    modules += "gmdwgf.analysis.wandb_sync gmdwgf.reports.contents gmdwgf.reports.figures gmdwgf.reports.page"
     code = f"import sys, importlib; [importlib.import_module(m) for m in {modules.split()}]\n"
     code += "assert not {'jax', 'wandb'} & set(sys.modules), 'loaded'"
     subprocess.run([sys.executable, "-c", code], check=True)

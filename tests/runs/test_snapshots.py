@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from gmdwgf.files import DamagedFile
-from gmdwgf.training.snapshots import Snapshots, read
+from gmdwgf.runs.snapshots import Snapshots, read
 
 
 @pytest.fixture

@@ -7,9 +7,9 @@ import pytest
 import yaml
 
 from gmdwgf.files import DamagedFile
-from gmdwgf.sweeps.standing import reopen, standing
+from gmdwgf.runs.standing import reopen, standing
 from gmdwgf.tracking import jsonl
-from tests.sweeps.folders import make_run
+from tests.runs.folders import make_run
 
 
 def finished(root, state="done", **choices):

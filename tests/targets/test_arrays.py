@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gmdwgf.hyperparameters import FieldError
+from gmdwgf.config.fields import FieldError
 from gmdwgf.targets.arrays import ArrayTarget
 
 

@@ -5,9 +5,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gmdwgf.features import latent_files, shipped
-from gmdwgf.hyperparameters import FieldError
-from gmdwgf.targets import feed as feed_module
+from gmdwgf.config.fields import FieldError
+from gmdwgf.data import latent_files, sharded_reader as feed_module, shipped
 from gmdwgf.targets.latents import ImageLatents
 
 RNG = np.random.default_rng(0)

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from gmdwgf.hyperparameters import FieldError
+from gmdwgf.config.fields import FieldError
 from gmdwgf.targets.mixtures import Gaussian, RingOfGaussians, TwoModes
 from tests.targets.gates import CHANCE, Z_MAX, chi_square_p, drawn, standard_errors
 

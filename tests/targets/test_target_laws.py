@@ -9,7 +9,7 @@ import pytest
 from hydra.errors import InstantiationException
 from omegaconf import OmegaConf
 
-from gmdwgf.hyperparameters import FieldError
+from gmdwgf.config.fields import FieldError
 from gmdwgf.targets import AbstractTarget
 from tests.conftest import ROOT, skewed_clouds
 

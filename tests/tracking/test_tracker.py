@@ -107,7 +107,7 @@ def test_the_config_decides_whether_progress_is_shown(run, capsys, progress, exp
 
 
 def test_the_shipped_config_builds_a_tracker(run):
-    configuration = pytest.importorskip("gmdwgf.configuration")
+    configuration = pytest.importorskip("gmdwgf.config.build")
     config = configuration.build(configuration.load_node("tracking", "default", {}), "tracking")
     assert config.wandb.mode == "offline"
     make_tracker(config, run, lambda line: None)

@@ -3,7 +3,7 @@ import struct
 
 import pytest
 
-from gmdwgf.hyperparameters import FieldError
+from gmdwgf.config.fields import FieldError
 from gmdwgf.tracking import RunInfo, WandbConfig, WandbSink, wandb as module
 
 

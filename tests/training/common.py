@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 import gmdwgf
-from gmdwgf.training.plan import Problem
+from gmdwgf.training.problem import Problem
 from gmdwgf.training.state import TrainState, initial_state
 from gmdwgf.training.step import train_chunk
 

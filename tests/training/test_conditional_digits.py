@@ -6,8 +6,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 import gmdwgf
-from gmdwgf.configuration import ConfigError, build, config_dir, load_node
-from gmdwgf.sweeps import job as jobs
+from gmdwgf.config.build import ConfigError, build, config_dir, load_node
+from gmdwgf.launch import spec as jobs
 
 DIGITS = [
     "dataset=image_latents",

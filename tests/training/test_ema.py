@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import gmdwgf
-from gmdwgf.configuration import ConfigError, build, load_node
-from gmdwgf.hyperparameters import FieldError
-from gmdwgf.training import averages
-from gmdwgf.training.checkpoints import Checkpoints, as_plain, as_state
+from gmdwgf.config.build import ConfigError, build, load_node
+from gmdwgf.config.fields import FieldError
+from gmdwgf.engine.checkpoints import Checkpoints, as_plain, as_state
+from gmdwgf.training import ema
 from gmdwgf.training.state import initial_state
 from tests.conftest import gmdwgf as run_command
 from tests.training.common import run_steps, same_bits, small_problem
@@ -46,10 +46,10 @@ def test_a_checkpoint_of_several_averages_goes_on_bit_by_bit(tmp_path):
 
 def test_the_first_average_goes_by_plain_names_and_the_others_by_theirs():
     decay = jnp.asarray([0.999, 0.9995, 0.9999])
-    assert averages.suffixes(decay) == ["", "@0.9995", "@0.9999"]
-    assert averages.by_suffix(decay, ("a", "b", "c")) == {"": "a", "@0.9995": "b", "@0.9999": "c"}
-    assert averages.by_suffix(jnp.asarray(0.9), "a") == {"": "a"}
-    assert averages.of(decay, ("a", "b", "c"), 0.9999) == "c"
+    assert ema.suffixes(decay) == ["", "@0.9995", "@0.9999"]
+    assert ema.by_suffix(decay, ("a", "b", "c")) == {"": "a", "@0.9995": "b", "@0.9999": "c"}
+    assert ema.by_suffix(jnp.asarray(0.9), "a") == {"": "a"}
+    assert ema.of(decay, ("a", "b", "c"), 0.9999) == "c"
 
 
 @pytest.mark.parametrize(
@@ -85,4 +85,4 @@ def test_a_run_scores_every_average_and_any_of_them_can_be_loaded(tmp_path):
 
 def test_a_run_with_one_average_refuses_another():
     with pytest.raises(FieldError, match="averaged with 0.9$"):
-        averages.of(jnp.asarray(0.9), "a", 0.5)
+        ema.of(jnp.asarray(0.9), "a", 0.5)

@@ -9,7 +9,8 @@ import ot
 import pytest
 
 import gmdwgf
-from gmdwgf import pairwise, transport
+from gmdwgf import transport
+from gmdwgf.pairs import reductions
 from gmdwgf.transport import newton, plans
 from tests.drifts import plan_loops
 
@@ -205,7 +206,9 @@ def test_streamed_keeps_nothing_of_size_n_x_m(solver, keeps):
     drift = gmdwgf.load_drift("sinkhorn", solver=solver)
     clouds = [jax.ShapeDtypeStruct((size, 2), jnp.float32) for size in (n, m)]
     answer = jax.jit(lambda x, y: drift.update((), x, y, jax.random.key(0))[0].v)
-    with pairwise.tiles(pairwise.DENSE_PAIRS, pairwise.TILE_PAIRS):  # those of a CPU: a GPU takes more rows at once
+    with reductions.tiles(
+        reductions.DENSE_PAIRS, reductions.TILE_PAIRS
+    ):  # those of a CPU: a GPU takes more rows at once
         temporary = answer.lower(*clouds).compile().memory_analysis().temp_size_in_bytes
     assert (temporary >= 4 * n * m) == keeps
     assert keeps or temporary < 4 * n * m / 4

@@ -4,9 +4,9 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
+from gmdwgf.config.fields import Configurable, FieldError, choice, count, real
 from gmdwgf.drifts.base import AbstractDrift, DriftOutput, Tags, rms
 from gmdwgf.generators.base import Condition
-from gmdwgf.hyperparameters import Configurable, FieldError, choice, count, real
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Array, Float, Int, Key, Scalar
 

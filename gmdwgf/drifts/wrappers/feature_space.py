@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from gmdwgf.config.fields import Configurable, choice, flag, piece, real
 from gmdwgf.drifts.base import AbstractDrift, DriftOutput, Tags, rms
 from gmdwgf.features.base import AbstractFeatures
-from gmdwgf.hyperparameters import Configurable, choice, flag, piece, real
 from gmdwgf.typing import Array, Float, Scalar
 
 SCALES = ("none", "batch", "running")

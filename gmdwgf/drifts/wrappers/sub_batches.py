@@ -4,8 +4,8 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 
-from gmdwgf import pairwise
 from gmdwgf.drifts.base import AbstractDrift, DriftOutput, Tags, rms
+from gmdwgf.pairs import reductions
 
 
 class LocalField(AbstractDrift):
@@ -29,7 +29,7 @@ class LocalField(AbstractDrift):
 
         weights = (None if masses is None else self._parts(masses) for masses in (x_weights, y_weights))
         parts = (state, jax.random.split(key, self.n), self._parts(x), self._parts(y), *weights)
-        output, state = pairwise.over_devices(lambda share: jax.lax.map(one, share), parts)
+        output, state = reductions.over_devices(lambda share: jax.lax.map(one, share), parts)
         v = output.v.reshape(x.shape) if at is None else jnp.mean(output.v, axis=0)
         return DriftOutput(v, jax.tree.map(jnp.mean, output.info) | {"v_rms": rms(v)}), state
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
+from gmdwgf.config.fields import FieldError, pieces, reals
 from gmdwgf.drifts.base import AbstractDrift, DriftOutput, Tags, rms
-from gmdwgf.hyperparameters import FieldError, pieces, reals
 from gmdwgf.typing import Array, Float, Particles, Scalar, Targets
 
 

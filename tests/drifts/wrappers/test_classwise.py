@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import gmdwgf
-from gmdwgf.configuration import build, load_node
-from gmdwgf.hyperparameters import FieldError
+from gmdwgf.config.build import build, load_node
+from gmdwgf.config.fields import FieldError
+from gmdwgf.drifts.wrappers.classwise import ClasswiseField, power_law
 from gmdwgf.training.batch import draw_batch
-from gmdwgf.training.classwise import ClasswiseField, power_law
 from gmdwgf.training.state import initial_state, purpose
 from tests.training.common import run_steps, same_bits, small_problem
 
@@ -154,6 +154,6 @@ def test_conditions_that_do_not_fit_are_refused_by_name(drift, fields, name):
     if name is None:
         conditional(drift, **fields)
         return
-    with pytest.raises((FieldError, gmdwgf.configuration.ConfigError)) as refused:
+    with pytest.raises((FieldError, gmdwgf.config.build.ConfigError)) as refused:
         conditional(drift, **fields)
     assert name in str(refused.value)

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import gmdwgf
-from gmdwgf.configuration import build, load_node
+from gmdwgf.config.build import build, load_node
+from gmdwgf.drifts.wrappers.feature_space import FeatureField, FeatureSpace, rms_distance
 from gmdwgf.features.base import AbstractFeatures, Identity
-from gmdwgf.training.feature_field import FeatureField, FeatureSpace, rms_distance
 from tests.training.common import run_steps, same_bits, small_problem
 
 KEY = jax.random.key(3)
@@ -116,5 +116,5 @@ def test_a_function_of_ones_own_is_a_feature_map(clouds):
     x = jnp.asarray(clouds[0], jnp.float32)
     node = {"_target_": "gmdwgf.features.base.Function", "function": f"{__name__}.curved"}
     np.testing.assert_array_equal(build(node, "features").maps(x)["whole"], curved(x)["whole"])
-    with pytest.raises(gmdwgf.configuration.ConfigError, match="features.function=nowhere.to_be_found"):
+    with pytest.raises(gmdwgf.config.build.ConfigError, match="features.function=nowhere.to_be_found"):
         build(node | {"function": "nowhere.to_be_found"}, "features")

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 import gmdwgf
-from gmdwgf.configuration import ConfigError
+from gmdwgf.config.build import ConfigError
 from gmdwgf.drifts.base import AbstractDrift, DriftOutput, Tags, rms
 from gmdwgf.drifts.describe import describe
-from gmdwgf.drifts.sum import SumDrift
+from gmdwgf.drifts.wrappers.sum import SumDrift
 from gmdwgf.testing import check_drift
 
 KEY = jax.random.key(0)
