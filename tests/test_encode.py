@@ -21,7 +21,7 @@ from tests.conftest import user_environment
 @functools.cache
 def digit(label=3):
     """A real held-out digit as the decoder draws it, `[28 28]`."""
-    file = latent_files.read(shipped.LATENTS)
+    file = latent_files.read_latents(shipped.LATENTS)
     row = np.flatnonzero(file.held_out & (file.labels == label))[:1]
     return np.asarray(DigitFeatures(scale=1.0).decode(jnp.asarray(file.points(row)[0])))[0, :, :, 0]
 
@@ -61,7 +61,7 @@ def test_a_folder_of_200_pictures_with_two_broken_and_one_no_picture_loses_nothi
         "notes.txt",
     ]
     assert len(complaints) == 3, done.stderr
-    file = latent_files.read(tmp_path / "out/mine.npz")
+    file = latent_files.read_latents(tmp_path / "out/mine.npz")
     assert file.rows.shape == (198, 16)
     assert np.isfinite(file.points(slice(None))[0]).all()
     assert (file.encoder, file.sha256) == ("digits", shipped.sha256(shipped.VAE))
@@ -314,9 +314,9 @@ def test_latents_are_replaced_by_those_of_other_pictures_with_what_lies_beside_t
     np.save("b.npy", np.stack([digit(k) for k in (3, 4)]))
     encode.main(["a.npz", "out.npy"])
     encode.main(["b.npy", "out.npy"])
-    assert latent_files.read("out.npy").labels is None
+    assert latent_files.read_latents("out.npy").labels is None
     encode.main(["a.npz", "out.npy"])
-    file = latent_files.read("out.npy")
+    file = latent_files.read_latents("out.npy")
     assert (file.rows.shape, file.labels.tolist()) == ((3, 32), [0, 1, 2])
     assert sorted(os.listdir()) == ["a.npz", "b.npy", "out.json", "out.labels.npy", "out.npy"]
     assert capsys.readouterr().err == ""

@@ -11,7 +11,7 @@ import gmdwgf
 from gmdwgf.config.build import ConfigError, config_dir, shipped_piece
 from gmdwgf.files import DamagedFile
 from gmdwgf.runs import snapshots
-from gmdwgf.runs.records import RunRecord
+from gmdwgf.runs.records import RunFiles
 from tests.conftest import ROOT
 from tests.runs.folders import make_run
 
@@ -36,7 +36,7 @@ DIFFERENT = [
     "gmdwgf.drifts.kl.StatelessDrift",
     "gmdwgf.drifts.kl.KLDrift.update",
     "gmdwgf.features.base.Function",
-    "gmdwgf.launch.summary.Teller",
+    "gmdwgf.launch.ledger.SweepSummary",
     "gmdwgf.KLDrift",
     "KLDrift",
     "../canary.Drift",
@@ -109,7 +109,7 @@ PLACES = {
     "one of several maps": {
         "features": {
             "_target_": "gmdwgf.drifts.wrappers.feature_space.FeatureSpace",
-            "maps": {"_target_": "gmdwgf.features.base.Together", "parts": [FOREIGN]},
+            "maps": {"_target_": "gmdwgf.features.base.ConcatenatedFeatures", "parts": [FOREIGN]},
         }
     },
     "a function as features": {
@@ -217,7 +217,7 @@ def test_an_array_of_objects_in_the_samples_is_not_unpickled(tmp_path, canary):
         bird.unlink()
     with pytest.raises(DamagedFile):
         snapshots.read(job.folder.samples)
-    assert RunRecord(job.folder.path).read_samples() is None
+    assert RunFiles(job.folder.path).read_samples() is None
     assert not canary()
 
 

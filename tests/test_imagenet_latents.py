@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from gmdwgf.config.build import config_dir
 from gmdwgf.generators.dit import DiTGenerator
-from gmdwgf.launch.spec import problem_of
+from gmdwgf.launch.components import problem_of
 from gmdwgf.training.state import initial_state
 from gmdwgf.training.step import train_chunk
 from tests.conftest import ROOT

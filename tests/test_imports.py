@@ -33,7 +33,7 @@ LEVELS = (
 )
 """Rooms from the ground up: a room imports from itself and from lower levels only."""
 COMMANDS = {"__init__", "train", "report", "encode", "runs.__main__"}
-ONLY = {"hydra": {"config", "launch", "commands"}, "omegaconf": {"config", "launch", "commands"}}
+ONLY = {"hydra": {"config", "launch", "commands"}, "omegaconf": {"config", "launch", "analysis", "commands"}}
 """Libraries that only some rooms know."""
 HOMES = {"wandb": {"tracking/wandb.py"}, "ott": {"transport/ott.py"}, "orbax": {"engine/checkpoints.py"}}
 """Libraries that one file knows."""
@@ -90,7 +90,10 @@ def test_arrows_go_down(path):
 
 def test_no_circle_within_a_room():
     """Modules of a room that import each other, also inside of functions."""
-    edges = {name_of(path): {name.removeprefix("gmdwgf.") for _, name in imports_of(path)} & NAMES for path in MODULES}
+    edges = {
+        name_of(path): ({name.removeprefix("gmdwgf.") for _, name in imports_of(path)} & NAMES) - {name_of(path)}
+        for path in MODULES
+    }
     state: dict[str, int] = {}
 
     def visit(name, trail):

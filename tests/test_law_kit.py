@@ -3,7 +3,7 @@ import pytest
 
 from gmdwgf.config.fields import choice, real
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
-from gmdwgf.testing import LawBroken, check_drift
+from gmdwgf.testing import LawViolation, check_drift
 from gmdwgf.typing import Scalar
 
 
@@ -47,14 +47,14 @@ def test_a_sound_drift_passes_every_law():
     ],
 )
 def test_a_fault_is_found_by_its_law_and_named_with_a_number(fault, law, says):
-    with pytest.raises(LawBroken, match=f"Centre broke 1 law.*\n  {law}: {says}"):
+    with pytest.raises(LawViolation, match=f"Centre broke 1 law.*\n  {law}: {says}"):
         check_drift(Centre(length=1.0, fault=fault), [law])
 
 
 def test_a_drift_that_cannot_be_asked_breaks_laws_and_not_the_kit():
-    with pytest.raises(LawBroken, match=r"shape_dtype_and_finite: the field at 5 points(.|\n)*curl_free: raised"):
+    with pytest.raises(LawViolation, match=r"shape_dtype_and_finite: the field at 5 points(.|\n)*curl_free: raised"):
         check_drift(Centre(length=1.0, fault="forgets_at"))
-    with pytest.raises(LawBroken, match="shape_dtype_and_finite: raised ZeroDivisionError: division by zero"):
+    with pytest.raises(LawViolation, match="shape_dtype_and_finite: raised ZeroDivisionError: division by zero"):
         check_drift(Broken(), ["shape_dtype_and_finite"])
 
 

@@ -12,20 +12,20 @@ from record import ROOT, Number, mean_of_seeds, small_png
 from gmdwgf.analysis.cells import caption, cells, varied
 from gmdwgf.reports.figures import draw_figures, floor_of
 from gmdwgf.reports.findings import Score, best, score
-from gmdwgf.runs.records import RunRecord, read_all
+from gmdwgf.runs.records import RunFiles, read_all
 
 WIDEST = 900
 """Dots across a picture: 133 an inch of a page."""
 
 
-def train(preset: str, root: Path) -> list[RunRecord]:
+def train(preset: str, root: Path) -> list[RunFiles]:
     """All runs of the sweep; those that are done are not repeated."""
     words = ["experiment=paper_toys", f"preset={preset}", f"paths.root={root}", "tracking.wandb.mode=disabled"]
     subprocess.run([sys.executable, "-m", "gmdwgf.train", *words], check=True, cwd=ROOT)
     return read_all(root)
 
 
-def scores(runs: Sequence[RunRecord]) -> dict[tuple[str, str], list[Score]]:
+def scores(runs: Sequence[RunFiles]) -> dict[tuple[str, str], list[Score]]:
     """The settings of every dataset and drift, with their MMD^2 over the seeds."""
     found: dict[tuple[str, str], list[Score]] = {}
     for cell in cells(runs, varied(runs)):
@@ -33,7 +33,7 @@ def scores(runs: Sequence[RunRecord]) -> dict[tuple[str, str], list[Score]]:
     return found
 
 
-def numbers_of(runs: Sequence[RunRecord]) -> dict[str, Number]:
+def numbers_of(runs: Sequence[RunFiles]) -> dict[str, Number]:
     """MMD^2 of the best setting, that setting's place in the grid apart, the runs that diverged, and the floor."""
     numbers = {}
     for (dataset, drift), found in scores(runs).items():
@@ -52,7 +52,7 @@ def numbers_of(runs: Sequence[RunRecord]) -> dict[str, Number]:
     return numbers
 
 
-def rows(runs: Sequence[RunRecord]) -> list[list[str]]:
+def rows(runs: Sequence[RunFiles]) -> list[list[str]]:
     """A line a drift, a column a dataset: the best setting, MMD^2 there, and how many times the floor's edge that is."""
     found = scores(runs)
     datasets, drifts = (list(dict.fromkeys(key[i] for key in found)) for i in (0, 1))
@@ -60,7 +60,7 @@ def rows(runs: Sequence[RunRecord]) -> list[list[str]]:
     return [[f"`{drift}`", *(words(best(found[d, drift])) for d in datasets)] for drift in drifts]
 
 
-def draw(runs: Sequence[RunRecord], folder: Path) -> Iterator[Path]:
+def draw(runs: Sequence[RunFiles], folder: Path) -> Iterator[Path]:
     """The report's figures as small PNG files."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as made:

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from gmdwgf.runs.identity import science
-from gmdwgf.runs.records import RunRecord, flatten
+from gmdwgf.runs.records import RunFiles, flatten
 
-Settings = tuple[tuple[str, Any], ...]
+CellSettings = tuple[tuple[str, Any], ...]
 """Varied keys and their values in one cell."""
 
 
@@ -18,11 +18,11 @@ class Cell(NamedTuple):
 
     dataset: str
     drift: str
-    settings: Settings
-    runs: list[RunRecord]
+    settings: CellSettings
+    runs: list[RunFiles]
 
 
-def varied(runs: Sequence[RunRecord]) -> list[str]:
+def varied(runs: Sequence[RunFiles]) -> list[str]:
     """The config keys that differ between runs and decide numbers, but for the seed.
 
     A field of a drift counts where runs of that drift differ in it, so that what only one drift has is no setting; so
@@ -54,17 +54,17 @@ def varied(runs: Sequence[RunRecord]) -> list[str]:
     return sorted(found, key=lambda key: not key.startswith("drift."))
 
 
-def scientific(run: RunRecord) -> dict[str, Any]:
+def scientific(run: RunFiles) -> dict[str, Any]:
     """The keys of a run's config that decide its numbers, flat."""
     return flatten(science(run.config))
 
 
-def setting(run: RunRecord, key: str) -> Any:
+def setting(run: RunFiles, key: str) -> Any:
     """The value of a varied key in a run; None where it has none."""
     return run.flat[key] if key in run.flat else _choice(run, key) if f"{key}._target_" in run.flat else None
 
 
-def settings_of(run: RunRecord, keys: Iterable[str]) -> Settings:
+def settings_of(run: RunFiles, keys: Iterable[str]) -> CellSettings:
     """The varied keys a run has, with its values."""
     return tuple((key, value) for key in keys if (value := setting(run, key)) is not None)
 
@@ -79,7 +79,7 @@ def short(key: str, keys: Iterable[str]) -> str:
     return key
 
 
-def caption(settings: Settings) -> str:
+def caption(settings: CellSettings) -> str:
     """What a person reads over a panel: `bandwidth=0.3`."""
     keys = [key for key, _ in settings]
     return ", ".join(f"{short(key, keys)}={show(value)}" for key, value in settings) or "as configured"
@@ -92,7 +92,7 @@ def show(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
-def cells(runs: Sequence[RunRecord], keys: Sequence[str]) -> list[Cell]:
+def cells(runs: Sequence[RunFiles], keys: Sequence[str]) -> list[Cell]:
     """The cells of a sweep, sorted by dataset, drift and settings; these are the keys varied within a drift."""
     seen: dict[tuple[str, str], set[str]] = defaultdict(set)
     for run in runs:
@@ -109,7 +109,7 @@ def cells(runs: Sequence[RunRecord], keys: Sequence[str]) -> list[Cell]:
     return sorted(found.values(), key=lambda cell: (cell.dataset, cell.drift, *rank(cell.settings)))
 
 
-def rank(settings: Settings) -> list[tuple]:
+def rank(settings: CellSettings) -> list[tuple]:
     """By what settings are sorted: numbers by size, before words."""
     return [(key, *_rank(value)) for key, value in settings]
 
@@ -120,7 +120,7 @@ def _rank(value: Any) -> tuple:
     return 1, 0.0, show(value)
 
 
-def _choice(run: RunRecord, part: str) -> str:
+def _choice(run: RunFiles, part: str) -> str:
     if part in ("dataset", "drift"):
         return getattr(run, part)
     return str(run.flat.get(f"{part}._target_", "")).rpartition(".")[2]

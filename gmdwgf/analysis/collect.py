@@ -11,7 +11,7 @@ import numpy as np
 
 from gmdwgf.analysis.cells import Cell, cells, scientific, setting, varied
 from gmdwgf.config.build import ConfigError
-from gmdwgf.runs.records import RunRecord
+from gmdwgf.runs.records import RunFiles
 
 Row = dict[str, Any]
 
@@ -19,7 +19,7 @@ N_BOOTSTRAP = 1000
 """Resamples of the seeds behind an interval (ours)."""
 
 
-def run_rows(runs: Sequence[RunRecord], all_keys: bool = False) -> list[Row]:
+def run_rows(runs: Sequence[RunFiles], all_keys: bool = False) -> list[Row]:
     """A row a run and evaluation step: identity, config, metrics, floor of MMD^2 and versions.
 
     Config columns are the keys that differ between the runs, or every key that decides numbers.
@@ -28,11 +28,11 @@ def run_rows(runs: Sequence[RunRecord], all_keys: bool = False) -> list[Row]:
     return [row for cell in cells(runs, varied(runs)) for run in cell.runs for row in _rows_of(run, keys)]
 
 
-def _all_keys(runs: Sequence[RunRecord]) -> list[str]:
+def _all_keys(runs: Sequence[RunFiles]) -> list[str]:
     return list(dict.fromkeys(key for run in runs if run.config for key in scientific(run) if key != "seed"))
 
 
-def _rows_of(run: RunRecord, keys: Sequence[str]) -> Iterator[Row]:
+def _rows_of(run: RunFiles, keys: Sequence[str]) -> Iterator[Row]:
     mean, sd = run.floor()
     head = {"id": run.id, "name": run.name, "state": run.state, "dataset": run.dataset, "drift": run.drift}
     head |= {key: setting(run, key) for key in keys} | {"seed": run.seed}
@@ -44,7 +44,7 @@ def _rows_of(run: RunRecord, keys: Sequence[str]) -> Iterator[Row]:
         yield head | record | tail
 
 
-def seed_rows(runs: Sequence[RunRecord]) -> list[Row]:
+def seed_rows(runs: Sequence[RunFiles]) -> list[Row]:
     """A row a cell and step: of every metric the mean over the seeds, `_sd` (n - 1), and `_low` and `_high`.
 
     These are the ends of the 95 % percentile bootstrap interval of the mean (missing for one seed; for a few seeds it is
@@ -69,7 +69,7 @@ def _reduced(cell: Cell, keys: Sequence[str]) -> Iterator[Row]:
         yield row | summaries(records, [name for name in records[0] if name != "step"])
 
 
-def _end(run: RunRecord) -> float:
+def _end(run: RunFiles) -> float:
     """The step at which a run diverged."""
     return run.ending.get("diverged_step", math.inf)
 

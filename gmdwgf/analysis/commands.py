@@ -5,13 +5,12 @@ import re
 import shlex
 from typing import Any, NamedTuple
 
-from hydra import compose, initialize_config_dir
-from hydra.core.global_hydra import GlobalHydra
 from omegaconf import DictConfig, OmegaConf
 
-from gmdwgf.config.build import config_dir, options
+from gmdwgf.config.build import options
+from gmdwgf.config.composition import compose
 from gmdwgf.runs.identity import MACHINE_KEYS
-from gmdwgf.runs.records import RunRecord, flatten
+from gmdwgf.runs.records import RunFiles, flatten
 
 _PLAIN = re.compile(r"[A-Za-z_][\w./-]*")
 _PARTS = ("generator", "optimizer")
@@ -33,14 +32,14 @@ class Commands:
         self._bases: dict[tuple[str, ...], _Base] = {}
         self._choices: dict[tuple[Any, ...], list[str]] = {}
 
-    def __call__(self, run: RunRecord) -> str | None:
+    def __call__(self, run: RunFiles) -> str | None:
         """What one types to get this run and no other; None where its parts are not those of `configs/`."""
         overrides = self.overrides(run)
         if overrides is None:
             return None
         return " ".join(["python -m gmdwgf.train", *(shlex.quote(override) for override in overrides)])
 
-    def overrides(self, run: RunRecord) -> list[str] | None:
+    def overrides(self, run: RunFiles) -> list[str] | None:
         """The choices and numbers in which a run differs from the default one."""
         if run.dataset not in options("dataset") or run.drift not in options("drift") or not run.config:
             return None
@@ -51,7 +50,7 @@ class Commands:
         choices = problem + self._choices[made_by]
         return choices + _differences(self._base(choices), run)
 
-    def _nearest(self, run: RunRecord, problem: list[str]) -> list[str]:
+    def _nearest(self, run: RunFiles, problem: list[str]) -> list[str]:
         """The choices of a generator and an optimiser that leave least to be said about a run."""
         if _made_by(self._base(problem).config) == _made_by(run.config):
             return []
@@ -61,9 +60,7 @@ class Commands:
 
     def _base(self, choices: list[str]) -> _Base:
         if tuple(choices) not in self._bases:
-            GlobalHydra.instance().clear()
-            with initialize_config_dir(str(config_dir()), version_base="1.3"):
-                cfg = compose("train", overrides=choices)
+            cfg = compose(dict(choice.split("=", 1) for choice in choices))
             plain: Any = OmegaConf.to_container(cfg, resolve=True)
             self._bases[tuple(choices)] = _Base(plain, _references(cfg))
         return self._bases[tuple(choices)]
@@ -84,7 +81,7 @@ def _references(cfg: DictConfig) -> dict[str, str]:
     return found
 
 
-def _differences(base: _Base, run: RunRecord) -> list[str]:
+def _differences(base: _Base, run: RunFiles) -> list[str]:
     """Overrides that turn `base` into the config of a run; a number that follows from another one is not named."""
     found = []
     for key, value in _compare(base.config, run.config):

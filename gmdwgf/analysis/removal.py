@@ -13,10 +13,10 @@ from pathlib import Path
 
 from gmdwgf.config.build import ConfigError
 from gmdwgf.files import is_alive
-from gmdwgf.runs.folder import RunFolder, RunIsLive
+from gmdwgf.runs.folder import RunDir, RunIsLive
 from gmdwgf.runs.leftovers import is_leftover
 from gmdwgf.runs.marks import FILES, id_in_name, is_run, marked_id
-from gmdwgf.runs.records import RunRecord
+from gmdwgf.runs.records import RunFiles
 
 MADE = {*FILES, "config.yaml", "metrics.jsonl", "samples.npz", "train.log", "checkpoints", "damaged", "figures", "wandb"} | {
     "report.html", "collected.csv", "collected.parquet", "collected_seeds.csv", "collected_seeds.parquet"
@@ -73,7 +73,7 @@ def _not_ours(folder: Path, place: Path, inner: list[str], files: list[str]) -> 
         yield from inner
 
 
-def remove(runs: Sequence[RunRecord], say: Callable[[str], None]) -> int:
+def remove(runs: Sequence[RunFiles], say: Callable[[str], None]) -> int:
     """Delete run folders and return how many. A run that is held, changed, or not wholly gmdwgf's stays; `say` takes the reason."""
     removed = 0
     for run in runs:
@@ -84,13 +84,13 @@ def remove(runs: Sequence[RunRecord], say: Callable[[str], None]) -> int:
     return removed
 
 
-def _remove(run: RunRecord) -> str | None:
+def _remove(run: RunFiles) -> str | None:
     """Delete a run under its lock; the reason why not."""
     folder = Path(os.path.abspath(run.path))
     hidden = folder.with_name(f".removed-{os.getpid()}-{folder.name}")
     try:
-        with RunFolder(folder).lock():
-            state = RunFolder(folder).status()
+        with RunDir(folder).lock():
+            state = RunDir(folder).status()
             if state != run.state:
                 return f"is {state} by now"
             if reason := why_kept(folder):

@@ -9,7 +9,7 @@ from typing import Any
 from gmdwgf.analysis import cells as sweeps
 from gmdwgf.config.build import ConfigError
 from gmdwgf.reading import one_line
-from gmdwgf.runs.records import STATES, RunRecord
+from gmdwgf.runs.records import STATES, RunFiles
 
 _COLOURS = {"done": 32, "diverged": 35, "failed": 31, "unfinished": 33, "live": 36}
 """ANSI codes of the states."""
@@ -17,7 +17,7 @@ _COLOURS = {"done": 32, "diverged": 35, "failed": 31, "unfinished": 33, "live": 
 _NUMBERS = ("step", "MMD^2", "floor", "time")
 
 
-def chosen(runs: Sequence[RunRecord], words: Sequence[str]) -> list[RunRecord]:
+def chosen(runs: Sequence[RunFiles], words: Sequence[str]) -> list[RunFiles]:
     """The runs named by `words`: states, ids or folder names; all for no word. Raises ConfigError for an unknown word."""
     names = {run.id for run in runs} | {run.name for run in runs}
     for word in words:
@@ -26,7 +26,7 @@ def chosen(runs: Sequence[RunRecord], words: Sequence[str]) -> list[RunRecord]:
     return [run for run in runs if not words or {run.state, run.id, run.name} & set(words)]
 
 
-def status_lines(runs: Sequence[RunRecord], keys: Sequence[str], coloured: bool) -> list[str]:
+def status_lines(runs: Sequence[RunFiles], keys: Sequence[str], coloured: bool) -> list[str]:
     """A heading, and one line a run: what is special about it, its state, how far it is and why it stopped."""
     names = ["run", "dataset", "drift", *(sweeps.short(key, keys) for key in keys), "seed", "state"]
     table = [[*names, *_NUMBERS, "why"]]
@@ -45,7 +45,7 @@ def status_lines(runs: Sequence[RunRecord], keys: Sequence[str], coloured: bool)
     return lines
 
 
-def _row(run: RunRecord, keys: Sequence[str]) -> list[str]:
+def _row(run: RunFiles, keys: Sequence[str]) -> list[str]:
     last, (mean, sd) = run.last, run.floor()
     values = ["" if (value := sweeps.setting(run, key)) is None else sweeps.show(value) for key in keys]
     seed = "" if run.seed is None else str(run.seed)
@@ -54,19 +54,19 @@ def _row(run: RunRecord, keys: Sequence[str]) -> list[str]:
     return [one_line(cell) for cell in (run.id, run.dataset, run.drift, *values, seed, run.state, *numbers, run.why)]
 
 
-def counts(runs: Sequence[RunRecord]) -> str:
+def count_states(runs: Sequence[RunFiles]) -> str:
     """`40 runs: 36 done, 4 diverged`."""
     found = Counter(run.state for run in runs)
     return f"{len(runs)} run{'s' * (len(runs) != 1)}: " + ", ".join(f"{found[s]} {s}" for s in STATES if found[s])
 
 
-def print_status(runs: Sequence[RunRecord], words: Sequence[str]) -> None:
+def print_status(runs: Sequence[RunFiles], words: Sequence[str]) -> None:
     """The table of the runs named by `words`, and a line that counts them."""
     shown = chosen(runs, words)
     lines = status_lines(shown, sweeps.varied(runs), sys.stdout.isatty()) if shown else []
     if shown:
         lines.append("floor: data against data, mean + 2 sd; an MMD^2 up to it cannot be told from fresh data")
-    print("\n".join([*lines, counts(shown)]))  # noqa: T201
+    print("\n".join([*lines, count_states(shown)]))  # noqa: T201
 
 
 def number(value: Any) -> str:
@@ -74,7 +74,7 @@ def number(value: Any) -> str:
     return "" if value is None or math.isnan(value) else f"{value:.2e}"
 
 
-def _time(run: RunRecord) -> str:
+def _time(run: RunFiles) -> str:
     seconds = run.last.get("seconds")
     if seconds is None:
         return ""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from gmdwgf.config.build import ConfigError
 from gmdwgf.reading import one_line
 from gmdwgf.runs.marks import is_id
-from gmdwgf.runs.records import RunRecord
-from gmdwgf.tracking import RunInfo, WandbConfig, WandbSink
+from gmdwgf.runs.records import RunFiles
+from gmdwgf.tracking import RunHeader, WandbConfig, WandbSink
 
 
 def sink_config(mode: str, project: str, entity: str | None, group: str, waits: tuple[float, float]) -> WandbConfig:
@@ -20,7 +20,7 @@ def sink_config(mode: str, project: str, entity: str | None, group: str, waits: 
     return WandbConfig(mode, project, entity, group, [], *waits)
 
 
-def replay(runs: Sequence[RunRecord], config: WandbConfig, say: Callable[[str], None]) -> None:
+def replay(runs: Sequence[RunFiles], config: WandbConfig, say: Callable[[str], None]) -> None:
     """One wandb run a run, under the run's id, with its config, its records, its figures and how it ended.
 
     Waits for the network no longer than `init_timeout` for the whole replay where no server answers (after that runs are
@@ -52,9 +52,9 @@ def replay(runs: Sequence[RunRecord], config: WandbConfig, say: Callable[[str], 
     say(f"{len(runs)} runs in {time.monotonic() - began:.0f} s, group {config.group}")
 
 
-def _replay(run: RunRecord, sink: WandbSink) -> None:
+def _replay(run: RunFiles, sink: WandbSink) -> None:
     floor = {name: tuple(pair) for name, pair in run.ending.get("floor", {}).items()}
-    info = RunInfo(run.id, run.name, run.path, run.config, run.n_steps or 0, floor=floor)
+    info = RunHeader(run.id, run.name, run.path, run.config, run.n_steps or 0, floor=floor)
     summary = {name: value for name, value in run.ending.items() if name not in ("floor", "compile", "traceback")}
     sink.start(info)
     try:

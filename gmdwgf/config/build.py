@@ -1,17 +1,21 @@
 """From configuration to objects, and from a bad configuration to one line that says what to type instead."""
 
 import ast
+import contextlib
 import difflib
 import importlib
 import inspect
 import logging
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
+
+from gmdwgf.config.moved import current_field, current_path, notice
 
 # Hydra logs what it could not import, on standard error where no logging is set up; it is in the ConfigError.
 logging.getLogger("hydra").addHandler(logging.NullHandler())
@@ -110,13 +114,13 @@ def build(node: Any, key: str, find: Find = any_object) -> Any:
         return [build(item, f"{key}.{index}", find) for index, item in enumerate(node)]
     if not isinstance(node, dict):
         return node
-    made_by = find(node["_target_"], f"{key}._target_") if "_target_" in node else None
+    made_by = find(current_path(node["_target_"]), f"{key}._target_") if "_target_" in node else None
     fields = {name: build(value, f"{key}.{name}", find) for name, value in node.items() if name != "_target_"}
     return fields if made_by is None else _call(made_by, fields, key)
 
 
 def _call(made_by: Any, fields: dict[str, Any], key: str) -> Any:
-    from gmdwgf.config.fields import FieldError, check_fields
+    from gmdwgf.config.fields import check_fields
 
     try:
         parameters = inspect.signature(made_by).parameters
@@ -129,11 +133,21 @@ def _call(made_by: Any, fields: dict[str, Any], key: str) -> Any:
     for name, parameter in parameters.items():
         if name not in fields and parameter.default is inspect.Parameter.empty:
             raise ConfigError(f"{key}.{name}", inspect.Parameter.empty, "is missing; give it a value")
-    try:
+    with errors_under(key):
         check_fields(made_by, fields)
         return made_by(**fields)
+
+
+@contextlib.contextmanager
+def errors_under(key: str) -> Iterator[None]:
+    """Raise a FieldError of the block as a ConfigError of the full key: of `key`, unless the error names another section."""
+    from gmdwgf.config.fields import FieldError
+
+    try:
+        yield
     except FieldError as error:
-        raise ConfigError(f"{key}.{error.name}", error.value, error.fix) from error
+        section = key if error.section is None else error.section
+        raise ConfigError(f"{section}.{error.name}".removeprefix("."), error.value, error.fix) from error
 
 
 def unknown_name(name: str, known: list[str]) -> str:
@@ -152,6 +166,10 @@ def load_node(group: str, name: str, changes: dict[str, Any]) -> DictConfig:
     bases = [base for base in node.pop("defaults", []) if isinstance(base, str) and base != "_self_"]
     node = OmegaConf.merge(*(load_node(group, base, {}) for base in bases), node)
     for field, value in changes.items():
+        old = f"{group}.{field}={value}"
+        field, value = current_field(group, field, value)
+        if old != f"{group}.{field}={value}":
+            warnings.warn(notice(old, f"{group}.{field}={value}"), FutureWarning, stacklevel=3)
         if field not in node:
             raise ConfigError(f"{group}.{field}", value, unknown_name(field, [str(k) for k in node if k != "_target_"]))
         OmegaConf.update(node, field, value.item() if isinstance(value, np.generic) else value, merge=False)

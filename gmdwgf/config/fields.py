@@ -33,11 +33,14 @@ LONGEST = 1e18
 
 
 class FieldError(ValueError):
-    """A field whose value cannot be used: which field, the value, and what to write instead."""
+    """A field whose value cannot be used: which field, the value, and what to write instead.
 
-    def __init__(self, name: str, value: Any, fix: str):
+    `section` is the config section of the field, where it is not the one that is being built (empty: the name is a whole key).
+    """
+
+    def __init__(self, name: str, value: Any, fix: str, *, section: str | None = None):
         super().__init__(f"{name}={value}: {fix}")
-        self.name, self.value, self.fix = name, value, fix
+        self.name, self.value, self.fix, self.section = name, value, fix, section
 
 
 def _is_number(value: Any) -> bool:

@@ -51,7 +51,7 @@ def split_moments(
     return rows, None if log_var is None else np.clip(log_var, -30.0, 20.0)
 
 
-def read(path: str | Path, moments: int | None = None) -> LatentFile:
+def read_latents(path: str | Path, moments: int | None = None) -> LatentFile:
     """Open a latent file. A `.npy` file is memory-mapped; `moments` says how its rows are laid out where no json beside it does.
 
     Raises FieldError (`path`, `moments`) for a file that is missing, damaged or not as described. Its numbers are not looked

@@ -12,7 +12,7 @@ _BLOCKS_MIXED = 16
 """Blocks that are read together, whose rows are then mixed: neighbours in the file seldom stay neighbours."""
 
 
-class Feed:
+class ShardedReader:
     """The training rows of a latent file without end, every row once an epoch.
 
     The file is cut into blocks of neighbouring rows (about 1 MB). An epoch takes the blocks in an order drawn from
@@ -37,7 +37,7 @@ class Feed:
         if not 0 <= shard < n_shards:
             raise ValueError(f"shard {shard} of {n_shards}: must be a whole number from 0 to n_shards - 1")
         self.path, self.seed, self.shard, self.n_shards, self.moments = path, seed, shard, n_shards, moments
-        rows = latent_files.read(path, moments).rows
+        rows = latent_files.read_latents(path, moments).rows
         self.n_rows, self.block = len(rows), max(1, _BLOCK_BYTES // (rows.nbytes // len(rows)))
         n_blocks = -(-self.n_rows // self.block)
         n_held = min(-int(-held_out_fraction * n_blocks // 1), n_blocks - n_shards)
@@ -72,11 +72,11 @@ class Feed:
         return rows[:n_rows], None if labels is None else labels[:n_rows]
 
     def state(self) -> dict[str, int]:
-        """Where the feed stands."""
+        """Where the reader stands."""
         return {"epoch": self.epoch, "group": self.group, "row": self.row}
 
     def restore(self, state: dict[str, int]) -> None:
-        """Go on from where a feed with the same arguments stood."""
+        """Go on from where a reader with the same arguments stood."""
         self.epoch, self.group = state["epoch"], state["group"]
         self._enter()
         self.row = state["row"]
@@ -101,7 +101,7 @@ class Feed:
 
     def _read(self, blocks: np.ndarray) -> tuple[np.ndarray, Any]:
         # Opened anew each time: pages of a map that stays open count as memory of this process.
-        file = latent_files.read(self.path, self.moments)
+        file = latent_files.read_latents(self.path, self.moments)
         spans = [slice(block * self.block, (block + 1) * self.block) for block in blocks.tolist()]
         for span in spans:
             array_files.refuse_not_finite(file.rows[span], np.float32, self.path, "", span.start, self.n_rows)

@@ -27,14 +27,14 @@ def provenance() -> dict[str, Any]:
     return json.loads(PROVENANCE.read_text())
 
 
-def save(path: Path, params: dict) -> None:
+def save_params(path: Path, params: dict) -> None:
     """Write nested parameters as float16, one array each, named by its path; float16 halves the size and is used as it is."""
     flat = traverse_util.flatten_dict(params, sep="/")
     arrays: dict[str, Any] = {name: np.asarray(array, np.float16) for name, array in flat.items()}
     np.savez_compressed(path, **arrays)
 
 
-def load(path: Path) -> dict:
+def load_params(path: Path) -> dict:
     """Nested parameters in JAX's default float type."""
     with np.load(path) as file:
         flat = {name: jnp.asarray(file[name], jax.dtypes.canonicalize_dtype(float)) for name in file.files}

@@ -48,7 +48,7 @@ SMALLEST_SCALE = 1e-3
 """The least unit of length, in data units, that clouds are measured in (the released loss)."""
 
 
-def centred(x: Particles, y: Targets, at: Points | None) -> tuple[Particles, Targets, Points | None]:
+def centred_at(x: Particles, y: Targets, at: Points | None) -> tuple[Particles, Targets, Points | None]:
     """`pairwise.centred`, where `at` may be None."""
     x, y, *rest = reductions.centred(x, y, *(() if at is None else (at,)))
     return x, y, rest[0] if rest else None
@@ -151,9 +151,9 @@ def joint_drift(
     def one(row):
         index, point = row
         logits = log_kernel(reductions.squared_distances(point, points))
-        logits = reductions.kept(jnp.where(own == index, logits - self_mask, logits))
+        logits = reductions.materialize(jnp.where(own == index, logits - self_mask, logits))
         log_root = logits - (reductions.log_sum_exp(log_copies + logits) + column) / 2
-        affinity = reductions.kept(weights * jnp.exp(jnp.maximum(log_root, jnp.log(product_floor) / 2)))
+        affinity = reductions.materialize(weights * jnp.exp(jnp.maximum(log_root, jnp.log(product_floor) / 2)))
         push, pull = affinity[:n_repelling], affinity[n_repelling:]
         to_pull, to_push = reductions.combination(pull, attracting), reductions.combination(push, repelling)
         return jnp.sum(push) * to_pull - jnp.sum(pull) * to_push

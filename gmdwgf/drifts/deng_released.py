@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from gmdwgf.config.fields import flag, real, reals
-from gmdwgf.drifts.affinity import SMALLEST_SCALE, Candidates, centred, joint_drift, laplace, rms_factor
+from gmdwgf.drifts.affinity import SMALLEST_SCALE, Candidates, centred_at, joint_drift, laplace, rms_factor
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
 from gmdwgf.pairs import reductions
 from gmdwgf.pairs.kernels import distance
@@ -121,7 +121,7 @@ class DengReleasedDrift(StatelessDrift):
 
         def raw(temperature, at):
             def one(x, points, weights, at):
-                x, points, at = centred(x, points, at)
+                x, points, at = centred_at(x, points, at)
                 ones = jnp.ones(points.shape[0], x.dtype)
                 candidates = Candidates(points, ones, weights, repelling)
                 log_kernel = laplace(temperature * kernel_unit, self.distance_floor)

@@ -13,7 +13,7 @@ from gmdwgf.config.fields import units
 from gmdwgf.drifts.base import AbstractDrift
 
 
-def describe(drift: AbstractDrift, changing: Mapping[str, eqx.Module] | None = None) -> list[str]:
+def describe_drift(drift: AbstractDrift, changing: Mapping[str, eqx.Module] | None = None) -> list[str]:
     """A line for every field, then the self term and the flow; `changing` are schedules of fields by path."""
     changing, tags = changing or {}, drift.tags()
     fields = [_field(path, value, unit, changing.get(path)) for path, value, unit in _fields(drift)]

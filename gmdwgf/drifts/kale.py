@@ -20,7 +20,7 @@ SHORTEST = 2.0**-20  # no mutants: any small number serves
 """Fraction of a step below which the line search gives up: the dual cannot be lowered in this precision."""
 
 
-class Dual(NamedTuple):
+class KaleDual(NamedTuple):
     """A dual point u = h(Y) `[m]`, its value, the square of the Newton decrement there and the steps taken to it."""
 
     u: Float[Array, " m"]
@@ -96,7 +96,7 @@ def dual_value(gram: Gram, b: Float[Array, " m"], lam: Scalar, u: Float[Array, "
     return jnp.sum(alpha * u - b * jnp.expm1(u)) + gram.squared_norm(alpha) / (2 * lam)
 
 
-def newton(gram: Gram, b: Float[Array, " m"], lam: Scalar, max_iters: int) -> Dual:
+def newton(gram: Gram, b: Float[Array, " m"], lam: Scalar, max_iters: int) -> KaleDual:
     """The minimiser of D from u = 0, by Newton steps cut short until they lower D."""
     eps = jnp.finfo(b.dtype).eps
 
@@ -114,10 +114,10 @@ def newton(gram: Gram, b: Float[Array, " m"], lam: Scalar, max_iters: int) -> Du
         t = jax.lax.while_loop(too_long, lambda t: t / 2, longest)  # no mutants: would never end
         stuck = ~(t > SHORTEST)  # a direction that is not finite counts too
         u = jnp.where(stuck, dual.u, dual.u + t * direction)
-        return Dual(u, jnp.where(stuck, dual.value, value_at(t)), decrement, dual.n_iters + 1, stuck)
+        return KaleDual(u, jnp.where(stuck, dual.value, value_at(t)), decrement, dual.n_iters + 1, stuck)
 
     zero = jnp.zeros_like(b)
-    start = Dual(
+    start = KaleDual(
         zero, dual_value(gram, b, lam, zero), jnp.asarray(jnp.inf, b.dtype), jnp.asarray(0), jnp.asarray(False)
     )
     return jax.lax.while_loop(unfinished, improve, start)

@@ -31,7 +31,7 @@ def shift_difference(
         to_targets = reductions.softmax(log_b + log_kernel(reductions.squared_distances(point, y), bandwidth))
         logits = log_a + log_kernel(reductions.squared_distances(point, x), bandwidth)
         if at is None:
-            logits = jnp.where(reductions.others(self_term, index, n), logits, -jnp.inf)
+            logits = jnp.where(reductions.self_term_mask(self_term, index, n), logits, -jnp.inf)
         to_particles = reductions.softmax(logits)
         alone = 1 - to_particles.mass  # 1 when the mask leaves nobody: then only the attraction acts
         return to_targets.mean(y) - to_particles.mean(x) - alone * point, to_targets.effective

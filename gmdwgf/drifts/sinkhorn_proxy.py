@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from gmdwgf.config.fields import count, flag, real
-from gmdwgf.drifts.affinity import centred, ruiz_potentials
+from gmdwgf.drifts.affinity import centred_at, ruiz_potentials
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
 from gmdwgf.pairs import reductions
 from gmdwgf.typing import Scalar
@@ -39,7 +39,7 @@ class SinkhornProxyDrift(StatelessDrift):
 
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
         del key
-        x, y, at = centred(x, y, at)
+        x, y, at = centred_at(x, y, at)
         log_a, log_b = reductions.log_masses(x_weights, x), reductions.log_masses(y_weights, y)
         epsilon, n = self.bandwidth**2, x.shape[0]
         rows, log_rows, asked = x, log_a, slice(None)

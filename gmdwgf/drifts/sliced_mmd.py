@@ -17,8 +17,8 @@ class SlicedMMDDrift(StatelessDrift):
     F_q and F_p the distribution functions of the projected clouds at mid-ranks (a tie counts half), theta uniform on the sphere
     and c_d = E|<u, theta>| / |u| = Gamma(d/2) / (sqrt(pi) Gamma((d+1)/2)). Divided by c_d, v is exactly the energy drift over
     all pairs in expectation over the directions, in every dimension; without it, it would be c_d (2/pi in the plane) times that.
-    `directions` are drawn `spread` (equal angles in the plane, perpendicular frames beyond: `slicing.spread_directions`) or
-    `independent`, with an error of some sqrt(d / n_projections) of |v|. In the plane 16 that are spread come nearer than 64
+    `directions` are drawn `stratified` (equal angles in the plane, perpendicular frames beyond: `slicing.stratified_directions`) or
+    `independent`, with an error of some sqrt(d / n_projections) of |v|. In the plane 16 that are stratified come nearer than 64
     independent ones, where the clouds overlap already 4.
 
     Flow of: half the squared MMD of -|x - y|, in expectation; at the directions drawn, of `functional_along` them, exactly.

@@ -17,12 +17,12 @@ class SlicedWassersteinDrift(StatelessDrift):
     t_theta(x_i) the mean of the quantile function of the projected targets over the levels (A_{i-1}, A_i] that the particle
     covers, A the cumulative masses of the projected particles in order. For n = m it is the target of the same rank. A
     translation of the law by b gives v = b / d, hence the factor: with it, one step of eta = 1 undoes a translation (along
-    spread directions exactly, if there are 2 or more of them in the plane, or whole frames of d beyond).
+    stratified directions exactly, if there are 2 or more of them in the plane, or whole frames of d beyond).
 
     Flow of: SW_2^2(q, p) / 2 (times d) between the empirical laws at the directions drawn, exactly, for any n, m and masses.
     Long range, and no bandwidth. Units: v in data units. Along each direction t_theta is interpolated linearly between
     particles and constant beyond them: that is the field at `at`. Particles that tie along a direction are taken in the order
-    of their rows. Fresh directions are drawn from the key every step, `spread` or `independent` as those of `sliced_mmd`;
+    of their rows. Fresh directions are drawn from the key every step, `stratified` or `independent` as those of `sliced_mmd`;
     rotating the clouds rotates v in law only.
     Self term: none; the plan takes the whole batch.
     Choose: long range without a bandwidth, for large batches in few dimensions.
@@ -55,7 +55,7 @@ class SlicedWassersteinDrift(StatelessDrift):
         def speed(on_x, on_y, on_queries=None):
             order, y_order = jnp.argsort(on_x), jnp.argsort(on_y)
             x_levels, y_levels = slicing.levels(x_weights, order, x.dtype), slicing.levels(y_weights, y_order, x.dtype)
-            image = slicing.mean_partners(x_levels, y_levels, on_y[y_order])
+            image = slicing.barycentric_map_1d(x_levels, y_levels, on_y[y_order])
             if on_queries is None:
                 return jnp.zeros_like(on_x).at[order].set(image) - on_x
             return jnp.interp(on_queries, on_x[order], image) - on_queries
@@ -67,7 +67,7 @@ class SlicedWassersteinDrift(StatelessDrift):
         """Half the mean over directions of W_2^2 of the projections (times d if `scale_by_dim`): v = -n times its gradient."""
 
         def half_squared_w2(on_x, on_y):
-            i, j, width = slicing.optimal_steps(
+            i, j, width = slicing.monotone_coupling(
                 *(slicing.levels(None, jnp.arange(on.size), on.dtype) for on in (on_x, on_y))
             )
             return jnp.sum(width * (jnp.sort(on_x)[i] - jnp.sort(on_y)[j]) ** 2) / 2

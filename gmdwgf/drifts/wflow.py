@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from gmdwgf.config.fields import count, flag, real
-from gmdwgf.drifts.affinity import SMALLEST_SCALE, centred, halves, rms_factor, sinkhorn_map
+from gmdwgf.drifts.affinity import SMALLEST_SCALE, centred_at, halves, rms_factor, sinkhorn_map
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
 from gmdwgf.pairs import reductions
 from gmdwgf.typing import Scalar
@@ -38,7 +38,7 @@ class WFlowDrift(StatelessDrift):
 
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
         del key
-        x, y, at = centred(x, y, at)
+        x, y, at = centred_at(x, y, at)
         a, b = reductions.masses(x_weights, x), reductions.masses(y_weights, y)
         unit, epsilon = jnp.ones((), y.dtype), self.epsilon
         if self.scale_normalise:

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from gmdwgf.engine.monitor import Moved
+from gmdwgf.engine.monitor import ChunkResult
 from gmdwgf.engine.pace import BOUND
-from gmdwgf.engine.serial import OneByOne, Stepper, never
+from gmdwgf.engine.serial import Executor, SerialExecutor, never
 from gmdwgf.training.problem import Problem
 from gmdwgf.training.state import TrainState
 
@@ -15,8 +15,8 @@ ENOUGH = 10
 """Steps in a chunk from which their pace can be told, or half a full chunk: fewer are not much longer than the call (ours)."""
 
 
-class Measured:
-    """A stepper that begins one by one; where enough work is left it tries `together` for a chunk, and keeps the faster."""
+class AutoExecutor:
+    """An executor that begins one by one; where enough work is left it tries `together` for a chunk, and keeps the faster."""
 
     def __init__(
         self,
@@ -24,26 +24,26 @@ class Measured:
         states: list[TrainState],
         chunk_size: int,
         *,
-        together: Callable[[list[Problem], list[TrainState], int], Stepper],
+        together: Callable[[list[Problem], list[TrainState], int], Executor],
         say: Callable[[str], None],
     ):
         self.problems, self.chunk_size, self.together, self.say = problems, chunk_size, together, say
         self.steps = [int(state.step) for state in states]
-        self.one_by_one = OneByOne(problems, states, chunk_size)
-        self.stepper: Stepper = self.one_by_one
+        self.one_by_one = SerialExecutor(problems, states, chunk_size)
+        self.executor: Executor = self.one_by_one
         self.pace: float | None = None
         """Seconds a step of one run, one by one."""
         self.chosen = len(problems) == 1
 
     def peek(self) -> list[dict[str, float]]:
-        return self.stepper.peek()
+        return self.executor.peek()
 
     def state(self, row: int) -> TrainState:
-        return self.stepper.state(row)
+        return self.executor.state(row)
 
-    def advance(self, stops: dict[int, int], stopping: Callable[[], bool] = never) -> dict[int, Moved]:
+    def advance(self, stops: dict[int, int], stopping: Callable[[], bool] = never) -> dict[int, ChunkResult]:
         if self.chosen:
-            return self.stepper.advance(stops, stopping)
+            return self.executor.advance(stops, stopping)
         if self.pace is not None:
             return self._try(stops, stopping)
         moves = self.one_by_one.advance(stops, stopping)
@@ -60,7 +60,7 @@ class Measured:
             )
         return moves
 
-    def _try(self, stops: dict[int, int], stopping: Callable[[], bool]) -> dict[int, Moved]:
+    def _try(self, stops: dict[int, int], stopping: Callable[[], bool]) -> dict[int, ChunkResult]:
         self.chosen, pace = True, self.pace or 0.0
         if pace > 0:  # at worst a step of the program takes as long as that of all runs one after another
             n_steps = max(1, int(BOUND / (pace * len(stops))))
@@ -77,14 +77,14 @@ class Measured:
             return self.one_by_one.advance(stops, stopping)
         times = pace / self._pace(moves)
         if times > 1:
-            self.stepper = together
+            self.executor = together
             self.say(f"as one program, {times:.1f} times as fast as one after another")
         else:
             self.one_by_one.states = [together.state(row) for row in range(len(self.steps))]
             self.say(f"one after another: as one program {times:.1f} times as fast")
         return moves
 
-    def _pace(self, moves: dict[int, Moved]) -> float:
+    def _pace(self, moves: dict[int, ChunkResult]) -> float:
         """Seconds a step, of the fastest run: the first one may have waited for a compilation."""
         paces = [move.seconds / max(move.step - self.steps[row], 1) for row, move in moves.items()]
         for row, move in moves.items():

@@ -64,7 +64,7 @@ class Checkpoints:
         """
         step = int(state.step)
         if step not in self.steps():
-            plain = as_plain(state)
+            plain = to_host(state)
             score = float(metric) if math.isfinite(metric) else None
             notes = {"format": FORMAT, "step": step, "metric": score, "arrays": digest(plain), **notes}
             notes = json.loads(json.dumps(notes))
@@ -172,12 +172,12 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
 
 
-def as_plain(tree: Any) -> Any:
+def to_host(tree: Any) -> Any:
     """The numbers of a pytree as host arrays, random keys as the integers behind them."""
     return jax.tree.map(lambda leaf: np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf), tree)
 
 
-def as_state(plain: Any, like: TrainState) -> TrainState:
+def from_host(plain: Any, like: TrainState) -> TrainState:
     """A state again from plain arrays, placed whole on every device of the active mesh."""
 
     def wrapped(array, leaf):

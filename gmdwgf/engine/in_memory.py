@@ -9,9 +9,9 @@ import numpy as np
 
 from gmdwgf.engine.monitor import evaluate
 from gmdwgf.engine.pace import Pace
-from gmdwgf.engine.serial import OneByOne
+from gmdwgf.engine.serial import SerialExecutor
 from gmdwgf.engine.signals import Interrupts
-from gmdwgf.engine.stream import Window
+from gmdwgf.engine.stream import StreamWindow
 from gmdwgf.metrics.suite import MetricSuite, Reference
 from gmdwgf.training import ema
 from gmdwgf.training.problem import Problem, TrainingPlan
@@ -47,15 +47,15 @@ def train_in_memory(
 
     A signal is answered between chunks, which are cut by the pace of the run.
     """
-    feed = problem.target.feed()
-    window = None if feed is None else Window(problem.target, feed, plan.refresh_every)
-    stepper = OneByOne([problem], [jax.jit(initial_state)(problem, key)], plan.chunk_size)
+    feed = problem.target.reader()
+    window = None if feed is None else StreamWindow(problem.target, feed, plan.refresh_every)
+    executor = SerialExecutor([problem], [jax.jit(initial_state)(problem, key)], plan.chunk_size)
     records: list[dict[str, Any]] = []
     samples: dict[int, np.ndarray] = {}
     intervals = [plan.eval_every, *([plan.refresh_every] if window else [])]
 
     def evaluated(step: int, seconds: float, logs: dict[str, float]) -> bool:
-        ema_params = stepper.state(0).ema_params
+        ema_params = executor.state(0).ema_params
         scores, samples[step] = evaluate(problem, suite, reference, ema_params, key, plan.n_snapshot)
         values = {"seconds": seconds, **scores, **logs}
         records.append({"step": step} | {name: float(value) for name, value in values.items()})
@@ -63,11 +63,11 @@ def train_in_memory(
 
     step, seconds, diverged, pace = 0, 0.0, False, Pace()
     with Interrupts(save_signals) as interrupts:
-        stopped = evaluated(0, 0.0, stepper.peek()[0])
+        stopped = evaluated(0, 0.0, executor.peek()[0])
         while not (diverged or step >= plan.n_steps or stopped or interrupts.asked):
             ahead = [(step // every + 1) * every for every in intervals]
             stop = min(*ahead, step + min(plan.chunk_size, pace.n_steps), plan.n_steps)
-            moved = stepper.advance({0: stop})[0]
+            moved = executor.advance({0: stop})[0]
             pace.update(moved.step - step, moved.call)
             step, diverged, seconds = moved.step, moved.diverged, seconds + moved.seconds
             on_chunk(step, moved.logs)
@@ -76,6 +76,6 @@ def train_in_memory(
             target = None if window is None else window.at(step)
             if target is not None:
                 problem = eqx.tree_at(lambda problem: problem.target, problem, target)
-                stepper.show(0, problem)
+                executor.show(0, problem)
     status = "diverged" if diverged else "done" if step >= plan.n_steps else "interrupted"
-    return Trained(status, stepper.state(0), records, samples)
+    return Trained(status, executor.state(0), records, samples)

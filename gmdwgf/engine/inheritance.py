@@ -8,12 +8,12 @@ import numpy as np
 from gmdwgf.engine.checkpoints import Checkpoints, score
 from gmdwgf.files import DamagedFile, write_atomically
 from gmdwgf.runs import snapshots
-from gmdwgf.runs.folder import RunFolder
+from gmdwgf.runs.folder import RunDir
 from gmdwgf.tracking import jsonl
 from gmdwgf.training.state import TrainState
 
 
-def take_over(parent: RunFolder, child: RunFolder, checkpoints: Checkpoints, eval_every: int, like: TrainState) -> None:
+def take_over(parent: RunDir, child: RunDir, checkpoints: Checkpoints, eval_every: int, like: TrainState) -> None:
     """Begin `child` where `parent` ended, as if it had made the same steps itself; the parent is only read.
 
     An evaluation that the parent made only because it ended is left out. The checkpoint comes last: until it is there, a child
@@ -37,17 +37,17 @@ def take_over(parent: RunFolder, child: RunFolder, checkpoints: Checkpoints, eva
     samples.taken = taken
     samples.add(max(taken), taken[max(taken)])
     metric = score(notes, last) if last % eval_every == 0 else float("inf")
-    checkpoints.save(plain, metric, _kept(notes) | {"best": _best(jsonl.read(child.metrics), notes)})
+    checkpoints.save(plain, metric, _kept(notes) | {"best": _best(jsonl.read_records(child.metrics), notes)})
 
 
-def _lines(parent: RunFolder, last: int, eval_every: int) -> list[str]:
+def _lines(parent: RunDir, last: int, eval_every: int) -> list[str]:
     """The lines of the records that belong to the longer run, as they are."""
-    jsonl.read(parent.metrics)  # raises for a damaged one
+    jsonl.read_records(parent.metrics)  # raises for a damaged one
     lines = parent.metrics.read_text().splitlines()
     return [line for line in lines if _belongs(json.loads(line)["step"], last, eval_every)]
 
 
-def _samples(parent: RunFolder, last: int, eval_every: int) -> tuple[dict[int, np.ndarray], np.ndarray]:
+def _samples(parent: RunDir, last: int, eval_every: int) -> tuple[dict[int, np.ndarray], np.ndarray]:
     """The samples that belong to the longer run, by their steps, and the held-out targets."""
     kept = snapshots.read(parent.samples)
     pairs = zip(kept["steps"].tolist(), kept["x"], strict=True)

@@ -11,13 +11,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from gmdwgf.engine import multihost
-from gmdwgf.engine.checkpoints import Checkpoints, as_plain, as_state, digest
+from gmdwgf.engine.checkpoints import Checkpoints, digest, from_host, to_host
 from gmdwgf.engine.inheritance import take_over
-from gmdwgf.engine.stream import Window
+from gmdwgf.engine.stream import StreamWindow
 from gmdwgf.metrics.suite import MetricSuite, Reference
 from gmdwgf.pairs import sharding
 from gmdwgf.runs import history
-from gmdwgf.runs.folder import RunFolder
+from gmdwgf.runs.folder import RunDir
 from gmdwgf.runs.snapshots import Snapshots
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.tracking import Tracker, jsonl
@@ -27,25 +27,25 @@ from gmdwgf.training.state import TERMS, TrainState, initial_state, purpose
 from gmdwgf.typing import Key, Particles
 
 
-class Run(NamedTuple):
+class RunContext(NamedTuple):
     """What the loop is given: the problem, when to look at it, where to write and whom to tell."""
 
     problem: Problem
     plan: TrainingPlan
     suite: MetricSuite
     key: Key
-    folder: RunFolder
+    folder: RunDir
     tracker: Tracker
     say: Callable[[str], None]
     save_signals: tuple[str, ...] = ()
     """Signals that ask it to save and end, beside those that always do."""
-    parent: RunFolder | None = None
+    parent: RunDir | None = None
     """The finished run that this one goes on from, while it has no checkpoint of its own."""
     on_evaluation: Callable[[dict[str, Any], Any], bool] | None = None
     """Called with every record and the averaged parameters that it scores; the run stops there if the answer is true."""
 
 
-class Outcome(NamedTuple):
+class LoopResult(NamedTuple):
     """How a run ended (`done`, `diverged` or `interrupted`), its last record, and the pieces a plot is made of."""
 
     status: str
@@ -54,7 +54,7 @@ class Outcome(NamedTuple):
     reference: Reference
 
 
-class Moved(NamedTuple):
+class ChunkResult(NamedTuple):
     """Where a run is after a chunk: its step, whether it diverged, the logs of its last step, and the seconds it took.
 
     `call` is how long the program ran that moved it, maybe with other runs.
@@ -67,15 +67,15 @@ class Moved(NamedTuple):
     call: float
 
 
-class Member:
+class RunMonitor:
     """One run of those that are trained together (or the only one): everything about it that is not its state."""
 
-    def __init__(self, run: Run):
+    def __init__(self, run: RunContext):
         self.run, self.reference, self.stopped = run, fixed_reference(run.suite, run.problem), False
         self.checkpoints = Checkpoints(run.folder.checkpoints, run.say)
         self.snapshots = Snapshots(run.folder.samples, np.asarray(self.reference.y[: run.plan.n_snapshot]))
-        feed = run.problem.target.feed()
-        self.window = None if feed is None else Window(run.problem.target, feed, run.plan.refresh_every)
+        reader = run.problem.target.reader()
+        self.window = None if reader is None else StreamWindow(run.problem.target, reader, run.plan.refresh_every)
 
     def start(self) -> TrainState:
         """The state to go on from: the newest checkpoint's, or a fresh one."""
@@ -89,8 +89,10 @@ class Member:
         self.record: dict[str, Any] = notes.get("record", {})
         self._take_up_history()
         run.tracker.start(self.step, self.reference.floor)
-        if self.resumed and self.ended and bool(multihost.told(self.step not in self.snapshots.taken)):
-            self.look(state, {name: value for name, value in self.record.items() if name not in ("step", "seconds")})
+        if self.resumed and self.ended and bool(multihost.broadcast_from_main(self.step not in self.snapshots.taken)):
+            self.evaluate(
+                state, {name: value for name, value in self.record.items() if name not in ("step", "seconds")}
+            )
         return state
 
     def _take_up_history(self) -> None:
@@ -99,7 +101,7 @@ class Member:
         if not self.resumed:
             history.begin_anew(run.folder, run.say)
             jsonl.truncate(run.folder.metrics, -1)
-        elif multihost.writes():
+        elif multihost.is_main_process():
             steps = history.evaluated_steps(run.plan.eval_every, self.step, self.ended)
             history.recover(run.folder, self.snapshots, steps, self.record, self.step, run.say)
 
@@ -115,17 +117,17 @@ class Member:
         ahead = [(self.step // every + 1) * every for every in intervals]
         return min(*ahead, self.step + plan.chunk_size, plan.n_steps)
 
-    def moved(self, to: Moved, state: Callable[[], TrainState], *, stopping: bool) -> None:
+    def on_chunk(self, to: ChunkResult, state: Callable[[], TrainState], *, stopping: bool) -> None:
         """Take note of a chunk, and look and save where it is time to; `state` is asked for only then."""
         plan = self.run.plan
         self.step, self.diverged, self.seconds = to.step, to.diverged, self.seconds + to.seconds
         self.run.tracker.progress(self.step, to.logs)
         if self.ended or self.step % plan.eval_every == 0:
-            self.look(state(), to.logs)
+            self.evaluate(state(), to.logs)
         if self.ended or self.step % plan.checkpoint_every == 0 or stopping or self.stopped:
             self.save(state())
 
-    def renewed(self) -> Problem | None:
+    def refresh_data(self) -> Problem | None:
         """The problem with other rows of its target, where it is time for them."""
         target = self.window.at(self.step) if self.window is not None else None
         return None if target is None else self._show(target)
@@ -134,7 +136,7 @@ class Member:
         self.run = self.run._replace(problem=eqx.tree_at(lambda problem: problem.target, self.run.problem, target))
         return self.run.problem
 
-    def look(self, state: TrainState, logs: dict[str, float]) -> None:
+    def evaluate(self, state: TrainState, logs: dict[str, float]) -> None:
         """Score samples of the averaged generator, and log the record."""
         run = self.run
         scores, x = evaluate(run.problem, run.suite, self.reference, state.ema_params, run.key, run.plan.n_snapshot)
@@ -145,17 +147,17 @@ class Member:
         self._log()
         if run.on_evaluation is not None:
             params = ema.of(run.problem.ema_decay, state.ema_params)
-            self.stopped = bool(multihost.told(bool(run.on_evaluation(self.record, params))))
+            self.stopped = bool(multihost.broadcast_from_main(bool(run.on_evaluation(self.record, params))))
 
     def save(self, state: TrainState) -> None:
         """Write a checkpoint; it is ranked only where these very parameters were scored, which is so at evaluations."""
-        if multihost.writes():
+        if multihost.is_main_process():
             metric = self.record["mmd2"] if self.record["step"] == self.step else float("inf")
             notes = {"seconds": self.seconds, "best": self.best, "record": self.record}
             notes |= {"window": self.window.notes()} if self.window else {}
             self.checkpoints.save(state, metric, notes)
 
-    def outcome(self, state: TrainState, stopped_by: int) -> Outcome:
+    def result(self, state: TrainState, stopped_by: int) -> LoopResult:
         """How the run ended, or that it was interrupted, and by which signal."""
         self.checkpoints.close()
         status = "diverged" if self.diverged else "done" if self.ended else "interrupted"
@@ -163,7 +165,7 @@ class Member:
         summary = {"status": status, **best, **self.record, "step": self.step}
         if status == "interrupted" and stopped_by:
             summary["signal"] = signal.Signals(stopped_by).name
-        return Outcome(status, summary | divergence(state), state, self.reference)
+        return LoopResult(status, summary | divergence(state), state, self.reference)
 
     def _log(self) -> None:
         values = {name: value for name, value in self.record.items() if name != "step"}
@@ -202,7 +204,7 @@ def fixed_reference(suite: MetricSuite, problem: Problem) -> Reference:
     """
     n = jax.eval_shape(lambda: _samples_at_start(problem, suite.n_samples)).shape[0]
     asked = (suite, problem.target)
-    name = (n, jax.tree.structure(asked), digest(as_plain(asked)), jax.sharding.get_mesh())
+    name = (n, jax.tree.structure(asked), digest(to_host(asked)), jax.sharding.get_mesh())
     if name not in _references:
         key = purpose(jax.random.key(0), jnp.zeros((), int), "reference")
         _references[name] = suite.prepare(problem.target, key, n=n)
@@ -215,17 +217,17 @@ def _samples_at_start(problem: Problem, n: int) -> Particles:
     return problem.generator.sample(params, key, n, problem.evaluation(n))
 
 
-def _restored(run: Run, checkpoints: Checkpoints) -> tuple[TrainState, dict, bool]:
+def _restored(run: RunContext, checkpoints: Checkpoints) -> tuple[TrainState, dict, bool]:
     """State to start from, what was noted beside it, and whether it comes from a checkpoint, which process 0 reads for all."""
     fresh = jax.jit(initial_state)(run.problem, run.key)
-    if multihost.writes() and run.parent is not None and not checkpoints.steps():
+    if multihost.is_main_process() and run.parent is not None and not checkpoints.steps():
         run.say(f"goes on from the end of {run.parent.path.name}")
         take_over(run.parent, run.folder, checkpoints, run.plan.eval_every, fresh)
-    found = checkpoints.latest(fresh) if multihost.writes() else None
-    if not multihost.told(found is not None):
+    found = checkpoints.latest(fresh) if multihost.is_main_process() else None
+    if not multihost.broadcast_from_main(found is not None):
         return fresh, {}, False
-    plain, notes = found or (as_plain(fresh), {})
-    state = as_state(multihost.told(plain), fresh)
+    plain, notes = found or (to_host(fresh), {})
+    state = from_host(multihost.broadcast_from_main(plain), fresh)
     run.say(f"resuming at step {int(state.step)} of {run.plan.n_steps}")
     return state, notes, True
 

@@ -66,7 +66,7 @@ class DevicesConfig:
             jax.distributed.initialize(
                 self.coordinator, self.n_processes, self.process, heartbeat_timeout_seconds=self.timeout
             )
-        return several()
+        return is_multiprocess()
 
 
 def _explain_a_sudden_end() -> None:
@@ -111,12 +111,12 @@ def _check_signals(name: str, value: Any) -> None:
         raise FieldError(name, value, f"must be a list of some of {', '.join(OFFERED)}")
 
 
-def several() -> bool:
+def is_multiprocess() -> bool:
     """Whether the run has more than one process."""
     return jax.process_count() > 1
 
 
-def leave(line: str) -> None:
+def abort(line: str) -> None:
     """End this process with a line on standard error, without the farewell of JAX, which would wait for the others."""
     _write_error(f"{line}\n{LOST}")
     os._exit(1)
@@ -127,14 +127,14 @@ def _write_error(text: str) -> None:
         os.write(2, text.encode())
 
 
-def writes() -> bool:
+def is_main_process() -> bool:
     """Whether this process is the one that writes files and speaks."""
     return jax.process_index() == 0
 
 
-def told(tree: Any) -> Any:
+def broadcast_from_main(tree: Any) -> Any:
     """Process 0's numbers, in every process: a pytree of numbers and arrays of one shape everywhere."""
-    if not several():
+    if not is_multiprocess():
         return tree
     from jax.experimental import multihost_utils
 
@@ -143,7 +143,7 @@ def told(tree: Any) -> Any:
 
 def largest(*numbers: float) -> list[float]:
     """The largest of each number over all processes, the same everywhere: what one process asks for, all do."""
-    if not several():
+    if not is_multiprocess():
         return list(numbers)
     from jax.experimental import multihost_utils
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import jax.numpy as jnp
 
-from gmdwgf.engine.monitor import Moved
+from gmdwgf.engine.monitor import ChunkResult
 from gmdwgf.training.problem import Problem
 from gmdwgf.training.state import TrainState, copied
 from gmdwgf.training.step import train_chunk
@@ -17,14 +17,14 @@ def never() -> bool:
     return False
 
 
-class Stepper(Protocol):
+class Executor(Protocol):
     """Holds the states of runs, by row."""
 
     def peek(self) -> list[dict[str, float]]:
         """Logs of the step that each run is about to take, which it does not take."""
         ...
 
-    def advance(self, stops: dict[int, int], stopping: Callable[[], bool] = never) -> dict[int, Moved]:
+    def advance(self, stops: dict[int, int], stopping: Callable[[], bool] = never) -> dict[int, ChunkResult]:
         """Train the rows of `stops` for a chunk, none beyond its stop; the others rest.
 
         Where that takes several calls of a program, those after `stopping` has become true are left out, with their rows.
@@ -36,7 +36,7 @@ class Stepper(Protocol):
         ...
 
 
-class OneByOne:
+class SerialExecutor:
     """The program of a single run, for each run in turn: a run has the same bits alone and in company."""
 
     def __init__(
@@ -55,7 +55,7 @@ class OneByOne:
         copies = [copied(state) for state in self.states]
         return [self._chunk(row, copy, copy.step + 1)[1].logs for row, copy in enumerate(copies)]
 
-    def advance(self, stops: dict[int, int], stopping: Callable[[], bool] = never) -> dict[int, Moved]:
+    def advance(self, stops: dict[int, int], stopping: Callable[[], bool] = never) -> dict[int, ChunkResult]:
         moves = {}
         for row, stop in stops.items():
             if moves and stopping():
@@ -71,10 +71,12 @@ class OneByOne:
         """Go on with a problem of the same structure, whose target shows other rows."""
         self.problems[row] = problem
 
-    def _chunk(self, row: int, state: TrainState, stop) -> tuple[TrainState, Moved]:
+    def _chunk(self, row: int, state: TrainState, stop) -> tuple[TrainState, ChunkResult]:
         began = self.clock()
         state, last = train_chunk(self.problems[row], state, stop, chunk_size=self.chunk_size)
         step, diverged = int(state.step), bool(state.health.diverged)
         seconds = max(self.clock() - began, 0.0)
         self.first = seconds if self.first is None else self.first
-        return state, Moved(step, diverged, {name: float(value) for name, value in last.items()}, seconds, seconds)
+        return state, ChunkResult(
+            step, diverged, {name: float(value) for name, value in last.items()}, seconds, seconds
+        )

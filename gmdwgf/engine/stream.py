@@ -1,20 +1,20 @@
-"""The rows of a target larger than memory that a run sees now, and the feed that brings the next ones."""
+"""The rows of a target larger than memory that a run sees now, and the reader that brings the next ones."""
 
 from typing import Any
 
 from gmdwgf.targets.base import AbstractTarget
 
 
-class Window:
+class StreamWindow:
     """Other rows every so many steps; which rows a step sees depends on the step alone, also after a resume.
 
-    A checkpoint notes the number of the window and where the feed stood before it, so that it is read again and not kept.
+    A checkpoint notes the number of the window and where the reader stood before it, so that it is read again and not kept.
     """
 
-    def __init__(self, target: AbstractTarget, feed: Any, every: int):
-        self.target, self.feed, self.every = target, feed, every
-        self.number, self.before = 0, feed.state()
-        feed.next_labelled(target.n_kept)  # those that the target began with
+    def __init__(self, target: AbstractTarget, reader: Any, every: int):
+        self.target, self.reader, self.every = target, reader, every
+        self.number, self.before = 0, reader.state()
+        reader.next_labelled(target.n_kept)  # those that the target began with
 
     def notes(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
@@ -22,7 +22,7 @@ class Window:
 
     def restore(self, notes: dict[str, Any]) -> None:
         """Go back to the window of a checkpoint."""
-        self.feed.restore(notes["before"])
+        self.reader.restore(notes["before"])
         self.number = notes["number"] - 1
         self._turn()
 
@@ -34,6 +34,6 @@ class Window:
         return self.target if self.number != turned else None
 
     def _turn(self) -> None:
-        self.before = self.feed.state()
-        self.target = self.target.refreshed(*self.feed.next_labelled(self.target.n_kept))
+        self.before = self.reader.state()
+        self.target = self.target.refreshed(*self.reader.next_labelled(self.target.n_kept))
         self.number += 1

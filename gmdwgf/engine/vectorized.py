@@ -13,8 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
-from gmdwgf.engine.checkpoints import as_plain, as_state
-from gmdwgf.engine.monitor import Moved
+from gmdwgf.engine.checkpoints import from_host, to_host
+from gmdwgf.engine.monitor import ChunkResult
 from gmdwgf.engine.serial import never
 from gmdwgf.training.problem import Problem
 from gmdwgf.training.state import TrainState, copied
@@ -30,8 +30,8 @@ def signature(tree: Any) -> tuple:
     return structure, tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
 
 
-class Together:
-    """A stepper for all runs at once; those that rest or have diverged keep their state.
+class VectorizedExecutor:
+    """An executor for all runs at once; those that rest or have diverged keep their state.
 
     The devices share the runs. An accelerator, or a single device, batches its runs by `vmap`; of several CPU devices each takes
     its runs one after another, because there a batch is slower. Where `memory` (bytes) does not hold all runs, they are moved in
@@ -54,7 +54,7 @@ class Together:
         self.like, self.chunk_size = states[0], chunk_size
         self.shared, self.varying = _shared(problems), [_varying(problem, problems) for problem in problems]
         self.shared = jax.device_put(self.shared, NamedSharding(self.mesh, PartitionSpec()))
-        plain = [as_plain(state) for state in states]
+        plain = [to_host(state) for state in states]
         self.width = math.ceil(len(problems) / len(devices)) * len(devices)
         while not self._fits(plain, _free_memory(devices) if memory is None else memory):
             self.width = max(self.width // 2 // len(devices), 1) * len(devices)
@@ -81,8 +81,8 @@ class Together:
             logs |= {row: moved.logs for row, moved in self._advance(number, copy, stops)[1].items()}
         return [logs[row] for row in sorted(logs)]
 
-    def advance(self, stops: dict[int, int], stopping: Callable[[], bool] = never) -> dict[int, Moved]:
-        moves: dict[int, Moved] = {}
+    def advance(self, stops: dict[int, int], stopping: Callable[[], bool] = never) -> dict[int, ChunkResult]:
+        moves: dict[int, ChunkResult] = {}
         for number, part in enumerate(self.parts):
             if moves and stopping():
                 break
@@ -98,17 +98,19 @@ class Together:
     def state(self, row: int) -> TrainState:
         number = row // self.width
         if number not in self._fetched:
-            self._fetched[number] = as_plain(self.states[number])
+            self._fetched[number] = to_host(self.states[number])
         place = self.parts[number].index(row)
-        return as_state(jax.tree.map(lambda leaf: leaf[place], self._fetched[number]), self.like)
+        return from_host(jax.tree.map(lambda leaf: leaf[place], self._fetched[number]), self.like)
 
-    def _advance(self, number: int, state: TrainState, stops: dict[int, int]) -> tuple[TrainState, dict[int, Moved]]:
+    def _advance(
+        self, number: int, state: TrainState, stops: dict[int, int]
+    ) -> tuple[TrainState, dict[int, ChunkResult]]:
         state, last = self.compiled(*self._arguments(number, state, stops))
         steps, diverged, last = jax.device_get((state.step, state.health.diverged, last))
         moves = {}
         for place, row in list(enumerate(self.parts[number]))[::-1]:  # of a filled-up part, the first place counts
             logs = {name: float(values[place]) for name, values in last.items()}
-            moves[row] = Moved(int(steps[place]), bool(diverged[place]), logs, 0.0, 0.0)
+            moves[row] = ChunkResult(int(steps[place]), bool(diverged[place]), logs, 0.0, 0.0)
         return state, moves
 
     def _arguments(self, number: int, state: TrainState, stops: dict[int, int]) -> tuple:
@@ -120,7 +122,7 @@ class Together:
         return self.shared, varying, state, stop
 
     def _stacked_states(self, plain: list, part: list[int]) -> TrainState:
-        return self._spread(as_state(_stack([plain[row] for row in part]), self.like))
+        return self._spread(from_host(_stack([plain[row] for row in part]), self.like))
 
     def _spread(self, tree: Any) -> Any:
         return jax.device_put(tree, NamedSharding(self.mesh, PartitionSpec(RUNS)))

@@ -25,7 +25,7 @@ class Identity(AbstractFeatures):
         return {"identity": points}
 
 
-class Together(AbstractFeatures):
+class ConcatenatedFeatures(AbstractFeatures):
     """The maps of several feature maps side by side."""
 
     parts: tuple[AbstractFeatures, ...] = pieces(AbstractFeatures, "feature maps")

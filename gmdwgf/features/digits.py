@@ -7,7 +7,7 @@ import jax
 from gmdwgf.config.fields import real
 from gmdwgf.data import shipped
 from gmdwgf.features.classifier import AbstractClassifier
-from gmdwgf.features.networks import Classifier, Decoder, Encoder, Params, apply
+from gmdwgf.features.networks import DigitClassifier, DigitDecoder, DigitEncoder, Params, apply
 from gmdwgf.typing import Array, Float, Particles, Scalar
 
 Pictures = Float[Array, "n 28 28 1"]
@@ -20,13 +20,16 @@ ENCODER = "digits"
 
 def encode(weights: Params, pictures: Pictures) -> tuple[Particles, Particles]:
     """Means and log variances `[n 16]` of the latents' posteriors; `weights` are those of the encoder."""
-    mean, log_var = apply(Encoder, weights, pictures)
+    mean, log_var = apply(DigitEncoder, weights, pictures)
     return mean, log_var
 
 
 def digit_weights() -> dict[str, Params]:
     """The shipped weights of `decoder` and `classifier`."""
-    return {"decoder": shipped.load(shipped.VAE)["decoder"], "classifier": shipped.load(shipped.CLASSIFIER)}
+    return {
+        "decoder": shipped.load_params(shipped.VAE)["decoder"],
+        "classifier": shipped.load_params(shipped.CLASSIFIER),
+    }
 
 
 class DigitFeatures(AbstractClassifier):
@@ -48,11 +51,11 @@ class DigitFeatures(AbstractClassifier):
 
     def decode(self, points: Particles) -> Pictures:
         """The pictures of points."""
-        return jax.nn.sigmoid(apply(Decoder, self.weights["decoder"], points / self.scale))
+        return jax.nn.sigmoid(apply(DigitDecoder, self.weights["decoder"], points / self.scale))
 
     def classify(self, pictures: Pictures) -> dict[str, Float[Array, "n ..."]]:
         """The classifier's layers for pictures, `logits` [n 10] among them."""
-        return apply(Classifier, self.weights["classifier"], pictures)
+        return apply(DigitClassifier, self.weights["classifier"], pictures)
 
     def maps(self, points: Particles) -> dict[str, Float[Array, "n ..."]]:
         layers = self.classify(self.decode(points))

@@ -40,7 +40,7 @@ def _flat(h: jax.Array) -> jax.Array:
     return h.reshape(h.shape[0], -1)
 
 
-class Encoder(nnx.Module):
+class DigitEncoder(nnx.Module):
     """Images `[n 28 28 1]` to means and log variances `[n 16]` of the latents' posterior."""
 
     def __init__(self, rngs: nnx.Rngs, convolve: Callable = jax.lax.conv_general_dilated):
@@ -68,7 +68,7 @@ def _twice_as_large(h: jax.Array) -> jax.Array:
     return h.reshape(n, 2 * height, 2 * width, channels // 4)
 
 
-class Decoder(nnx.Module):
+class DigitDecoder(nnx.Module):
     """Latents `[n 16]` to the logits of pixels `[n 28 28 1]`."""
 
     def __init__(self, rngs: nnx.Rngs, convolve: Callable = jax.lax.conv_general_dilated):
@@ -82,7 +82,7 @@ class Decoder(nnx.Module):
         return _twice_as_large(self.conv3(nnx.silu(self.conv2(h))))
 
 
-class Classifier(nnx.Module):
+class DigitClassifier(nnx.Module):
     """Images `[n 28 28 1]` to the layers `edges` [n 49 16], `parts` [n 9 32], `digit` [n 64] and `logits` [n 10].
 
     The first two are means over squares of a convolutional layer: 2 x 2 of 14 x 14 places, and 3 x 3 of 7 x 7.

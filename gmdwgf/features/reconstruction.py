@@ -36,7 +36,7 @@ class Encoded(NamedTuple):
 
 def encoded(images: np.ndarray) -> Encoded:
     """Latents and losses of grey values `[N 28 28]`."""
-    weights, features = shipped.load(shipped.VAE)["encoder"], DigitFeatures(jnp.ones(()))
+    weights, features = shipped.load_params(shipped.VAE)["encoder"], DigitFeatures(jnp.ones(()))
     means, log_vars, lost = [], [], []
     for start in range(0, len(images), _N_AT_ONCE):
         batch = images[start : start + _N_AT_ONCE]
@@ -60,7 +60,7 @@ def error_of_digits() -> float:
     Their pixels are not shipped. What is lost of them was measured when the encoder was trained; the variance of their pixels
     is that of their reconstructions and what is lost, since a reconstruction is the mean of the pictures it may stand for.
     """
-    file = latent_files.read(shipped.LATENTS)
+    file = latent_files.read_latents(shipped.LATENTS)
     mean, _ = file.points(np.flatnonzero(np.asarray(file.held_out)))
     decoded = np.asarray(_decode(DigitFeatures(jnp.ones(())), jnp.asarray(mean)))
     lost = shipped.provenance()["held_out"]["reconstruction_mse"]

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import optax
 from jax.scipy.ndimage import map_coordinates
 
-from gmdwgf.features.networks import SIDE, Classifier, Decoder, Encoder, Params, apply, init
+from gmdwgf.features.networks import SIDE, DigitClassifier, DigitDecoder, DigitEncoder, Params, apply, init
 from gmdwgf.typing import Key
 
-Batch = tuple[jax.Array, jax.Array]
+LabelledImages = tuple[jax.Array, jax.Array]
 """Images `[n 28 28 1]` with values in 0..1, and their labels `[n]`."""
 
 
@@ -30,35 +30,35 @@ def jittered(images: jax.Array, key: Key) -> jax.Array:
     return jax.vmap(moved)(images[..., 0], 0.16 * angle, 1 + 0.08 * scale, shifts)[..., None]
 
 
-def autoencoder_loss(params: Params, batch: Batch, key: Key, kl_weight: float = 1.0) -> jax.Array:
+def autoencoder_loss(params: Params, batch: LabelledImages, key: Key, kl_weight: float = 1.0) -> jax.Array:
     """-ELBO: cross entropy of the pixels' grey values, summed, plus `kl_weight` KL(posterior || standard normal)."""
     key_jitter, key_noise = jax.random.split(key)
     images = jittered(batch[0], key_jitter)
-    mean, log_var = apply(Encoder, params["encoder"], images, in_loops=False)
+    mean, log_var = apply(DigitEncoder, params["encoder"], images, in_loops=False)
     latents = mean + jnp.exp(log_var / 2) * jax.random.normal(key_noise, mean.shape)
-    logits = apply(Decoder, params["decoder"], latents, in_loops=False)
+    logits = apply(DigitDecoder, params["decoder"], latents, in_loops=False)
     pixels = jnp.sum(optax.sigmoid_binary_cross_entropy(logits, images), axis=(1, 2, 3))
     kl = 0.5 * jnp.sum(mean**2 + jnp.exp(log_var) - log_var - 1, axis=1)
     return jnp.mean(pixels + kl_weight * kl)
 
 
-def classifier_loss(params: Params, batch: Batch, key: Key) -> jax.Array:
+def classifier_loss(params: Params, batch: LabelledImages, key: Key) -> jax.Array:
     """Cross entropy of the labels, smoothed by 0.05 so that the confidence means something."""
     images, labels = batch
-    logits = apply(Classifier, params, jittered(images, key), in_loops=False)["logits"]
+    logits = apply(DigitClassifier, params, jittered(images, key), in_loops=False)["logits"]
     return jnp.mean(optax.softmax_cross_entropy(logits, optax.smooth_labels(jax.nn.one_hot(labels, 10), 0.05)))
 
 
 def fresh_autoencoder(key: Key) -> Params:
     """Parameters of encoder and decoder."""
     key_encoder, key_decoder = jax.random.split(key)
-    return {"encoder": init(Encoder, key_encoder), "decoder": init(Decoder, key_decoder)}
+    return {"encoder": init(DigitEncoder, key_encoder), "decoder": init(DigitDecoder, key_decoder)}
 
 
 def fit(
-    loss: Callable[[Params, Batch, Key], jax.Array],
+    loss: Callable[[Params, LabelledImages, Key], jax.Array],
     params: Params,
-    data: Batch,
+    data: LabelledImages,
     key: Key,
     n_epochs: int,
     batch_size: int = 100,

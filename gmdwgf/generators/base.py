@@ -70,4 +70,4 @@ def check_shape(shape: tuple[int, ...], dim: int) -> None:
 def unconditional(name: str, n_classes: int) -> None:
     """Raise FieldError if a generator that cannot be conditional is asked to."""
     if n_classes:
-        raise FieldError("n_classes", n_classes, f"the generator {name} cannot be conditional; take mlp, conv or dit")
+        raise FieldError("generator", name, "cannot be conditional; take mlp, conv or dit", section="")

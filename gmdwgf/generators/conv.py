@@ -6,8 +6,8 @@ import jax
 
 from gmdwgf.config.fields import FieldError, count, counts
 from gmdwgf.generators.base import AbstractGenerator, Condition, Params, check_condition, check_shape
-from gmdwgf.networks.conditioning import TOLD, init_labels, n_told, told
-from gmdwgf.networks.convolutional import Decoder, coarser
+from gmdwgf.networks.conditioning import LABELS, append_condition, init_labels, n_condition
+from gmdwgf.networks.convolutional import ConvDecoder, coarser
 from gmdwgf.networks.functional import init, network
 from gmdwgf.typing import Key, Particles
 
@@ -41,11 +41,11 @@ class ConvGenerator(AbstractGenerator):
 
     def apply(self, params: Params, z: jax.Array, condition: Condition | None = None) -> Particles:
         """Points `[n dim]` of noise `z` `[n noise_dim]`."""
-        check_condition(TOLD in params, condition)
-        n_classes = params[TOLD].shape[0] if TOLD in params else 0
+        check_condition(LABELS in params, condition)
+        n_classes = params[LABELS].shape[0] if LABELS in params else 0
         decoder = network(self._make(n_classes), params["decoder"])
-        return decoder(told(params, z, condition)).reshape(z.shape[0], math.prod(self.shape))
+        return decoder(append_condition(params, z, condition)).reshape(z.shape[0], math.prod(self.shape))
 
     def _make(self, n_classes: int):
-        n_vector = self.noise_dim + n_told(n_classes, self.noise_dim)
-        return lambda rngs: Decoder(n_vector, self.shape, self.width, self.n_halvings, rngs)
+        n_vector = self.noise_dim + n_condition(n_classes, self.noise_dim)
+        return lambda rngs: ConvDecoder(n_vector, self.shape, self.width, self.n_halvings, rngs)

@@ -71,18 +71,18 @@ class DiTGenerator(AbstractGenerator):
         labels = params["conditioning"].get("labels")
         check_condition(labels is not None, condition)
         make = self._makers(0 if labels is None else labels.shape[0])
-        told = network(make["conditioning"], params["conditioning"])(styles, condition)
+        condition_code = network(make["conditioning"], params["conditioning"])(styles, condition)
         height, width, _ = self.shape
         places = grid_waves(height // self.patch_size, width // self.patch_size, self.width, z.dtype)
         tiles = patches(z.reshape(-1, *self.shape), self.patch_size)
-        h = network(make["stem"], params["stem"])(tiles, places, told)
+        h = network(make["stem"], params["stem"])(tiles, places, condition_code)
 
         def through(h, block):
-            return network(make["block"], block)(h, told), None
+            return network(make["block"], block)(h, condition_code), None
 
         step = jax.checkpoint(through, prevent_cse=False) if self.remat else through
         h, _ = jax.lax.scan(step, h, params["blocks"])
-        tiles = network(make["head"], params["head"])(h[:, self.n_registers :], told)
+        tiles = network(make["head"], params["head"])(h[:, self.n_registers :], condition_code)
         return picture(tiles, height, width, self.patch_size).reshape(z.shape).astype(z.dtype)
 
     def _makers(self, n_classes: int) -> dict:

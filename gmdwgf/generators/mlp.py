@@ -5,7 +5,7 @@ import jax
 from gmdwgf.config.fields import MOST_LAYERS, choice, count
 from gmdwgf.generators.base import AbstractGenerator, Condition, Params, check_condition
 from gmdwgf.networks import ACTIVATIONS, apply_perceptron, init_perceptron
-from gmdwgf.networks.conditioning import TOLD, init_labels, n_told, told
+from gmdwgf.networks.conditioning import LABELS, append_condition, init_labels, n_condition
 from gmdwgf.typing import Key, Particles
 
 
@@ -23,7 +23,7 @@ class MLPGenerator(AbstractGenerator):
 
     def init(self, key: Key, n: int, dim: int, n_classes: int = 0) -> Params:
         del n
-        n_in = self.noise_dim + n_told(n_classes, self.noise_dim)
+        n_in = self.noise_dim + n_condition(n_classes, self.noise_dim)
         params = init_perceptron(key, n_in, dim, self.width, self.depth, self.activation)
         return params | init_labels(key, n_classes, self.noise_dim)
 
@@ -33,6 +33,8 @@ class MLPGenerator(AbstractGenerator):
 
     def apply(self, params: Params, z: jax.Array, condition: Condition | None = None) -> Particles:
         """Points `[n dim]` of noise `z` `[n noise_dim]`."""
-        check_condition(TOLD in params, condition)
-        perceptron = {name: value for name, value in params.items() if name != TOLD}
-        return apply_perceptron(perceptron, told(params, z, condition), self.width, self.depth, self.activation)
+        check_condition(LABELS in params, condition)
+        perceptron = {name: value for name, value in params.items() if name != LABELS}
+        return apply_perceptron(
+            perceptron, append_condition(params, z, condition), self.width, self.depth, self.activation
+        )

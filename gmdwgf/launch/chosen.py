@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, cast
@@ -14,34 +15,22 @@ from omegaconf import DictConfig, OmegaConf
 from gmdwgf.config.build import ConfigError, config_dir, load_node, unknown_name
 from gmdwgf.config.composition import compose
 from gmdwgf.config.fields import FieldError
-from gmdwgf.drifts.base import AbstractDrift
-from gmdwgf.drifts.wrappers.classwise import ClassCondition
-from gmdwgf.drifts.wrappers.feature_space import FeatureSpace
-from gmdwgf.generators.base import AbstractGenerator
+from gmdwgf.config.moved import current_field, notice
 from gmdwgf.generators.particles import ParticlesGenerator
-from gmdwgf.optim.optimizers import AbstractOptimizer
+from gmdwgf.launch.components import problem_of
+from gmdwgf.launch.kinds import KINDS
 from gmdwgf.optim.schedules import SCHEDULES, AbstractSchedule
 from gmdwgf.targets.arrays import ArrayTarget
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.targets.functions import FunctionTarget
 from gmdwgf.training.problem import Problem
 
-KINDS: dict[str, type] = {
-    "dataset": AbstractTarget,
-    "drift": AbstractDrift,
-    "generator": AbstractGenerator,
-    "optimizer": AbstractOptimizer,
-    "condition": ClassCondition,
-    "features": FeatureSpace,
-}
-"""What an object of each group must be."""
-
 NUMBERED = ("training", "optimizer", "generator", "metrics")
 """Groups whose fields can be given by their own names: no name is in two of them."""
 
 
-class Components(NamedTuple):
-    """What a run is made of, before anything is built."""
+class Chosen(NamedTuple):
+    """What a run is to be made of, before anything is built."""
 
     cfg: DictConfig
     """The config, where every object stands as its `_target_` and fields."""
@@ -58,12 +47,13 @@ class Components(NamedTuple):
         """The resolved config."""
         return OmegaConf.to_container(self.cfg, resolve=True)  # type: ignore[return-value]
 
-    def build(self, *, of_problem_only: bool = False) -> dict[str, Any]:
-        """The object of every group, and `problem`. Raises ConfigError for a value that cannot be used."""
-        from gmdwgf.launch.spec import PIECES, build_pieces
+    def name(self) -> str:
+        """The target and the drift, as in the name of a folder."""
+        return f"{self.choices['dataset']}-{self.choices['drift']}"
 
-        left_out = ("tracking", "metrics", "devices") if of_problem_only else ("tracking",)
-        return build_pieces(self.config() | self.objects, [name for name in PIECES if name not in left_out])
+    def with_objects(self) -> dict[str, Any]:
+        """The resolved config, with the objects that were given in their places."""
+        return self.config() | self.objects
 
 
 def choose(
@@ -77,8 +67,8 @@ def choose(
     schedules: Mapping[str, AbstractSchedule] | None = None,
     seed: Any = 0,
     **numbers: Any,
-) -> Components:
-    """The components of a run; the arguments are those of `gmdwgf.fit`. Raises ConfigError for what is unknown."""
+) -> Chosen:
+    """What a run is to be made of; the arguments are those of `gmdwgf.fit`. Raises ConfigError for what is unknown."""
     given = {"dataset": target, "drift": drift, "generator": generator, "optimizer": optimizer}
     given |= {"condition": condition, "features": features}
     names = {group: value for group, value in given.items() if isinstance(value, str)}
@@ -102,7 +92,7 @@ def choose(
             raise ConfigError("drift", type(drift).__name__, "can have schedules only where its fields say all of it")
         objects.pop("drift", None)  # it is built anew from the config, with its schedules
         _set_schedules(cfg, schedules)
-    return Components(cfg, choices, objects, unnamed, rows)
+    return Chosen(cfg, choices, objects, unnamed, rows)
 
 
 def make_problem(
@@ -140,7 +130,7 @@ def make_problem(
         schedules=schedules,
         **numbers,
     )
-    return chosen.build(of_problem_only=True)["problem"]
+    return problem_of(chosen.with_objects())
 
 
 def as_node(value: Any) -> Any:
@@ -232,6 +222,10 @@ def _set_numbers(cfg: DictConfig, numbers: Mapping[str, Any], objects: Mapping[s
         if name != "_target_" and not OmegaConf.is_dict(value)
     }
     for name, value in numbers.items():
+        old = f"{name}={value}"
+        name, value = current_field("training", name, value)
+        if old != f"{name}={value}":
+            warnings.warn(notice(old, f"{name}={value}"), FutureWarning, stacklevel=4)
         if name not in owners:
             raise ConfigError(name, value, _no_field(cfg, name, list(owners), objects))
         OmegaConf.update(cfg, f"{owners[name]}.{name}", _plain(value), merge=False)

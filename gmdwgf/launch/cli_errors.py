@@ -19,12 +19,12 @@ from gmdwgf.launch.arguments import parsed, unreadable
 from gmdwgf.runs.identity import check_choices
 
 if TYPE_CHECKING:
-    from gmdwgf.runs.folder import RunFolder
+    from gmdwgf.runs.folder import RunDir
 
 BAD_INPUT, CRASH = 2, 1
 
 
-def complain(error: Exception, arguments: list[str], run: "RunFolder | None") -> int:
+def complain(error: Exception, arguments: list[str], run: "RunDir | None") -> int:
     """Say on standard error what was wrong with the command and return the exit code: 2 for input, 1 for a crash."""
     from gmdwgf.runs.folder import RunIsLive, RunVanished, reason
 

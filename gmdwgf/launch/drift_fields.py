@@ -22,7 +22,7 @@ from scipy.spatial.distance import pdist
 from gmdwgf.config.build import ConfigError, Find, any_object, build, unknown_name
 from gmdwgf.config.fields import Configurable, FieldError, choice, real
 from gmdwgf.drifts.base import AbstractDrift
-from gmdwgf.drifts.describe import describe
+from gmdwgf.drifts.describe import describe_drift
 from gmdwgf.optim.schedules import SCHEDULES, AbstractSchedule, value_at, with_value
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Scalar
@@ -55,7 +55,7 @@ class BuiltDrift(NamedTuple):
     def introduction(self) -> list[str]:
         """What a run says of its drift before it begins."""
         rules = [f"  {key} is {value:.6g} by its rule, from {N_DRAWN} targets" for key, value in self.rules.items()]
-        return describe(self.drift, self.schedules) + rules
+        return describe_drift(self.drift, self.schedules) + rules
 
 
 def build_drift(node: dict[str, Any], target: AbstractTarget, find: Find = any_object) -> BuiltDrift:

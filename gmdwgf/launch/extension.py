@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gmdwgf.config.build import ConfigError
-from gmdwgf.runs.folder import RunFolder
+from gmdwgf.runs.folder import RunDir
 from gmdwgf.runs.identity import differences, run_id
-from gmdwgf.runs.records import RunRecord
+from gmdwgf.runs.records import RunFiles
 
 NEW_RUN = "or begin at the start (extend=null)"
 
@@ -25,7 +25,7 @@ _ENDS = {
 class Parent(NamedTuple):
     """A finished run that another one goes on from."""
 
-    folder: RunFolder
+    folder: RunDir
     id: str
     n_steps: int
 
@@ -34,7 +34,7 @@ class Parent(NamedTuple):
         return {"id": self.id, "folder": str(self.folder.path), "n_steps": self.n_steps}
 
 
-def parent_of(config: dict[str, Any], folder: RunFolder, optimizer: Any) -> Parent | None:
+def parent_of(config: dict[str, Any], folder: RunDir, optimizer: Any) -> Parent | None:
     """The run that `extend` names, or where it is true the longest that fits; None where the run has checkpoints of its own.
 
     Raises ConfigError where there is no such run, or where the longer one would differ from one from the start.
@@ -49,31 +49,31 @@ def parent_of(config: dict[str, Any], folder: RunFolder, optimizer: Any) -> Pare
         return None
     _check_fits(found, config)
     _check_rate(optimizer, found, config)
-    return Parent(RunFolder(found.path), found.id, int(found.n_steps or 0))
+    return Parent(RunDir(found.path), found.id, int(found.n_steps or 0))
 
 
-def _longest(root: Path, config: dict[str, Any]) -> RunRecord | None:
+def _longest(root: Path, config: dict[str, Any]) -> RunFiles | None:
     """The finished run with the most steps among those that differ only in having fewer."""
     asked = run_id(config)
-    ended = [RunRecord(path.parent) for path in sorted(root.glob("*/DONE.json"))]
+    ended = [RunFiles(path.parent) for path in sorted(root.glob("*/DONE.json"))]
     fitting = [run for run in ended if _is_shorter(run, config) and _id_with_steps_of(run.config, config) == asked]
     return max(fitting, key=lambda run: run.n_steps or 0, default=None)
 
 
-def _named(root: Path, wanted: Any) -> RunRecord:
+def _named(root: Path, wanted: Any) -> RunFiles:
     if not isinstance(wanted, str | int):
         raise ConfigError("extend", wanted, "give the folder of a run, its name or its id in quotes, true, or null")
     path = Path(str(wanted)).expanduser()
     if (path / "manifest.json").is_file():
-        return RunRecord(path.absolute())
+        return RunFiles(path.absolute())
     beside = [path.parent for path in sorted(root.glob("*/manifest.json"))]
     for path in beside:
         if str(wanted) in (path.name, path.name.rpartition("-")[2]):
-            return RunRecord(path)
+            return RunFiles(path)
     raise ConfigError("extend", wanted, f"is no run folder, and no name or id of a run in {root}; {NEW_RUN}")
 
 
-def _is_shorter(run: RunRecord, config: dict[str, Any]) -> bool:
+def _is_shorter(run: RunFiles, config: dict[str, Any]) -> bool:
     return isinstance(run.n_steps, int) and run.n_steps < config["training"]["n_steps"]
 
 
@@ -82,7 +82,7 @@ def _id_with_steps_of(config: dict[str, Any], other: dict[str, Any]) -> str:
     return run_id(config | {"training": config["training"] | {"n_steps": other["training"]["n_steps"]}})
 
 
-def _check_fits(parent: RunRecord, config: dict[str, Any]) -> None:
+def _check_fits(parent: RunFiles, config: dict[str, Any]) -> None:
     """Raise ConfigError unless the parent is finished, unchanged, shorter, and otherwise the same."""
     name, n_steps = parent.name, config["training"]["n_steps"]
     if not isinstance(parent.config.get("training"), dict) or not isinstance(parent.n_steps, int):
@@ -103,7 +103,7 @@ def _check_fits(parent: RunRecord, config: dict[str, Any]) -> None:
         raise ConfigError("extend", name, fix)
 
 
-def _check_rate(optimizer: Any, parent: RunRecord, config: dict[str, Any]) -> None:
+def _check_rate(optimizer: Any, parent: RunFiles, config: dict[str, Any]) -> None:
     """Raise ConfigError where the learning rate at a step depends on how many steps there are."""
     from gmdwgf.optim.optimizers import AbstractOptimizer, RateSchedule
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gmdwgf.engine.loop import Outcome, Run, velocity_field
+from gmdwgf.engine.loop import LoopResult, RunContext, velocity_field
 from gmdwgf.metrics.pictures import answers, class_shares
 from gmdwgf.plots import grid_over, metric_curves, sample_strip, samples_over_target, save, velocity_on_grid
 from gmdwgf.plots.pictures import (
@@ -26,25 +26,25 @@ _N_COMPARED = 10_000
 """Training rows, at most, among which the nearest are looked for."""
 
 
-def draw_run(run: Run, outcome: Outcome, drift: str, title: str) -> list[Path]:
+def draw_run(run: RunContext, result: LoopResult, drift: str, title: str) -> list[Path]:
     """Samples over target, curves against the floor, the strip of growing steps, and in 2-D the velocity field.
 
     Where points stand for pictures these are shown, with their nearest training pictures and the ways from one to another.
     """
     with np.load(run.folder.samples) as kept:
         y, steps, x = kept["y"], kept["steps"], kept["x"]
-    modes = outcome.reference.modes
-    records = jsonl.read(run.folder.metrics)
+    modes = result.reference.modes
+    records = jsonl.read_records(run.folder.metrics)
     snapshots = list(zip(steps.tolist(), x, strict=True))
-    figures = {"curves": metric_curves(records, outcome.reference.floor, drift)}
+    figures = {"curves": metric_curves(records, result.reference.floor, drift)}
     if run.problem.target.pictures(jnp.asarray(y[:1])) is not None:
-        figures |= _pictures(run, outcome, snapshots, title, drift)
+        figures |= _pictures(run, result, snapshots, title, drift)
     else:
         figures["samples"] = samples_over_target(x[-1], y, title, None if modes is None else modes.centres, drift)
         figures["strip"] = sample_strip(snapshots, y, drift)
     if y.shape[1] == 2 and run.problem.condition is None:
         grid = grid_over(y)
-        v = jax.jit(velocity_field)(run.problem, outcome.state, grid.astype(y.dtype))
+        v = jax.jit(velocity_field)(run.problem, result.state, grid.astype(y.dtype))
         figures["velocity"] = velocity_on_grid(grid, v, x[-1], y, title)
     paths = [run.folder.figures / f"{name}.png" for name in figures]
     for path, figure in zip(paths, figures.values(), strict=True):
@@ -52,9 +52,9 @@ def draw_run(run: Run, outcome: Outcome, drift: str, title: str) -> list[Path]:
     return paths
 
 
-def _pictures(run: Run, outcome: Outcome, snapshots: list, title: str, drift: str) -> dict[str, Figure]:
+def _pictures(run: RunContext, result: LoopResult, snapshots: list, title: str, drift: str) -> dict[str, Figure]:
     """Grid (a row a class where classes are asked for), strip, classes, nearest training pictures and interpolations."""
-    target, params = run.problem.target, ema.of(run.problem.ema_decay, outcome.state.ema_params)
+    target, params = run.problem.target, ema.of(run.problem.ema_decay, result.state.ema_params)
     generator: Any = run.problem.generator
     show = jax.jit(lambda target, points: target.pictures(points))
     x = snapshots[-1][1]
@@ -63,7 +63,7 @@ def _pictures(run: Run, outcome: Outcome, snapshots: list, title: str, drift: st
         "samples": picture_grid(show(target, x[:100]), title, None if asked is None else asked.label),
         "strip": picture_strip([(step, show(target, points[:16])) for step, points in snapshots]),
     }
-    training, classifier, judged = target.training_rows(), target.classifier(), outcome.reference.judged
+    training, classifier, judged = target.training_rows(), target.classifier(), result.reference.judged
     if judged is not None and np.isfinite(x).all():
         figures["classes"] = class_histogram(class_shares(answers(classifier, x)[1]), judged.shares, drift)
     if training is not None and np.isfinite(x[:12]).all():

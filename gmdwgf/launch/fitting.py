@@ -1,26 +1,27 @@
-"""Training from Python: `gmdwgf.fit`, in memory or in a run folder as the command keeps it."""
+"""Training from Python: `gmdwgf.fit`."""
 
-import hashlib
-import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
-from gmdwgf.config.build import ConfigError, load_node
+from gmdwgf.engine import devices
+from gmdwgf.engine.compilation import keep_compiled_programs
+from gmdwgf.engine.in_memory import train_in_memory
+from gmdwgf.engine.monitor import divergence, fixed_reference
 from gmdwgf.engine.vector_width import use_whole_vectors
-from gmdwgf.files import replaced_atomically
-from gmdwgf.launch.chosen import Components, choose
-from gmdwgf.launch.result import RunResult
+from gmdwgf.launch.callbacks import Callback, on_one_device, one_callback
+from gmdwgf.launch.chosen import Chosen, choose
+from gmdwgf.launch.components import components_of
+from gmdwgf.launch.fitting_in_folder import fit_in_folder
+from gmdwgf.launch.layout import seed_of
+from gmdwgf.launch.result import RunResult, modes_of
 from gmdwgf.optim.schedules import AbstractSchedule
-from gmdwgf.tracking import RunInfo, Sink
+from gmdwgf.tracking import RunHeader, Sink
 from gmdwgf.tracking.notebook import default_progress
-
-Callback = Callable[[int, dict[str, Any], Callable], bool | None]
-"""Called as `callback(step, record, sample)`; `sample(key, n)` gives points of the averaged generator as it is at that step."""
+from gmdwgf.training import ema
 
 
 def fit(
@@ -79,28 +80,20 @@ def fit(
     """
     use_whole_vectors()
     callbacks = [callbacks] if callable(callbacks) else list(callbacks)
-    pieces = {"generator": generator, "optimizer": optimizer, "condition": condition, "features": features}
-    chosen = choose(target, drift, **pieces, schedules=schedules, seed=seed, n_steps=n_steps, **numbers)
+    components = {"generator": generator, "optimizer": optimizer, "condition": condition, "features": features}
+    chosen = choose(target, drift, **components, schedules=schedules, seed=seed, n_steps=n_steps, **numbers)
     chosen.cfg.devices.n = n_devices
     if folder is None:
         return _fit_in_memory(chosen, callbacks, default_progress() if progress else Sink())
-    return _fit_in_folder(chosen, Path(folder).expanduser(), callbacks, progress)
+    return fit_in_folder(chosen, Path(folder).expanduser(), callbacks, default_progress() if progress else None)
 
 
-def _fit_in_memory(chosen: Components, callbacks: Sequence[Callback], sink: Sink) -> RunResult:
-    from gmdwgf.engine import devices
-    from gmdwgf.engine.compilation import keep_compiled_programs
-    from gmdwgf.engine.in_memory import train_in_memory
-    from gmdwgf.engine.monitor import divergence, fixed_reference
-    from gmdwgf.launch.layout import seed_of
-    from gmdwgf.launch.spec import make_run_mesh
-    from gmdwgf.training import ema
-
+def _fit_in_memory(chosen: Chosen, callbacks: Sequence[Callback], sink: Sink) -> RunResult:
     config = chosen.config()
-    seed, pieces = seed_of(config), chosen.build()
-    problem, plan, suite, mesh = pieces["problem"], pieces["training"], pieces["metrics"], make_run_mesh(pieces)
+    seed, components = seed_of(config), components_of(chosen.with_objects())
+    problem, plan, suite, mesh = components.problem, components.plan, components.suite, components.mesh()
     keep_compiled_programs()
-    call = _callback(problem.generator, callbacks)
+    call = one_callback(problem.generator, callbacks)
 
     def on_evaluation(record: dict[str, Any], params: Any) -> bool:
         sink.log(record["step"], {name: value for name, value in record.items() if name != "step"})
@@ -108,7 +101,7 @@ def _fit_in_memory(chosen: Components, callbacks: Sequence[Callback], sink: Sink
 
     with devices.active(mesh):
         reference = fixed_reference(suite, problem)
-        sink.start(RunInfo("", _name(chosen), Path(), config, plan.n_steps, floor=reference.floor))
+        sink.start(RunHeader("", chosen.name(), Path(), config, plan.n_steps, floor=reference.floor))
         try:
             trained = train_in_memory(
                 problem,
@@ -118,7 +111,7 @@ def _fit_in_memory(chosen: Components, callbacks: Sequence[Callback], sink: Sink
                 jax.random.key(seed),
                 sink.progress,
                 on_evaluation,
-                pieces["devices"].save_signals,
+                components.devices.save_signals,
             )
         finally:
             sink.finish({})
@@ -128,128 +121,11 @@ def _fit_in_memory(chosen: Components, callbacks: Sequence[Callback], sink: Sink
         records=trained.records,
         floor={name: (floor.mean, floor.sd) for name, floor in reference.floor.items()},
         generator=problem.generator,
-        params=_on_one_device(ema.of(problem.ema_decay, trained.state.ema_params)),
+        params=on_one_device(ema.of(problem.ema_decay, trained.state.ema_params)),
         steps=np.asarray(list(trained.samples)),
         samples=np.stack(list(trained.samples.values())),
         targets=np.asarray(reference.y[: plan.n_snapshot]),
-        modes=_modes(problem.target),
+        modes=modes_of(problem.target),
         divergence=divergence(trained.state),
-        name=_name(chosen),
+        name=chosen.name(),
     )
-
-
-def _fit_in_folder(chosen: Components, root: Path, callbacks: Sequence[Callback], progress: bool) -> RunResult:
-    from gmdwgf.launch import spec as jobs
-    from gmdwgf.runs.standing import FINISHED
-
-    chosen = _kept_in(chosen, root)
-    chosen.cfg.paths.root = str(root.absolute())
-    chosen.cfg.tracking.progress, chosen.cfg.tracking.wandb.mode = progress, "disabled"
-    job = jobs.describe(chosen.cfg, chosen.choices)._replace(command=["gmdwgf.fit"])
-    pieces = jobs.prepare(job)
-    for group, value in chosen.objects.items():
-        _check_same(group, value, pieces["drift"].drift if group == "drift" else pieces[group])
-    job, state = jobs.meet(job)
-    if state not in FINISHED:
-        say = _speaker(progress)
-        call = _callback(pieces["problem"].generator, callbacks)
-        state = jobs.carry_out(job, say, lambda line: None, progress=default_progress(), on_evaluation=call)["status"]
-    return _read_back(job, pieces, state, _name(chosen))
-
-
-def _kept_in(chosen: Components, root: Path) -> Components:
-    """The same components, all of which a config can name; an array is saved in `root` by a hash of its content."""
-    if chosen.rows is not None:
-        content = io.BytesIO()
-        np.save(content, chosen.rows, allow_pickle=False)
-        path = root.absolute() / "arrays" / f"{hashlib.sha256(content.getvalue()).hexdigest()[:16]}.npy"
-        if not path.is_file():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with replaced_atomically(path) as temporary:
-                temporary.write_bytes(content.getvalue())
-        chosen.cfg["dataset"] = load_node("dataset", "array", {"path": str(path)})
-        objects = {group: value for group, value in chosen.objects.items() if group != "dataset"}
-        chosen = chosen._replace(objects=objects, unnamed=[group for group in chosen.unnamed if group != "dataset"])
-    if chosen.unnamed:
-        group = chosen.unnamed[0]
-        fix = "has no config that another process could build it from, so that no folder can keep the run: leave out folder="
-        raise ConfigError("target" if group == "dataset" else group, chosen.choices[group], fix)
-    return chosen
-
-
-def _check_same(group: str, given: Any, built: Any) -> None:
-    """Raise ConfigError unless the config builds what was given, to the bit."""
-    bits = lambda tree: [(leaf.shape, np.asarray(leaf).tobytes()) for leaf in map(jnp.asarray, jax.tree.leaves(tree))]
-    if type(given) is not type(built) or bits(given) != bits(built):
-        raise ConfigError(group, type(given).__name__, "is not what its fields say, so that no folder can keep the run")
-
-
-def _read_back(job: Any, pieces: dict[str, Any], status: str, name: str) -> RunResult:
-    """The result of a run from its folder."""
-    from gmdwgf.engine.checkpoints import Checkpoints, as_state
-    from gmdwgf.engine.monitor import fixed_reference
-    from gmdwgf.launch.layout import seed_of
-    from gmdwgf.runs import snapshots
-    from gmdwgf.tracking import jsonl
-    from gmdwgf.training import ema
-    from gmdwgf.training.state import initial_state
-
-    problem, folder, problems = pieces["problem"], job.folder, []
-    checkpoints = Checkpoints(folder.checkpoints, problems.append, writing=False)
-    like = initial_state(problem, jax.random.key(seed_of(job.config)))
-    found = checkpoints.latest(like)
-    checkpoints.close()
-    if found is None:
-        raise ConfigError("folder", folder.path, "; ".join(["has no readable checkpoint", *problems]))
-    ending = folder.ending()
-    floor = ending.get("floor") or fixed_reference(pieces["metrics"], problem).floor
-    kept = snapshots.read(folder.samples)
-    return RunResult(
-        status=status,
-        config=job.config,
-        records=jsonl.read(folder.metrics),
-        floor={metric: (float(mean), float(sd)) for metric, (mean, sd) in floor.items()},
-        generator=problem.generator,
-        params=_on_one_device(ema.of(problem.ema_decay, as_state(found[0], like).ema_params)),
-        steps=kept["steps"],
-        samples=kept["x"],
-        targets=kept["y"],
-        modes=_modes(problem.target),
-        divergence={key: value for key, value in ending.items() if key.startswith("diverged_")},
-        name=name,
-        folder=folder.path,
-    )
-
-
-def _callback(generator: Any, callbacks: Sequence[Callback]) -> Callable[[dict[str, Any], Any], bool]:
-    """All callbacks as one function of a record and the averaged parameters, which it copies: the next step uses them up."""
-
-    def call(record: dict[str, Any], params: Any) -> bool:
-        if not callbacks:
-            return False
-        kept = _on_one_device(params)
-        sample = lambda key, n, condition=None: generator.sample(kept, key, n, condition)
-        return any([bool(callback(record["step"], dict(record), sample)) for callback in callbacks])
-
-    return call
-
-
-def _on_one_device(params: Any) -> Any:
-    """A copy of the parameters, not spread over the mesh of the run."""
-    return jax.tree.map(lambda leaf: jnp.asarray(np.array(leaf)), params)
-
-
-def _modes(target: Any) -> np.ndarray | None:
-    modes = target.modes()
-    return None if modes is None else np.asarray(modes[0])
-
-
-def _name(chosen: Components) -> str:
-    return f"{chosen.choices['dataset']}-{chosen.choices['drift']}"
-
-
-def _speaker(progress: bool) -> Callable[[str], None]:
-    from rich.console import Console
-
-    console = Console(quiet=not progress, highlight=False, soft_wrap=True, force_jupyter=False)
-    return lambda line: console.print(line, markup=False)

@@ -4,12 +4,36 @@ from inspect import Parameter
 from typing import Any
 
 from gmdwgf.config.build import ConfigError
+from gmdwgf.drifts.base import AbstractDrift
+from gmdwgf.drifts.wrappers.classwise import ClassCondition
+from gmdwgf.drifts.wrappers.feature_space import FeatureSpace
+from gmdwgf.engine.multihost import DevicesConfig
+from gmdwgf.generators.base import AbstractGenerator
+from gmdwgf.metrics import MetricSuite
+from gmdwgf.optim.optimizers import AbstractOptimizer
+from gmdwgf.targets.base import AbstractTarget
+from gmdwgf.tracking import TrackingConfig
+from gmdwgf.training.problem import TrainingPlan
+
+KINDS: dict[str, type] = {
+    "dataset": AbstractTarget,
+    "drift": AbstractDrift,
+    "generator": AbstractGenerator,
+    "optimizer": AbstractOptimizer,
+    "training": TrainingPlan,
+    "metrics": MetricSuite,
+    "tracking": TrackingConfig,
+    "devices": DevicesConfig,
+    "condition": ClassCondition,
+    "features": FeatureSpace,
+}
+"""What an object of each section must be."""
 
 
-def check_kinds(pieces: dict[str, Any]) -> None:
+def check_kinds(objects: dict[str, Any]) -> None:
     """Raise ConfigError for a piece that is something else, or nothing but a mapping of its fields."""
-    for name, kind in _kinds().items():
-        piece = pieces[name].drift if name == "drift" else pieces.get(name)
+    for name, piece in objects.items():
+        kind = KINDS[name]
         if piece is None or isinstance(piece, kind):
             continue
         if isinstance(piece, dict):
@@ -19,29 +43,3 @@ def check_kinds(pieces: dict[str, Any]) -> None:
         raise ConfigError(
             f"{name}._target_", type(piece).__name__, f"must be of the class {kind.__name__}; give {name}=NAME"
         )
-
-
-def _kinds() -> dict[str, type]:
-    from gmdwgf.drifts.base import AbstractDrift
-    from gmdwgf.drifts.wrappers.classwise import ClassCondition
-    from gmdwgf.drifts.wrappers.feature_space import FeatureSpace
-    from gmdwgf.engine.multihost import DevicesConfig
-    from gmdwgf.generators.base import AbstractGenerator
-    from gmdwgf.metrics import MetricSuite
-    from gmdwgf.optim.optimizers import AbstractOptimizer
-    from gmdwgf.targets.base import AbstractTarget
-    from gmdwgf.tracking import TrackingConfig
-    from gmdwgf.training.problem import TrainingPlan
-
-    return {
-        "dataset": AbstractTarget,
-        "drift": AbstractDrift,
-        "generator": AbstractGenerator,
-        "optimizer": AbstractOptimizer,
-        "training": TrainingPlan,
-        "metrics": MetricSuite,
-        "tracking": TrackingConfig,
-        "devices": DevicesConfig,
-        "condition": ClassCondition,
-        "features": FeatureSpace,
-    }

@@ -1,6 +1,7 @@
 """The layout of a config: which keys and sections a run has, before anything is built of them."""
 
 import functools
+import re
 from inspect import Parameter
 from typing import Any
 
@@ -81,3 +82,13 @@ def seed_of(config: dict[str, Any]) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**32:
         raise ConfigError("seed", "null" if value is None else value, "must be a whole number from 0 to 2^32 - 1")
     return value
+
+
+_NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+def check_name(name: Any) -> None:
+    """Raise ConfigError for a name of a sweep that cannot be the name of a folder, and of nothing but a folder."""
+    if name is None or (_NAME.fullmatch(str(name)) and name not in (".", "..")):
+        return
+    raise ConfigError("sweep.name", name, "must be 1 to 128 letters, digits, '.', '_' or '-', and not . or ..")

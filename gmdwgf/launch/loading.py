@@ -6,8 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gmdwgf.config.build import ConfigError, any_object, build, load_node, shipped_piece
-from gmdwgf.config.fields import FieldError
+from gmdwgf.config.build import ConfigError, any_object, build, errors_under, load_node, shipped_piece
 from gmdwgf.data import data_files
 from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.files import DamagedFile
@@ -70,14 +69,14 @@ def load_run(
     """
     import jax
 
-    from gmdwgf.engine.checkpoints import Checkpoints, as_state
+    from gmdwgf.engine.checkpoints import Checkpoints, from_host
+    from gmdwgf.launch.components import problem_of
     from gmdwgf.launch.environment import filled
-    from gmdwgf.launch.spec import problem_of
-    from gmdwgf.runs.folder import RunFolder
+    from gmdwgf.runs.folder import RunDir
     from gmdwgf.training import ema
     from gmdwgf.training.state import initial_state
 
-    run = RunFolder(Path(folder))
+    run = RunDir(Path(folder))
     if run.status() == "new":
         raise ConfigError("folder", folder, "is not a run folder (it has no manifest.json)")
     config = run.config()
@@ -91,10 +90,8 @@ def load_run(
     checkpoints.close()
     if found is None:
         raise ConfigError("folder", folder, "has no readable checkpoint" + "".join(f"; {line}" for line in complaints))
-    try:
-        params = ema.of(problem.ema_decay, as_state(found[0], like).ema_params, ema_decay)
-    except FieldError as error:
-        raise ConfigError(error.name, error.value, error.fix) from error
+    with errors_under(""):
+        params = ema.of(problem.ema_decay, from_host(found[0], like).ema_params, ema_decay)
     dim = problem.target.dim
     x, steps, y = clouds or (np.zeros((0, 0, dim)), np.zeros(0, int), np.zeros((0, dim)))
     return LoadedRun(config, records, x, steps, y, problem.generator, params, int(found[0].step))

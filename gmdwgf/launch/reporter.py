@@ -12,21 +12,21 @@ from rich.table import Table
 from gmdwgf.config.build import ConfigError
 from gmdwgf.engine.signals import Interrupted
 from gmdwgf.files import DamagedFile
-from gmdwgf.launch.spec import Job
-from gmdwgf.launch.summary import Ledger
+from gmdwgf.launch.ledger import SweepLedger
+from gmdwgf.launch.spec import RunSpec
 from gmdwgf.runs.folder import RunIsLive, reason
 
 WORST = math.inf
 """The metric of a job that diverged, failed or was not run: a search turns away from it."""
 
 
-class Voice:
+class Reporter:
     """Speaks for one job; in a sweep every line begins with the job's number and what is special about it.
 
     What a job came to is also written into the sweep's ledger.
     """
 
-    def __init__(self, number: int | None, overrides: list[str], ledger: Ledger | None = None):
+    def __init__(self, number: int | None, overrides: list[str], ledger: SweepLedger | None = None):
         self.console = Console(highlight=False, soft_wrap=True)
         self.number, self.overrides, self.ledger = number, overrides, ledger
         self.began = time.perf_counter()
@@ -42,15 +42,15 @@ class Voice:
         if self.number is None:
             self.say(line)
 
-    def skipped(self, job: Job) -> float:
+    def skipped(self, spec: RunSpec) -> float:
         """The job was finished before."""
-        ending = job.folder.ending()
+        ending = spec.folder.ending()
         state = ending.get("status")
         what = f"already {state} (MMD^2 {_number(ending.get('mmd2'))})"
-        if job.drift_changed():
-            again = f"python -m gmdwgf.runs rm {_short(job)} {state}"
+        if spec.drift_changed():
+            again = f"python -m gmdwgf.runs rm {_short(spec)} {state}"
             what += f", though by another version of its drift's file ({again} lets it run anew)"
-        self._end("skipped", f"{what}, nothing to do: {_short(job)}")
+        self._end("skipped", f"{what}, nothing to do: {_short(spec)}")
         return _metric(ending)
 
     def left_out(self) -> float:
@@ -58,38 +58,38 @@ class Voice:
         self._end("left out", "left out, because another job failed (sweep.fail_fast=true)")
         return WORST
 
-    def would(self, job: Job, state: str) -> float:
+    def would(self, spec: RunSpec, state: str) -> float:
         """What would come of the job: nothing was run."""
         if state in ("done", "diverged"):
-            self._end("would be skipped", f"would be skipped (is {state}): {_short(job)}")
+            self._end("would be skipped", f"would be skipped (is {state}): {_short(spec)}")
         else:
             how = {"new": "run", "failed": "be tried again"}.get(state, "go on")
-            self._end("would run", f"would {how}: {_short(job)}")
+            self._end("would run", f"would {how}: {_short(spec)}")
         return WORST
 
-    def finished(self, job: Job, summary: dict[str, Any]) -> float:
+    def finished(self, spec: RunSpec, summary: dict[str, Any]) -> float:
         """The job ran: a table when it stands alone, a line in a sweep."""
         status = summary["status"]
         if status == "interrupted":
             by, where = summary.get("signal"), f"stopped at step {summary['step']}"
             what = f"{where}{f' by {by}' if by else ''}, checkpoint saved; the same command goes on from there"
-            self.say(f"{what}: {_short(job)}")
+            self.say(f"{what}: {_short(spec)}")
             raise Interrupted(by)
         if status == "diverged":
             what = f"{summary['diverged_term']} = {summary['diverged_value']} at step {summary['diverged_step']}"
-            self._end(status, f"diverged ({what}); kept the last good state: {_short(job)}")
+            self._end(status, f"diverged ({what}); kept the last good state: {_short(spec)}")
         elif self.number is not None:
-            self._end(status, f"done (MMD^2 {_number(summary['mmd2'])}, {self._seconds()}): {_short(job)}")
+            self._end(status, f"done (MMD^2 {_number(summary['mmd2'])}, {self._seconds()}): {_short(spec)}")
         if self.number is None:
-            self._table(job, summary)
+            self._table(spec, summary)
         return _metric(summary)
 
-    def failed(self, job: Job | None, error: Exception) -> float:
+    def failed(self, spec: RunSpec | None, error: Exception) -> float:
         """A job of a sweep that cannot be run, or that crashed; the others go on, and its folder keeps the reason."""
-        if isinstance(error, ConfigError) and job is not None:
-            job.folder.refuse(job.id, job.yaml, error)
-        kept = f"; traceback in {_short(job)}/FAILED.json" if job and job.folder.status() == "failed" else ""
-        hide = job.folder.hide if job else str
+        if isinstance(error, ConfigError) and spec is not None:
+            spec.folder.refuse(spec.id, spec.yaml, error)
+        kept = f"; traceback in {_short(spec)}/FAILED.json" if spec and spec.folder.status() == "failed" else ""
+        hide = spec.folder.hide if spec else str
         if isinstance(error, ConfigError | RunIsLive | DamagedFile):
             self._end("failed", f"refused: {hide(str(error))}")
         else:
@@ -113,11 +113,11 @@ class Voice:
         if self.ledger is not None and self.number is not None:
             self.ledger.end(self.number, state, self._line(line))
 
-    def _table(self, job: Job, summary: dict[str, Any]) -> None:
+    def _table(self, spec: RunSpec, summary: dict[str, Any]) -> None:
         from gmdwgf.metrics.table import METRICS
 
-        floors = job.folder.ending().get("floor", {})
-        table = Table(title=f"{job.name} at step {summary['step']}", title_justify="left")
+        floors = spec.folder.ending().get("floor", {})
+        table = Table(title=f"{spec.name} at step {summary['step']}", title_justify="left")
         for heading in ("metric", "value", "data against data"):
             table.add_column(heading, justify="left" if heading == "metric" else "right")
         for name in METRICS:
@@ -129,11 +129,11 @@ class Voice:
         self.console.print(
             f"trained in {summary['seconds']:.1f} s, {summary['wall_seconds']:.1f} s with start-up, metrics and figures"
         )
-        self.console.print(f"figures, samples, checkpoints: {_short(job)}", markup=False)
+        self.console.print(f"figures, samples, checkpoints: {_short(spec)}", markup=False)
 
 
-def _short(job: Job) -> str:
-    path = job.folder.path
+def _short(spec: RunSpec) -> str:
+    path = spec.folder.path
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from gmdwgf.generators.base import AbstractGenerator, Condition
 from gmdwgf.runs.table import as_table
+from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Key, Particles
 
 
@@ -70,3 +71,9 @@ class RunResult:
 
     def _repr_png_(self) -> bytes:
         return self.plot()._repr_png_()
+
+
+def modes_of(target: AbstractTarget) -> np.ndarray | None:
+    """Centres `[k d]` of the modes of a target, where it has any."""
+    modes = target.modes()
+    return None if modes is None else np.asarray(modes[0])

@@ -4,22 +4,25 @@ import math
 from collections.abc import Iterator
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+
 from gmdwgf.config.build import ConfigError
 from gmdwgf.config.memory import too_many
+from gmdwgf.generators.base import n_parameters
+from gmdwgf.metrics import MetricSuite
+from gmdwgf.training.problem import Problem, TrainingPlan
 
 
-def check_memory(pieces: dict[str, Any]) -> None:
+def check_memory(problem: Problem, plan: TrainingPlan, metrics: MetricSuite) -> None:
     """Raise ConfigError for a count whose points, costs or parameters alone are more than the machine can keep."""
-    for key, value, n_numbers, what in _asked_for(pieces):
+    for key, value, n_numbers, what in _asked_for(problem, plan, metrics):
         if fix := too_many(n_numbers, what):
             raise ConfigError(key, value, fix)
 
 
-def _asked_for(pieces: dict[str, Any]) -> Iterator[tuple[str, Any, int, str]]:
+def _asked_for(problem: Problem, plan: TrainingPlan, metrics: MetricSuite) -> Iterator[tuple[str, Any, int, str]]:
     """Keys, their values, how many numbers they stand for, and of what."""
-    from gmdwgf.generators.base import n_parameters
-
-    problem, plan, metrics = pieces["problem"], pieces["training"], pieces["metrics"]
     dim = problem.target.dim
     for name in ("batch_size", "n_targets", "n_snapshot"):
         n = getattr(plan, name)
@@ -40,10 +43,7 @@ def _asked_for(pieces: dict[str, Any]) -> Iterator[tuple[str, Any, int, str]]:
     yield "drift", type(problem.drift).__name__, n_carried, "the state that it carries from step to step alone"
 
 
-def _n_carried(problem: Any, plan: Any) -> int:
-    import jax
-    import jax.numpy as jnp
-
+def _n_carried(problem: Problem, plan: TrainingPlan) -> int:
     clouds = [
         jax.ShapeDtypeStruct((n, problem.target.dim), jnp.zeros(()).dtype) for n in (plan.batch_size, plan.n_targets)
     ]

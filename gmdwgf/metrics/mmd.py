@@ -20,11 +20,11 @@ from gmdwgf.pairs.kernels import KERNELS, R2, distance
 from gmdwgf.pairs.reductions import centred, over_points, squared_distances
 from gmdwgf.typing import Particles, Targets
 
-Profile = Callable[[R2], Any]
+KernelProfile = Callable[[R2], Any]
 """One kernel or a dictionary of kernels, as functions of |x - y|^2."""
 
 
-def gaussian_mixture(bandwidths: Float[Array, " h"]) -> Profile:
+def gaussian_mixture(bandwidths: Float[Array, " h"]) -> KernelProfile:
     """k(r2) = mean over the bandwidths h (data units) of exp(-r2 / 2 h^2)."""
     return lambda r2: jnp.mean(jax.vmap(lambda h: KERNELS["gaussian"].value(r2, h))(bandwidths), axis=0)
 
@@ -34,13 +34,13 @@ def energy(r2: R2) -> R2:
     return -distance(r2)
 
 
-def scoring_kernels(bandwidths: Float[Array, " h"]) -> Profile:
+def scoring_kernels(bandwidths: Float[Array, " h"]) -> KernelProfile:
     """The kernels of the metrics `mmd2` and `energy_distance`."""
     mixture = gaussian_mixture(bandwidths)
     return lambda r2: {"mmd2": mixture(r2), "energy_distance": energy(r2)}
 
 
-def mean_over_pairs(profile: Profile, x: Particles, y: Targets) -> Any:
+def mean_over_pairs(profile: KernelProfile, x: Particles, y: Targets) -> Any:
     """mean_{ij} k(x_i, y_j), for every kernel of the profile."""
     x, y = centred(x, y)
 
@@ -50,7 +50,7 @@ def mean_over_pairs(profile: Profile, x: Particles, y: Targets) -> Any:
     return jax.tree.map(jnp.mean, over_points(row, x, y.shape[0]))
 
 
-def mean_over_distinct_pairs(profile: Profile, x: Particles) -> Any:
+def mean_over_distinct_pairs(profile: KernelProfile, x: Particles) -> Any:
     """mean_{i != l} k(x_i, x_l), for every kernel of the profile; NaN for a single point."""
     n = x.shape[0]
     (x, _) = centred(x, x)
@@ -65,7 +65,7 @@ def mean_over_distinct_pairs(profile: Profile, x: Particles) -> Any:
     return jax.tree.map(jnp.mean, over_points(row, (jnp.arange(n), x), n))
 
 
-def mmd2(profile: Profile, x: Particles, y: Targets, within_y: Any = None) -> Any:
+def mmd2(profile: KernelProfile, x: Particles, y: Targets, within_y: Any = None) -> Any:
     """Unbiased MMD^2 between the laws of `x` `[n d]` and `y` `[m d]`, n and m free, for every kernel of the profile.
 
     `within_y` is `mean_over_distinct_pairs(profile, y)` where that is already known: held-out points do not change.

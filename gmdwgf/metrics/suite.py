@@ -14,7 +14,7 @@ from gmdwgf.metrics.mmd import mean_over_distinct_pairs, mmd2, scoring_kernels
 from gmdwgf.metrics.modes import Modes, mode_counts, mode_metrics
 from gmdwgf.metrics.pictures import Judged, answers, class_accuracy, judge, picture_metrics
 from gmdwgf.metrics.table import METRICS
-from gmdwgf.metrics.wasserstein import exact_w2, random_directions, sliced_w2, sorted_projections
+from gmdwgf.metrics.wasserstein import exact_w2, sliced_w2, sorted_projections, uniform_directions
 from gmdwgf.pairs.reductions import full_precision
 from gmdwgf.typing import Key, Particles, Scalar, Targets
 
@@ -187,7 +187,7 @@ def _drawn(target: Target, key: Key, n: int) -> Targets:
 def _held_out(target, key, n, key_directions, n_projections):
     # Apart from the pair terms, which spread over devices: every process must see all of these rows.
     y = target.held_out(key, n)
-    return y, random_directions(key_directions, n_projections, y.shape[1]).astype(y.dtype)
+    return y, uniform_directions(key_directions, n_projections, y.shape[1]).astype(y.dtype)
 
 
 @jax.jit

@@ -42,7 +42,7 @@ def exact_w2(x: Particles | np.ndarray, y: Particles | np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.sum((x[rows] - y[columns]) ** 2, axis=1))))
 
 
-def random_directions(key: Key, n: int, dim: int) -> Float[Array, "p d"]:
+def uniform_directions(key: Key, n: int, dim: int) -> Float[Array, "p d"]:
     """`n` unit vectors, uniform on the sphere."""
     directions = jax.random.normal(key, (n, dim))
     return directions / jnp.linalg.norm(directions, axis=-1, keepdims=True)

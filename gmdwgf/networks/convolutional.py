@@ -33,7 +33,7 @@ class Level(nnx.Module):
         return h
 
 
-class Decoder(nnx.Module):
+class ConvDecoder(nnx.Module):
     """A linear map to the coarsest grid, then one `Level` for each grid, made finer by repeating pixels and mixing channels.
 
     The finest grid has `width` channels, each coarser one twice as many.

@@ -104,7 +104,7 @@ def _on_cpu() -> bool:
     return jax.default_backend() == "cpu"
 
 
-def kept(rows: Array) -> Array:
+def materialize(rows: Array) -> Array:
     """The same numbers, computed once and stored (a hint, for speed alone).
 
     On CPUs XLA hands sums, maxima and products to a library, together with the arithmetic in front of them. What is broadcast
@@ -144,9 +144,9 @@ def weighted_differences(weights: Float[Array, " m"], point: Point, y: Targets) 
 
     In few dimensions it is taken from the differences themselves: large weights at short range would cancel otherwise.
     """
-    d, weights = y.shape[-1], kept(weights)
+    d, weights = y.shape[-1], materialize(weights)
     if d <= _FEW_COORDINATES:
-        return jnp.stack([jnp.sum(kept(weights * (y[:, k] - point[k]))) for k in range(d)])
+        return jnp.stack([jnp.sum(materialize(weights * (y[:, k] - point[k]))) for k in range(d)])
     return weights @ y - jnp.sum(weights) * point
 
 
@@ -212,10 +212,10 @@ class Softmax(NamedTuple):
 
 def softmax(logits: Float[Array, " m"]) -> Softmax:
     """Softmax of logits, any of which may be -inf."""
-    logits = kept(logits)
+    logits = materialize(logits)
     peak = jax.lax.stop_gradient(jnp.max(logits))
     peak = jnp.where(jnp.isfinite(peak), peak, 0.0)
-    exponentials = kept(jnp.exp(logits - peak))
+    exponentials = materialize(jnp.exp(logits - peak))
     return Softmax(exponentials, jnp.sum(exponentials), peak)
 
 
@@ -229,7 +229,7 @@ def log_sum_exp(logits: Float[Array, " m"]) -> Scalar:
     return softmax(logits).log_sum
 
 
-def others(self_term: str, index: Array, n: int) -> Array:
+def self_term_mask(self_term: str, index: Array, n: int) -> Array:
     """Which of the `n` particles particle `index` is repelled by, as a mask `[n]`.
 
     `keep`: all, itself included. `leave_one_out`: all but itself. `two_batch`: those in the other half of the batch, so

@@ -25,7 +25,7 @@ def random_directions(key: Key, n: int, dim: int, dtype: Any = float) -> Directi
     return directions / jnp.linalg.norm(directions, axis=-1, keepdims=True)
 
 
-def spread_directions(key: Key, n: int, dim: int, dtype: Any = float) -> Directions:
+def stratified_directions(key: Key, n: int, dim: int, dtype: Any = float) -> Directions:
     """`n` unit vectors, each uniform on the sphere, that keep away from one another: a mean over them is nearer that over all.
 
     In the plane they are pi / n apart, from a random angle (ours); in more dimensions they are frames of `dim` perpendicular
@@ -42,7 +42,7 @@ def spread_directions(key: Key, n: int, dim: int, dtype: Any = float) -> Directi
     return jnp.swapaxes(frames * signs[:, None], 1, 2).reshape(-1, dim)[:n].astype(dtype)
 
 
-DRAWS = {"spread": spread_directions, "independent": random_directions}
+DRAWS = {"stratified": stratified_directions, "independent": random_directions}
 """How directions may be drawn, by the name it has in a config."""
 
 
@@ -114,13 +114,13 @@ class Steps(NamedTuple):
     width: Float[Array, " s"]
 
 
-def optimal_steps(x_levels: Float[Array, " n"], y_levels: Float[Array, " m"]) -> Steps:
+def monotone_coupling(x_levels: Float[Array, " n"], y_levels: Float[Array, " m"]) -> Steps:
     """The n + m steps, some of width 0, between the levels at which either quantile function jumps."""
     ends = jnp.sort(jnp.concatenate([x_levels, y_levels]))
     return Steps(jnp.searchsorted(x_levels, ends), jnp.searchsorted(y_levels, ends), jnp.diff(ends, prepend=0))
 
 
-def mean_partners(
+def barycentric_map_1d(
     x_levels: Float[Array, " n"], y_levels: Float[Array, " m"], y_sorted: Float[Array, " m"]
 ) -> Float[Array, " n"]:
     """Where the optimal plan on the line sends each sorted x, on average.
@@ -128,7 +128,7 @@ def mean_partners(
     That is the mean of the quantile function of y over the levels (A_{i-1}, A_i] which x_i covers, y_i itself when n = m; a
     point without mass goes to the quantile at its level.
     """
-    i, j, width = optimal_steps(x_levels, y_levels)
+    i, j, width = monotone_coupling(x_levels, y_levels)
     mass, moment = (
         jax.ops.segment_sum(w, i, x_levels.size, indices_are_sorted=True) for w in (width, width * y_sorted[j])
     )

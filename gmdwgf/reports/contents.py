@@ -15,14 +15,14 @@ import yaml
 
 from gmdwgf.analysis.cells import caption, cells, settings_of, short, show, varied
 from gmdwgf.analysis.commands import Commands
-from gmdwgf.analysis.status import counts
+from gmdwgf.analysis.status import count_states
 from gmdwgf.metrics.table import METRICS
 from gmdwgf.plots.style import drift_styles
 from gmdwgf.reading import shown
 from gmdwgf.reports import samples
 from gmdwgf.reports.figures import floor_of
 from gmdwgf.reports.findings import NEAR, VERDICTS, Score, best, number_of, score, sentence
-from gmdwgf.runs.records import RunRecord
+from gmdwgf.runs.records import RunFiles
 
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
@@ -32,7 +32,7 @@ MAX_RECORDS = 60
 _SPEED = ("rms |v|", "data units", "neither", "root mean square of the velocity: how far the drift still wants to go")
 
 
-def contents(runs: Sequence[RunRecord], root: Path, page: Path, note: str = "") -> dict[str, Any]:
+def contents(runs: Sequence[RunFiles], root: Path, page: Path, note: str = "") -> dict[str, Any]:
     """What the page of the runs in `root` shows; links are relative to the folder of `page`."""
     keys = varied(runs)
     scores = [score(cell) for cell in cells(runs, keys)]
@@ -51,7 +51,7 @@ def contents(runs: Sequence[RunRecord], root: Path, page: Path, note: str = "") 
         "title": root.resolve().name,
         "note": note
         or " ".join(dict.fromkeys(str(run.flat["sweep.note"]) for run in runs if run.flat.get("sweep.note"))),
-        "summary": counts(runs),
+        "summary": count_states(runs),
         "near": NEAR,
         "verdicts": VERDICTS,
         "metrics": {name: list(metric) for name, metric in metrics.items() if name in measured},
@@ -68,14 +68,14 @@ def contents(runs: Sequence[RunRecord], root: Path, page: Path, note: str = "") 
     }
 
 
-def _common(runs: Sequence[RunRecord]) -> dict[str, Any]:
+def _common(runs: Sequence[RunFiles]) -> dict[str, Any]:
     """Config keys on which all runs agree."""
     configs = [run.flat for run in runs if run.flat]
     first = configs[0] if configs else {}
     return {key: value for key, value in first.items() if all(other.get(key, ...) == value for other in configs)}
 
 
-def _run(run: RunRecord, keys: Sequence[str], common: dict[str, Any], page: Path) -> dict[str, Any]:
+def _run(run: RunFiles, keys: Sequence[str], common: dict[str, Any], page: Path) -> dict[str, Any]:
     last, manifest = run.last, run.manifest
     code, packages = _mapping(manifest.get("code")), _mapping(manifest.get("packages"))
     versions = {"gmdwgf": manifest.get("gmdwgf"), "commit": code.get("commit"), "changed": code.get("changed")}
@@ -125,7 +125,7 @@ def _yaml(value: Any) -> str:
     return yaml.dump(value, Dumper=_DUMPER, default_flow_style=True, width=2**30).removesuffix("...\n").strip()
 
 
-def _curve(run: RunRecord) -> dict[str, list]:
+def _curve(run: RunFiles) -> dict[str, list]:
     records = run.metrics
     if not records:
         return {}
@@ -140,11 +140,11 @@ class _Targets:
     def __init__(self) -> None:
         self.packed: list[str] = []
         self._places: dict[tuple[str, int], int] = {}
-        self._windows: dict[str, samples.Window] = {}
+        self._windows: dict[str, samples.PlotWindow] = {}
         """By dataset with its fields: two arrays have their own."""
         self.dims: dict[str, int] = {}
 
-    def of(self, run: RunRecord, n_runs: int) -> dict[str, Any]:
+    def of(self, run: RunFiles, n_runs: int) -> dict[str, Any]:
         kept = run.read_samples()
         if kept is None:
             return {"target": None, "frames": None}
@@ -158,7 +158,7 @@ class _Targets:
         return {"target": self._places[name], "frames": samples.frames(kept, window, n_runs)}
 
 
-def _floors(runs: Sequence[RunRecord], dataset: str) -> dict[str, tuple[float, float]]:
+def _floors(runs: Sequence[RunFiles], dataset: str) -> dict[str, tuple[float, float]]:
     """Edges of data against data, by metric."""
     found = {name: floor_of(runs, dataset, name) for name in METRICS}
     return {name: edges for name, edges in found.items() if edges}
@@ -180,7 +180,7 @@ def _cell(s: Score, scores: Sequence[Score]) -> dict[str, Any]:
     }
 
 
-def _drifts(runs: Sequence[RunRecord], drifts: Sequence[str], scores: Sequence[Score]) -> dict[str, dict[str, Any]]:
+def _drifts(runs: Sequence[RunFiles], drifts: Sequence[str], scores: Sequence[Score]) -> dict[str, dict[str, Any]]:
     made_by = {run.drift: run.flat.get("drift._target_") for run in runs}
     return {
         name: style._asdict()

@@ -11,10 +11,10 @@ from gmdwgf.analysis.cells import Cell, caption, cells, varied
 from gmdwgf.plots import comparison
 from gmdwgf.plots.style import drift_styles
 from gmdwgf.reports.findings import Score, best, number_of, score
-from gmdwgf.runs.records import RunRecord
+from gmdwgf.runs.records import RunFiles
 
 
-def draw_figures(runs: Sequence[RunRecord], folder: Path) -> Iterator[Path]:
+def draw_figures(runs: Sequence[RunFiles], folder: Path) -> Iterator[Path]:
     """Three figures a dataset: `curves_`, `settings_` and `samples_`; yields the files as they are written."""
     styles = drift_styles(sorted({run.drift for run in runs}))
     scores = [score(cell) for cell in cells(runs, varied(runs))]
@@ -36,7 +36,7 @@ def draw_figures(runs: Sequence[RunRecord], folder: Path) -> Iterator[Path]:
             yield from comparison.write_both(comparison.sample_grid(grid, y), folder / f"samples_{name}")
 
 
-def floor_of(runs: Sequence[RunRecord], dataset: str, metric: str = "mmd2") -> tuple[float, float] | None:
+def floor_of(runs: Sequence[RunFiles], dataset: str, metric: str = "mmd2") -> tuple[float, float] | None:
     """Lowest and highest edge, mean -+ 2 sd, of data against data over the runs of a dataset."""
     pairs = [run.floor(metric) for run in runs if run.dataset == dataset]
     edges = [(mean - 2 * sd, mean + 2 * sd) for mean, sd in pairs if math.isfinite(mean + sd)]

@@ -17,7 +17,7 @@ VISIBLE = 16383
 """A coordinate of this size lies on the edge of a panel; up to twice as much is kept, and -32768 stands for not finite."""
 
 
-class Window(NamedTuple):
+class PlotWindow(NamedTuple):
     """The square of a dataset that panels show."""
 
     view: View
@@ -37,11 +37,11 @@ class Window(NamedTuple):
         return base64.b64encode(scaled.astype("<i2").tobytes()).decode()
 
 
-def window_of(y: np.ndarray) -> Window:
+def window_of(y: np.ndarray) -> PlotWindow:
     """The window in which targets `[m d]` fill a panel, in the plane of their first two principal components."""
     view = view_of(y)
     lower, upper = (np.append(edge, [0.0] * (2 - len(edge))) for edge in (view.lower, view.upper))
-    return Window(view, (lower + upper) / 2, float(np.max(upper - lower)) / 2 or 1.0)
+    return PlotWindow(view, (lower + upper) / 2, float(np.max(upper - lower)) / 2 or 1.0)
 
 
 def size(n_runs: int, n_frames: int) -> tuple[int, int]:
@@ -59,7 +59,7 @@ def spread_out(steps: np.ndarray, n: int) -> list[int]:
     return sorted({0, len(steps) - 1, *(int(np.abs(np.asarray(steps) - goal).argmin()) for goal in goals)})
 
 
-def frames(kept: dict[str, np.ndarray], window: Window, n_runs: int) -> dict[str, Any]:
+def frames(kept: dict[str, np.ndarray], window: PlotWindow, n_runs: int) -> dict[str, Any]:
     """The samples of a run for the page."""
     n_frames, n_points = size(n_runs, len(kept["steps"]))
     chosen = spread_out(kept["steps"], n_frames)

@@ -8,7 +8,7 @@ from pathlib import Path
 from gmdwgf.analysis import removal
 from gmdwgf.config.build import ConfigError
 from gmdwgf.files import escape_what_cannot_be_shown
-from gmdwgf.runs.records import RunRecord, read_all
+from gmdwgf.runs.records import RunFiles, read_all
 
 
 def parser() -> argparse.ArgumentParser:
@@ -65,13 +65,13 @@ def _say(line: str) -> None:
     print(line)  # noqa: T201
 
 
-def _status(asked: argparse.Namespace, runs: list[RunRecord]) -> None:
+def _status(asked: argparse.Namespace, runs: list[RunFiles]) -> None:
     from gmdwgf.analysis.status import print_status
 
     print_status(runs, asked.which)
 
 
-def _collect(asked: argparse.Namespace, runs: list[RunRecord]) -> None:
+def _collect(asked: argparse.Namespace, runs: list[RunFiles]) -> None:
     from gmdwgf.analysis import collect
     from gmdwgf.analysis.status import chosen
 
@@ -86,8 +86,8 @@ def _collect(asked: argparse.Namespace, runs: list[RunRecord]) -> None:
     _say(f"{len(rows)} rows of {len(runs)} runs: {path}" + (" and .parquet" if asked.parquet else ""))
 
 
-def _rm(asked: argparse.Namespace, runs: list[RunRecord]) -> None:
-    from gmdwgf.analysis.status import chosen, counts
+def _rm(asked: argparse.Namespace, runs: list[RunFiles]) -> None:
+    from gmdwgf.analysis.status import chosen, count_states
 
     doomed = [run for run in chosen(runs, asked.which) if run.state != "live"]
     reasons = {run.path: removal.why_kept(run.path) for run in doomed}
@@ -100,7 +100,7 @@ def _rm(asked: argparse.Namespace, runs: list[RunRecord]) -> None:
         return
     for run in doomed:
         _say(f"{run.path}  {run.state}")
-    if not asked.yes and not _agreed(f"delete {counts(doomed)}? [y/N] "):
+    if not asked.yes and not _agreed(f"delete {count_states(doomed)}? [y/N] "):
         _say("nothing removed")
         return
     _say(f"removed {removal.remove(doomed, _say)} of {len(doomed)}")
@@ -114,7 +114,7 @@ def _agreed(question: str) -> bool:
         return False
 
 
-def _sync(asked: argparse.Namespace, runs: list[RunRecord]) -> None:
+def _sync(asked: argparse.Namespace, runs: list[RunFiles]) -> None:
     from gmdwgf.analysis.status import chosen
     from gmdwgf.analysis.wandb_sync import replay, sink_config
 

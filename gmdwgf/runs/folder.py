@@ -34,7 +34,7 @@ class RunVanished(Exception):
         super().__init__(f"{path} was removed or moved away during the run; the same command begins it anew")
 
 
-class RunFolder:
+class RunDir:
     """`config.yaml manifest.json metrics.jsonl checkpoints/ samples.npz figures/ train.log` and how the run ended.
 
     Everything but the growing logs is written to a temporary name and moved into place.

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from gmdwgf.files import DamagedFile
-from gmdwgf.runs.folder import RunFolder
+from gmdwgf.runs.folder import RunDir
 from gmdwgf.runs.snapshots import Snapshots, read
 from gmdwgf.tracking import jsonl
 
 
 def recover(
-    folder: RunFolder, snapshots: Snapshots, evaluated: Iterable[int], record: dict[str, Any], step: int, say: Callable
+    folder: RunDir, snapshots: Snapshots, evaluated: Iterable[int], record: dict[str, Any], step: int, say: Callable
 ) -> None:
     """Bring `metrics.jsonl` and `snapshots` to `step`, the step of a checkpoint, from what is left of them.
 
@@ -36,7 +36,7 @@ def recover(
     folder.lose([line for line in lost if line])
 
 
-def begin_anew(folder: RunFolder, say: Callable) -> None:
+def begin_anew(folder: RunDir, say: Callable) -> None:
     """Set aside the records and samples of a run that had come further than its start but has no checkpoint left."""
     steps, damaged = _reached(folder)
     if not damaged and max(steps, default=0) == 0:
@@ -49,7 +49,7 @@ def begin_anew(folder: RunFolder, say: Callable) -> None:
     folder.lose([line])
 
 
-def _reached(folder: RunFolder) -> tuple[list[int], bool]:
+def _reached(folder: RunDir) -> tuple[list[int], bool]:
     """The steps of the records and samples that are there, and whether one of the files is damaged."""
     steps: list[int] = []
     damaged = False
@@ -71,7 +71,7 @@ def evaluated_steps(every: int, step: int, ended: bool) -> list[int]:
     return [*steps, step] if ended and steps[-1] != step else steps
 
 
-def _records(folder: RunFolder, step: int, say: Callable) -> list[jsonl.Record]:
+def _records(folder: RunDir, step: int, say: Callable) -> list[jsonl.Record]:
     """The records up to `step` that can be read; a file with others in it is set aside."""
     try:
         records, damage = jsonl.salvage(folder.metrics)
@@ -82,7 +82,7 @@ def _records(folder: RunFolder, step: int, say: Callable) -> list[jsonl.Record]:
     return [record for record in records if record["step"] <= step]
 
 
-def _kept(folder: RunFolder, damage: DamagedFile, name: str) -> str:
+def _kept(folder: RunDir, damage: DamagedFile, name: str) -> str:
     where = f"{name}, line {damage.line}" if damage.line is not None else name
     return f"{where}: {damage.problem}; kept in {folder.set_aside(name)}, {damage.fix}"
 

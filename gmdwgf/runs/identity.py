@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gmdwgf.config.build import ConfigError
+from gmdwgf.config.moved import as_first_spelled, current_path, updated
 from gmdwgf.data import data_files
 
 MACHINE_KEYS = ("paths", "tracking", "devices", "sweep", "extend")
@@ -27,7 +28,7 @@ def science(config: dict[str, Any]) -> dict[str, Any]:
 
 def run_id(config: dict[str, Any]) -> str:
     """Eight hex digits: the same for configs that mean the same (1 and 1.0, a data file that only moved)."""
-    text = json.dumps(_canonical(science(config)), sort_keys=True)
+    text = json.dumps(_canonical(as_first_spelled(science(config))), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
@@ -45,7 +46,7 @@ def data_paths(config: dict[str, Any]) -> dict[str, list[str]]:
 
 def drift_file_id(config: dict[str, Any]) -> str:
     """Eight hex digits of the file that the class of the drift is written in; nothing is imported. Empty if not found."""
-    *module, _ = str(config["drift"].get("_target_", "")).split(".")
+    *module, _ = str(current_path(config["drift"].get("_target_", ""))).split(".")
     for folder in [Path(__file__).resolve().parents[2], *map(Path, sys.path)]:
         file = folder.joinpath(*module).with_suffix(".py")
         if module and file.is_file():
@@ -73,7 +74,7 @@ def check_choices(choices: dict[str, Any]) -> None:
 
 def differences(kept: dict[str, Any], asked: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
     """Keys of the science of two configs with another value, and both; None where one has none. Files count by `data_id`."""
-    one, other = (_flat(science(config)) for config in (kept, asked))
+    one, other = (_flat(science(updated(config))) for config in (kept, asked))
     return {
         key: (one.get(key), other.get(key))
         for key in dict.fromkeys([*other, *one])

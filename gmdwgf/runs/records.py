@@ -22,7 +22,7 @@ from gmdwgf.tracking import jsonl
 STATES = ("done", "diverged", "failed", "unfinished", "live")
 
 
-class RunRecord:
+class RunFiles:
     """One run folder. A file that is missing or cannot be read counts as empty, and `why` says so."""
 
     def __init__(self, path: Path):
@@ -125,9 +125,9 @@ def run_folders(root: Path) -> Iterator[Path]:
         inner[:] = sorted(name for name in inner if not name.startswith("."))
 
 
-def read_runs(root: Path) -> list[RunRecord]:
+def read_runs(root: Path) -> list[RunFiles]:
     """All runs in `root`, by name."""
-    return sorted((RunRecord(path) for path in run_folders(root)), key=lambda run: run.name)
+    return sorted((RunFiles(path) for path in run_folders(root)), key=lambda run: run.name)
 
 
 def is_live(path: Path) -> bool:
@@ -170,7 +170,7 @@ def _told(damage: DamagedFile) -> str:
     return f"{damage.path.name}{where} {damage.problem}"
 
 
-def read_all(folder: Path) -> list[RunRecord]:
+def read_all(folder: Path) -> list[RunFiles]:
     """The runs in a folder; ConfigError if there is none."""
     runs = read_runs(folder) if folder.is_dir() else []
     if not runs:

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from gmdwgf.files import DamagedFile
 from gmdwgf.reading import one_line, parse_yaml, read_mapping
-from gmdwgf.runs.folder import ENDINGS, RunFolder
+from gmdwgf.runs.folder import ENDINGS, RunDir
 from gmdwgf.runs.identity import data_id, differences, run_id
 from gmdwgf.tracking import jsonl
 
@@ -12,14 +12,14 @@ FINISHED = ("done", "diverged")
 
 
 class Standing(NamedTuple):
-    """The state of a run folder as `RunFolder.status` gives it, but that a run of which something is gone is `unfinished`."""
+    """The state of a run folder as `RunDir.status` gives it, but that a run of which something is gone is `unfinished`."""
 
     state: str
     lines: tuple[str, ...] = ()
     """What is wrong with the folder, and what is done about it."""
 
 
-def standing(folder: RunFolder, config: dict[str, Any], text: str) -> Standing:
+def standing(folder: RunDir, config: dict[str, Any], text: str) -> Standing:
     """What became of the run that `config` asks for, whose config.yaml would be `text`. Reads only.
 
     Raises DamagedFile where the folder holds a run of another config or of other data.
@@ -37,7 +37,7 @@ def standing(folder: RunFolder, config: dict[str, Any], text: str) -> Standing:
     return Standing(state, tuple(lines))
 
 
-def reopen(folder: RunFolder, found: Standing) -> None:
+def reopen(folder: RunDir, found: Standing) -> None:
     """Set aside what is damaged, and the ending of a run that is not finished; the lock must be held."""
     if found.lines:
         for damage in folder.troubles():
@@ -52,7 +52,7 @@ def _told(damage: DamagedFile) -> str:
     return f"{damage.path.name} {damage.problem}; " + ("it is kept in damaged/" if there else "it is written anew")
 
 
-def _check_same(folder: RunFolder, config: dict[str, Any], text: str) -> None:
+def _check_same(folder: RunDir, config: dict[str, Any], text: str) -> None:
     manifest = folder.manifest()
     try:
         kept = read_mapping(folder.path / "config.yaml", parse_yaml, "")
@@ -78,7 +78,7 @@ def _shown(value: Any) -> str:
     return "nothing" if value is None else one_line(str(value))[:60]
 
 
-def _gone(folder: RunFolder) -> list[str]:
+def _gone(folder: RunDir) -> list[str]:
     """What a finished run does not hold any more, a line each."""
     step, lines = folder.ending().get("step"), []
     if step is None:
@@ -103,12 +103,12 @@ def _gone(folder: RunFolder) -> list[str]:
     return lines
 
 
-def _last_record(folder: RunFolder) -> int | None:
-    records = jsonl.read(folder.metrics)
+def _last_record(folder: RunDir) -> int | None:
+    records = jsonl.read_records(folder.metrics)
     return records[-1]["step"] if records else None
 
 
-def _last_sample(folder: RunFolder) -> int:
+def _last_sample(folder: RunDir) -> int:
     from gmdwgf.runs.snapshots import read
 
     return int(read(folder.samples)["steps"][-1])

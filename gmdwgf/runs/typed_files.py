@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gmdwgf.config.moved import updated
 from gmdwgf.files import DamagedFile
 from gmdwgf.reading import one_line, parse_json, parse_yaml, read_mapping
 
@@ -96,10 +97,10 @@ CONFIG = {
 
 
 def read_config(folder: Path) -> Contents:
-    """The resolved config of a run."""
-    return _read(
-        folder / "config.yaml", parse_yaml, CONFIG, "put it back, or remove the run and type its command again"
-    )
+    """The resolved config of a run, in the spelling of now."""
+    fix = "put it back, or remove the run and type its command again"
+    found = _read(folder / "config.yaml", parse_yaml, CONFIG, fix)
+    return found._replace(values=updated(found.values))
 
 
 def read_manifest(folder: Path) -> Contents:

@@ -61,8 +61,8 @@ class AbstractTarget(Configurable):
         """The network that judges the points as pictures, where there is one."""
         return None
 
-    def feed(self) -> Any:
-        """Reader of the training rows of a target larger than memory (`targets.feed`); None where all of them are kept."""
+    def reader(self) -> Any:
+        """Reader of the training rows of a target larger than memory (`targets.reader`); None where all of them are kept."""
         return None
 
     @property
@@ -71,7 +71,7 @@ class AbstractTarget(Configurable):
         raise NotImplementedError(f"{type(self).__name__} keeps all its rows")
 
     def refreshed(self, rows: np.ndarray, labels: np.ndarray | None) -> "AbstractTarget":
-        """The same target with other rows of its feed, `n_kept` of them; only where there is one."""
+        """The same target with other rows of its reader, `n_kept` of them; only where there is one."""
         raise NotImplementedError(f"{type(self).__name__} keeps all its rows")
 
     def modes(self) -> tuple[Float[Array, "k d"], Weights] | None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gmdwgf.config.fields import FieldError, real
 from gmdwgf.data import array_files, latent_files, shipped
-from gmdwgf.data.sharded_reader import Feed
+from gmdwgf.data.sharded_reader import ShardedReader
 from gmdwgf.features.classifier import AbstractClassifier
 from gmdwgf.features.digits import ENCODER, DigitFeatures, digit_weights
 from gmdwgf.targets.base import AbstractTarget
@@ -51,7 +51,7 @@ class ImageLatents(AbstractTarget):
     `labels` the points have classes. A file that does not say which rows are held out gives up `held_out_fraction` of them,
     chosen by `split_seed`. Latents of several axes are flattened, channels last; `latent_shape` is `[h w c]` of one.
 
-    Of a file larger than `max_resident` (bytes, counted as float32) only a share is kept: `feed` reads on, and `refreshed`
+    Of a file larger than `max_resident` (bytes, counted as float32) only a share is kept: `reader` reads on, and `refreshed`
     is this target with other rows. Its classes must all be among the rows kept.
     """
 
@@ -80,7 +80,7 @@ class ImageLatents(AbstractTarget):
         max_resident: Any,
     ):
         _check(labels, posterior, held_out_fraction, split_seed, moments, max_resident)
-        file = latent_files.read(shipped.LATENTS if path is None else path, moments)
+        file = latent_files.read_latents(shipped.LATENTS if path is None else path, moments)
         self.source = Source(str(file.path), held_out_fraction, split_seed, file.moments)
         self.scale, self.latent_shape, self.weights = scale, file.shape, _weights(file)
         self.is_streamed = 4 * file.rows.size > max_resident
@@ -107,10 +107,10 @@ class ImageLatents(AbstractTarget):
             raise FieldError("path", named, "is larger than max_resident; only a .npy file can be read in parts")
         if max_resident < 2 * n_bytes:
             raise FieldError("max_resident", max_resident, f"keeps no two rows of {named}; a row takes {n_bytes} bytes")
-        feed, n_kept = Feed(self.source.path, 0, 0, 1, *self.source[1:]), int(max_resident) // n_bytes
-        rows, labels = feed.next_labelled(n_kept)
+        reader, n_kept = ShardedReader(self.source.path, 0, 0, 1, *self.source[1:]), int(max_resident) // n_bytes
+        rows, labels = reader.next_labelled(n_kept)
         array_files.refuse_one_point(_means(rows, file.moments), file.path)
-        return rows, labels, *feed.held_out(n_kept)
+        return rows, labels, *reader.held_out(n_kept)
 
     def introduction(self) -> list[str]:
         """That a file is read in parts, and that what is wrong in it is found when it is read."""
@@ -121,8 +121,8 @@ class ImageLatents(AbstractTarget):
             "a row that is NaN or infinite is found when it is read"
         ]
 
-    def feed(self) -> Feed | None:
-        return Feed(self.source.path, 0, 0, 1, *self.source[1:]) if self.is_streamed else None
+    def reader(self) -> ShardedReader | None:
+        return ShardedReader(self.source.path, 0, 0, 1, *self.source[1:]) if self.is_streamed else None
 
     @property
     def n_kept(self) -> int:
@@ -221,7 +221,7 @@ def _n_classes(file: latent_files.LatentFile) -> int:
 
 
 def _check_rows(file: latent_files.LatentFile) -> None:
-    """Refuse rows that nothing can be learned from; of a file that is read in parts its feed does."""
+    """Refuse rows that nothing can be learned from; of a file that is read in parts its reader does."""
     array_files.refuse_not_finite(file.rows, np.float32, file.path)
     if file.log_var is not None:
         array_files.refuse_not_finite(file.log_var, np.float32, file.path, "logvar")

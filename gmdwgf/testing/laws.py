@@ -1,4 +1,4 @@
-"""The laws every drift obeys, and the claims of its tags. Each law takes a drift and raises LawBroken with the numbers.
+"""The laws every drift obeys, and the claims of its tags. Each law takes a drift and raises LawViolation with the numbers.
 
 Run in double precision (`jax.config.update("jax_enable_x64", True)`); `check_drift` switches it on for its own time.
 All clouds are skewed and of unequal size: a symmetric pair would hide a flipped sign.
@@ -28,7 +28,7 @@ EXACT = 1e-9
 """Relative to the largest velocity, in double precision."""
 
 
-class LawBroken(AssertionError):
+class LawViolation(AssertionError):
     """A drift broke a law: which one, and by how much."""
 
 
@@ -279,23 +279,23 @@ LAWS: dict[str, Callable[[AbstractDrift], None]] = {
 
 
 def check_drift(drift: AbstractDrift, laws: list[str] | None = None) -> None:
-    """Hold a drift to the laws (all of them by default); raises LawBroken with every law that failed and by how much."""
+    """Hold a drift to the laws (all of them by default); raises LawViolation with every law that failed and by how much."""
     failures = []
     with _double_precision():
         for name in laws or LAWS:
             try:
                 LAWS[name](drift)
-            except LawBroken as broken:
+            except LawViolation as broken:
                 failures.append(f"{name}: {broken}")
             except Exception as error:  # a drift may fail in any way: the other laws are still asked
                 failures.append(f"{name}: raised {type(error).__name__}: {' '.join(str(error).split())[:200]}")
     if failures:
-        raise LawBroken(f"{type(drift).__name__} broke {len(failures)} law(s):\n  " + "\n  ".join(failures))
+        raise LawViolation(f"{type(drift).__name__} broke {len(failures)} law(s):\n  " + "\n  ".join(failures))
 
 
 def _require(fact: bool, otherwise: str) -> None:
     if not fact:
-        raise LawBroken(otherwise)
+        raise LawViolation(otherwise)
 
 
 def _close(got, expected, tolerance: float, what: str) -> None:

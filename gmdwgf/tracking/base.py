@@ -8,7 +8,7 @@ Values = dict[str, float | int]
 """Metrics by name."""
 
 
-class RunInfo(NamedTuple):
+class RunHeader(NamedTuple):
     """What a sink is told of a run before its first record."""
 
     id: str
@@ -35,7 +35,7 @@ class Sink:
     A sink may raise: `Tracker` decides which failures end a run.
     """
 
-    def start(self, run: RunInfo) -> None:
+    def start(self, run: RunHeader) -> None:
         """Before the first record."""
 
     def progress(self, step: int, values: Values) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from gmdwgf.files import DamagedFile, replaced_atomically
 from gmdwgf.reading import one_line, shown
-from gmdwgf.tracking.base import RunInfo, Sink, Values
+from gmdwgf.tracking.base import RunHeader, Sink, Values
 
 MAX_BYTES = 1 << 28
 """Of a file of records: with some hundred bytes a record, a million of them."""
@@ -31,10 +31,10 @@ class JsonlSink(Sink):
     A run that starts at step s keeps the records up to s: those after it were made by steps that will be taken again.
     """
 
-    def start(self, run: RunInfo) -> None:
+    def start(self, run: RunHeader) -> None:
         self.path = run.folder / "metrics.jsonl"
         truncate(self.path, run.start_step)
-        records = read(self.path) if self.path.exists() else []
+        records = read_records(self.path) if self.path.exists() else []
         self._last = records[-1] if records else None
 
     def log(self, step: int, values: Values) -> None:
@@ -45,14 +45,14 @@ class JsonlSink(Sink):
             raise ValueError(f"step {step} was logged after step {last['step']}")
         if step == last["step"]:
             record = last | record
-            rewrite(self.path, [*read(self.path)[:-1], record])
+            rewrite(self.path, [*read_records(self.path)[:-1], record])
         else:
             with self.path.open("a") as file:
                 _put(file, [record])
         self._last = record
 
 
-def read(path: Path) -> list[Record]:
+def read_records(path: Path) -> list[Record]:
     """The records of `path`, in order; null comes back as NaN.
 
     A last line torn by a kill in the middle of a write is left out. Raises FileNotFoundError, and DamagedFile for a bad line
@@ -91,7 +91,7 @@ def salvage(path: Path) -> tuple[list[Record], DamagedFile | None]:
 def truncate(path: Path, step: int) -> None:
     """Drops the records after `step` and a torn last line, atomically; does nothing if there is no file."""
     if path.exists():
-        rewrite(path, [] if step < 0 else [record for record in read(path) if record["step"] <= step])
+        rewrite(path, [] if step < 0 else [record for record in read_records(path) if record["step"] <= step])
 
 
 def rewrite(path: Path, records: Iterable[Record]) -> None:

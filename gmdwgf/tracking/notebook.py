@@ -4,8 +4,8 @@ import sys
 import time
 from typing import Any, TextIO
 
-from gmdwgf.tracking.base import RunInfo, Sink, Values
-from gmdwgf.tracking.progress import ProgressSink, describe
+from gmdwgf.tracking.base import RunHeader, Sink, Values
+from gmdwgf.tracking.progress import ProgressSink, progress_line
 
 
 def in_notebook() -> bool:
@@ -25,7 +25,7 @@ class LineProgress(Sink):
     def __init__(self, stream: TextIO):
         self._stream = stream
 
-    def start(self, run: RunInfo) -> None:
+    def start(self, run: RunHeader) -> None:
         self._run, self._values, self._width = run, {}, 0
         self._began = time.monotonic()
         self._write(run.start_step)
@@ -44,7 +44,7 @@ class LineProgress(Sink):
     def _write(self, step: int) -> None:
         seconds = time.monotonic() - self._began
         pace = (step - self._run.start_step) / seconds if seconds > 0 else 0.0
-        line = f"{self._run.name}  {describe(self._run, step, self._values, pace)}"
+        line = f"{self._run.name}  {progress_line(self._run, step, self._values, pace)}"
         self._width = max(self._width, len(line))
         self._stream.write("\r" + line.ljust(self._width))
         self._stream.flush()

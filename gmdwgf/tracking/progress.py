@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 
-from gmdwgf.tracking.base import RunInfo, Sink, Values
+from gmdwgf.tracking.base import RunHeader, Sink, Values
 
 
 class ProgressSink(Sink):
@@ -25,7 +25,7 @@ class ProgressSink(Sink):
         self._line_every, self._clock = line_every, clock
         self._console = console or Console()
 
-    def start(self, run: RunInfo) -> None:
+    def start(self, run: RunHeader) -> None:
         self._run = run
         self._values: Values = {}
         self._last, self._rate = (run.start_step, self._clock()), 0.0
@@ -46,12 +46,12 @@ class ProgressSink(Sink):
             self._last, self._rate = (step, now), (step - before) / (now - then)
         self._values = self._values | values
         if self._bar is not None:
-            self._bar.update(self._task, completed=step, state=describe(self._run, step, self._values, self._rate))
+            self._bar.update(self._task, completed=step, state=progress_line(self._run, step, self._values, self._rate))
 
     def log(self, step: int, values: Values) -> None:
         self.progress(step, values)
         if self._bar is None:
-            self._unwritten = describe(self._run, step, self._values, self._rate)
+            self._unwritten = progress_line(self._run, step, self._values, self._rate)
             if self._clock() - self._written_at >= self._line_every:
                 self._write()
 
@@ -67,7 +67,7 @@ class ProgressSink(Sink):
         self._unwritten, self._written_at = "", self._clock()
 
 
-def describe(run: RunInfo, step: int, values: Values, rate: float | int) -> str:
+def progress_line(run: RunHeader, step: int, values: Values, rate: float | int) -> str:
     """One line on the state of a run; `rate` is in steps a second, 0 while it is not known.
 
     The floor shown is its upper edge, mean + 2 sd: MMD^2 below it cannot be told from fresh data.
@@ -117,7 +117,7 @@ class _Share(Sink):
     def __init__(self, shared: SharedProgress):
         self._shared = shared
 
-    def start(self, run: RunInfo) -> None:
+    def start(self, run: RunHeader) -> None:
         if not self._shared.runs:
             self._shared.sink.start(run._replace(name=self._shared.name))
         self._shared.runs[id(self)] = run.start_step, {}

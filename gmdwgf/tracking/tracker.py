@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gmdwgf.tracking.base import RunInfo, Sink, Values
+from gmdwgf.tracking.base import RunHeader, Sink, Values
 from gmdwgf.tracking.jsonl import JsonlSink
 from gmdwgf.tracking.progress import ProgressSink
 from gmdwgf.tracking.wandb import WandbConfig, WandbSink, is_real
@@ -32,7 +32,7 @@ class TrackingConfig:
 
 
 def make_tracker(
-    config: TrackingConfig | None, run: RunInfo, say: Callable[[str], None], progress: Sink | None = None
+    config: TrackingConfig | None, run: RunHeader, say: Callable[[str], None], progress: Sink | None = None
 ) -> "Tracker":
     """The sinks `config` asks for, for one run, without mirrors when None; `say` takes one line for a person.
 
@@ -51,7 +51,7 @@ class Tracker:
     fails to start is left out.
     """
 
-    def __init__(self, run: RunInfo, truth: Sink, mirrors: Sequence[Sink], say: Callable[[str], None]) -> None:
+    def __init__(self, run: RunHeader, truth: Sink, mirrors: Sequence[Sink], say: Callable[[str], None]) -> None:
         self._run, self._truth, self._waiting, self._say = run, truth, mirrors, say
         self._mirrors: list[Sink] = []
         self._failed: set[int] = set()

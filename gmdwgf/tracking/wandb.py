@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gmdwgf.tracking.base import RunInfo, Sink, Values
+from gmdwgf.tracking.base import RunHeader, Sink, Values
 
 MODES = ("offline", "online", "disabled")
 
@@ -80,7 +80,7 @@ class WandbSink(Sink):
         self._run: Any = None
         self._step = 0
 
-    def start(self, run: RunInfo) -> None:
+    def start(self, run: RunHeader) -> None:
         if "disabled" in (self._config.mode, os.environ.get("WANDB_MODE")):
             return
         self._step = run.start_step
@@ -115,7 +115,7 @@ class WandbSink(Sink):
                 run.finish(exit_code=1 if summary.get("status") == "failed" else 0)
 
 
-def _open(config: WandbConfig, mode: str, run: RunInfo) -> Any:
+def _open(config: WandbConfig, mode: str, run: RunHeader) -> Any:
     import wandb
 
     settings = wandb.Settings(

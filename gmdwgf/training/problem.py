@@ -7,9 +7,9 @@ from jax.core import Tracer
 
 from gmdwgf.config.fields import Configurable, FieldError, choice, count, real, shown
 from gmdwgf.drifts.base import AbstractDrift
-from gmdwgf.drifts.wrappers.classwise import ClassCondition, ClasswiseField
-from gmdwgf.drifts.wrappers.feature_space import FeatureField, FeatureSpace
-from gmdwgf.drifts.wrappers.sub_batches import LocalField
+from gmdwgf.drifts.wrappers.classwise import ClassCondition, ClasswiseDrift
+from gmdwgf.drifts.wrappers.feature_space import FeatureSpace, FeatureSpaceDrift
+from gmdwgf.drifts.wrappers.sub_batches import SubBatchDrift
 from gmdwgf.generators.base import AbstractGenerator, Condition
 from gmdwgf.optim.optimizers import AbstractOptimizer
 from gmdwgf.optim.schedules import AbstractSchedule, with_value
@@ -24,7 +24,7 @@ class TrainingPlan(Configurable):
     n_steps: int = count()
     batch_size: int = count(of_numbers=True)
     n_targets: int = count(of_numbers=True)
-    field: str = choice("global", "local")
+    batching: str = choice("full", "sub_batches")
     n_sub_batches: int = count()
     eta: Scalar = real("fraction of the drift travelled in a step", above=0)
     ema_decay: Decay = real("", at_least=0, at_most=1, or_list=True)
@@ -39,11 +39,11 @@ class TrainingPlan(Configurable):
         super().__check_init__()
         if not isinstance(self.ema_decay, Tracer):
             suffixes(self.ema_decay)
-        for name in ("batch_size", "n_targets") if self.field == "local" else ():
+        for name in ("batch_size", "n_targets") if self.batching == "sub_batches" else ():
             size = getattr(self, name)
             if size % self.n_sub_batches:
                 raise FieldError(
-                    name, size, f"a local field cuts it into n_sub_batches={self.n_sub_batches} equal parts"
+                    name, size, f"batching=sub_batches cuts it into n_sub_batches={self.n_sub_batches} equal parts"
                 )
 
 
@@ -64,7 +64,7 @@ class Problem(eqx.Module):
     schedules: dict[str, AbstractSchedule] = eqx.field(default_factory=dict)
     """The fields of the drift that change over the run, by their paths."""
     n_sub_batches: int = eqx.field(static=True, default=1)
-    """More than 1: a local field of so many parts."""
+    """More than 1: the batch is cut into so many parts, each of which sees only itself."""
     condition: ClassCondition | None = None
     """Which classes a step trains on; None where the generator is not conditional."""
     features: FeatureSpace | None = None
@@ -83,22 +83,22 @@ class Problem(eqx.Module):
         return {path: schedule(step) for path, schedule in self.schedules.items()}
 
     def drift_at(self, step: Scalar, guidance: Float[Array, " g"] | None = None) -> AbstractDrift:
-        """The drift with its fields as they are at `step`: global or local, of all or class by class, in its features."""
+        """The drift as it is at `step`: of the full batch or of sub-batches, class by class where conditional, in its features."""
         drift = self.drift
         for path, value in self.scheduled(step).items():
             drift = with_value(drift, path, value)
         if self.n_sub_batches > 1:
-            drift = LocalField(drift, self.n_sub_batches)
+            drift = SubBatchDrift(drift, self.n_sub_batches)
         if self.condition is not None and guidance is not None:
-            drift = ClasswiseField(drift, *self.condition.structure(), guidance)
-        return drift if self.features is None else FeatureField(drift, self.features)
+            drift = ClasswiseDrift(drift, *self.condition.structure(), guidance)
+        return drift if self.features is None else FeatureSpaceDrift(drift, self.features)
 
     def evaluation(self, n: int) -> Condition | None:
         """What the generator is told of `n` samples that are looked at."""
         return None if self.condition is None else self.condition.evaluation(n, self.n_classes)
 
 
-def make_problem(
+def assemble_problem(
     target: AbstractTarget,
     drift: AbstractDrift,
     generator: AbstractGenerator,
@@ -111,9 +111,6 @@ def make_problem(
     """Everything the pure step needs. Raises FieldError where a condition does not fit the rest."""
     if condition is not None:
         _check_condition(condition, target, drift, plan)
-        jax.eval_shape(
-            lambda key: generator.init(key, plan.batch_size, target.dim, target.n_classes), jax.random.key(0)
-        )
     return Problem(
         target=target,
         drift=drift,
@@ -127,7 +124,7 @@ def make_problem(
         n_targets=plan.n_targets,
         loss_scale=generator.loss_scale(plan.batch_size),
         schedules=schedules or {},
-        n_sub_batches=plan.n_sub_batches if plan.field == "local" else 1,
+        n_sub_batches=plan.n_sub_batches if plan.batching == "sub_batches" else 1,
         condition=condition,
         features=features,
     )
@@ -137,10 +134,9 @@ def _check_condition(
     condition: ClassCondition, target: AbstractTarget, drift: AbstractDrift, plan: TrainingPlan
 ) -> None:
     condition.check(target, plan.batch_size, plan.n_targets)
-    if plan.field == "local":
-        raise FieldError(
-            "n_groups", condition.n_groups, "the classes are the parts of a step; take training.field=global"
-        )
+    if plan.batching == "sub_batches":
+        fix = "cannot be with a condition, whose classes are the parts of a step; take training.batching=full"
+        raise FieldError("batching", plan.batching, fix, section="training")
     cloud = jax.ShapeDtypeStruct((4, target.dim), jnp.zeros(()).dtype)
     carried = jax.tree.leaves(jax.eval_shape(drift.init, jax.random.key(0), cloud, cloud))
     if carried and condition.n_groups != target.n_classes:

@@ -9,7 +9,7 @@ with the masses a, b outside the potentials, which are in cost units. It minimis
 its marginals held to a and b, or, with a `relaxation` rho, plus rho KL(pi 1 | a) + rho KL(pi^T 1 | b).
 
 `costs` has the ground costs, `problem` the problem and what an answer says of itself, `solvers` the ways from one to the
-other (`newton` on the `plans`, `by_ott`, plain `iterations`), `maps` what is read off an answer. The solvers and
+other (`newton` on the `plans`, `solve_ott`, plain `iterations`), `maps` what is read off an answer. The solvers and
 `self_potential` keep n x m arrays unless the solver is `streamed` (ott-jax's own streamed mode does not run on present
 versions of jax); all else goes through in tiles.
 """

@@ -5,11 +5,11 @@ import jax.numpy as jnp
 
 from gmdwgf.pairs import reductions
 from gmdwgf.transport.maps import softmin
-from gmdwgf.transport.problem import Potentials, Problem, damping_of, finite_log_masses, marginal_error
+from gmdwgf.transport.problem import Potentials, TransportProblem, damping_of, finite_log_masses, marginal_error
 from gmdwgf.typing import Particles, Scalar, Weights
 
 
-def by_iterations(problem: Problem, threshold: Scalar, max_iters: int, init=None) -> Potentials:
+def solve_by_iterations(problem: TransportProblem, threshold: Scalar, max_iters: int, init=None) -> Potentials:
     """By Sinkhorn iterations in tiles; the rows are exact, the error is that of the columns."""
     x, y, log_a, log_b, epsilon, cost, relaxation = problem
 
@@ -54,7 +54,7 @@ def self_potential(
     x = reductions.centred(x, x)[0]
     log_a = finite_log_masses(x_weights, x)
     a, damping = jnp.exp(log_a), damping_of(relaxation, epsilon)
-    problem = Problem(x, x, log_a, log_a, epsilon, cost, relaxation)
+    problem = TransportProblem(x, x, log_a, log_a, epsilon, cost, relaxation)
 
     if solver == "streamed":
 

@@ -18,7 +18,7 @@ Sources: Brauer et al. 2017; Tang et al. 2024 (ICLR); Kemertas, Farahmand and Je
 import jax
 import jax.numpy as jnp
 
-from gmdwgf.transport.plans import Dual, Plans
+from gmdwgf.transport.plans import DualPoint, Plan
 from gmdwgf.typing import Array, Float, Scalar
 
 WARM_UP = 5
@@ -43,7 +43,7 @@ WELL_BELOW = 0.1
 """Fraction of the threshold at which no last step is taken."""
 
 
-def newton(plans: Plans, threshold: Scalar, max_steps: int) -> tuple[Dual, Array]:
+def newton(plans: Plan, threshold: Scalar, max_steps: int) -> tuple[DualPoint, Array]:
     """The dual point where the marginal error is at most `threshold`, or after `max_steps`; and the steps taken.
 
     One step more is taken from there if the error is not well below: what is left of the marginals lies in the slow modes,
@@ -83,7 +83,7 @@ def newton(plans: Plans, threshold: Scalar, max_steps: int) -> tuple[Dual, Array
     return point, n
 
 
-def plain(plans: Plans, kept, point: Dual):
+def plain(plans: Plan, kept, point: DualPoint):
     """One Sinkhorn iteration: columns exact, then rows."""
     b, columns = plans.masses.b, point.columns
     there = jnp.min(columns / b) > jnp.finfo(b.dtype).tiny ** 0.75
@@ -92,16 +92,16 @@ def plain(plans: Plans, kept, point: Dual):
     return plans.at(kept, g)
 
 
-def _better(new: Dual, old: Dual, threshold: Scalar) -> Array:
+def _better(new: DualPoint, old: DualPoint, threshold: Scalar) -> Array:
     """By either measure; but what has converged is left for a lesser error alone."""
     higher = new.value > old.value + 1e-6 * jnp.abs(old.value)
     return (new.error < old.error) | (higher & (old.error > threshold))
 
 
-def _direction(plans: Plans, kept, point: Dual) -> Float[Array, " m"]:
+def _direction(plans: Plan, kept, point: DualPoint) -> Float[Array, " m"]:
     """Solve (diag(c) - P^T diag(1/a) P) v = b - c by preconditioned conjugate gradients, roughly."""
     b, c = plans.masses.b, point.columns
-    there_and_back, residual = plans.there_and_back(kept, point), b - c
+    normal_operator, residual = plans.normal_operator(kept, point), b - c
     scale = 1 / jnp.maximum(c, 1e-6 * b)
     wanted = jnp.minimum(0.1, jnp.sqrt(point.error)) ** 2 * (residual @ (scale * residual))
 
@@ -111,7 +111,7 @@ def _direction(plans: Plans, kept, point: Dual) -> Float[Array, " m"]:
 
     def improve(carry):
         v, r, p, rz, k = carry
-        image = c * p - there_and_back(p)
+        image = c * p - normal_operator(p)
         curvature = p @ image
         alpha = jnp.where(curvature > 0, rz / jnp.where(curvature > 0, curvature, 1.0), 0.0)
         v, r = v + alpha * p, r - alpha * image

@@ -6,11 +6,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from gmdwgf.transport.problem import Potentials, Problem
+from gmdwgf.transport.problem import Potentials, TransportProblem
 from gmdwgf.typing import Scalar
 
 
-def by_ott(problem: Problem, threshold: Scalar, max_iters: int, init=None) -> Potentials:
+def solve_ott(problem: TransportProblem, threshold: Scalar, max_iters: int, init=None) -> Potentials:
     """By ott-jax, from the potentials `init` if there are any."""
     from ott.geometry.geometry import Geometry
     from ott.problems.linear.linear_problem import LinearProblem

@@ -27,7 +27,7 @@ class Masses(NamedTuple):
     b: Float[Array, " m"]
 
 
-class Dual(NamedTuple):
+class DualPoint(NamedTuple):
     """A dual point and what is known of it."""
 
     g: Float[Array, " m"]
@@ -40,7 +40,7 @@ class Dual(NamedTuple):
 
 
 @runtime_checkable
-class Plans(Protocol):
+class Plan(Protocol):
     """What is asked of either. `kept` is what one call keeps for the next."""
 
     @property
@@ -50,15 +50,15 @@ class Plans(Protocol):
         """In units of epsilon."""
         ...
 
-    def start(self) -> tuple[Any, Dual]:
+    def start(self) -> tuple[Any, DualPoint]:
         """The point g = 0."""
         ...
 
-    def at(self, kept: Any, g: Float[Array, " m"]) -> tuple[Any, Dual]:
+    def at(self, kept: Any, g: Float[Array, " m"]) -> tuple[Any, DualPoint]:
         """The point at `g`."""
         ...
 
-    def there_and_back(self, kept: Any, point: Dual) -> Callable[[Array], Array]:
+    def normal_operator(self, kept: Any, point: DualPoint) -> Callable[[Array], Array]:
         """v -> P^T diag(1/a) P v, where `kept` came with `point`."""
         ...
 
@@ -75,8 +75,8 @@ class Kernel(NamedTuple):
     rows: Float[Array, " n"]
 
 
-class KeptPlans(NamedTuple):
-    """Plans for a given S, by a kernel about some centre: all plans near it are two matrix-vector products away.
+class DensePlan(NamedTuple):
+    """Plan for a given S, by a kernel about some centre: all plans near it are two matrix-vector products away.
 
     An exponential costs as much as several such products, so it is taken again only when g has gone far from the centre
     (the absorption of Schmitzer 2019, arXiv:1610.06519). S and one kernel are kept, n x m.
@@ -101,7 +101,7 @@ class KeptPlans(NamedTuple):
         columns = ((self.masses.a / sums) @ kept.matrix) * right
         return kept, dual_point(self.masses, g, -(kept.rows + jnp.log(sums) + peak), columns)
 
-    def there_and_back(self, kept: Kernel, point):
+    def normal_operator(self, kept: Kernel, point):
         right, _ = self._right(kept, point.g)
         weights = self.masses.a / (kept.matrix @ right) ** 2
         return lambda v: (weights * (kept.matrix @ (right * v))) @ kept.matrix * right
@@ -119,8 +119,8 @@ class KeptPlans(NamedTuple):
         return self.masses.b * jnp.exp(shift - peak), peak
 
 
-class TiledPlans(NamedTuple):
-    """Plans made `TILE_ROWS` rows at a time, whenever they are asked for: nothing n x m is kept."""
+class StreamedPlan(NamedTuple):
+    """A plan made `TILE_ROWS` rows at a time, whenever they are asked for: nothing n x m is kept."""
 
     x: Particles
     y: Targets
@@ -147,7 +147,7 @@ class TiledPlans(NamedTuple):
         columns, f = self._over_tiles(tile, self.x)
         return kept, dual_point(self.masses, g, f, columns)
 
-    def there_and_back(self, kept, point):
+    def normal_operator(self, kept, point):
         heights = point.g + jnp.log(self.masses.b)
 
         def apply(v):
@@ -189,7 +189,7 @@ class TiledPlans(NamedTuple):
         return total, jax.tree.map(lambda array: array.reshape(-1, *array.shape[2:])[:n], each)
 
 
-def dual_point(masses: Masses, g: Float[Array, " m"], f: Float[Array, " n"], columns: Float[Array, " m"]) -> Dual:
+def dual_point(masses: Masses, g: Float[Array, " m"], f: Float[Array, " n"], columns: Float[Array, " m"]) -> DualPoint:
     """A point with its value and error."""
     value, error = masses.b @ g + masses.a @ f, jnp.sum(jnp.abs(masses.b - columns))
-    return Dual(g, f, columns, value, error)
+    return DualPoint(g, f, columns, value, error)

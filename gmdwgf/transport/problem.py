@@ -12,7 +12,7 @@ from gmdwgf.typing import Array, Float, Particles, Point, Scalar, Targets, Weigh
 
 
 class Potentials(NamedTuple):
-    """Dual potentials `f` `[n]`, `g` `[m]` in cost units, and how well they solve the problem."""
+    """DualPoint potentials `f` `[n]`, `g` `[m]` in cost units, and how well they solve the problem."""
 
     f: Float[Array, " n"]
     g: Float[Array, " m"]
@@ -22,7 +22,7 @@ class Potentials(NamedTuple):
     converged: Array
 
 
-class Problem(NamedTuple):
+class TransportProblem(NamedTuple):
     """Transport between two clouds with log masses; see `potentials`."""
 
     x: Particles

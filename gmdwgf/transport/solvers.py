@@ -9,10 +9,10 @@ from jax.core import Tracer
 from gmdwgf.pairs import reductions
 from gmdwgf.transport import newton
 from gmdwgf.transport.costs import COSTS
-from gmdwgf.transport.iterations import by_iterations
-from gmdwgf.transport.ott import by_ott
-from gmdwgf.transport.plans import KeptPlans, Plans, TiledPlans
-from gmdwgf.transport.problem import Potentials, Problem, finite_log_masses
+from gmdwgf.transport.iterations import solve_by_iterations
+from gmdwgf.transport.ott import solve_ott
+from gmdwgf.transport.plans import DensePlan, Plan, StreamedPlan
+from gmdwgf.transport.problem import Potentials, TransportProblem, finite_log_masses
 from gmdwgf.typing import Particles, Scalar, Targets, Weights
 
 SOLVERS = ("newton", "ott", "streamed")
@@ -58,29 +58,29 @@ def potentials(
     # not see: it is solved where it is small.
     movable = cost == "half_squared" and relaxation is None
     shift = jnp.exp(log_a) @ x if movable else jnp.zeros_like(x[0])
-    problem = Problem(x - shift, y, log_a, log_b, epsilon, cost, relaxation)
+    problem = TransportProblem(x - shift, y, log_a, log_b, epsilon, cost, relaxation)
     found = _SOLVERS[solver](problem, threshold, max_iters)
     return found._replace(f=found.f + (x - shift / 2) @ shift, g=found.g - y @ shift)
 
 
-def _by_newton(problem: Problem, threshold: Scalar, max_iters: int) -> Potentials:
+def _by_newton(problem: TransportProblem, threshold: Scalar, max_iters: int) -> Potentials:
     """By Newton on plans that are kept, and by ott-jax where that fails."""
     if problem.relaxation is not None:
-        return by_ott(problem, threshold, max_iters)
-    plans = KeptPlans(problem.log_affinities(), problem.masses)
-    return _newton_then(by_ott, plans, problem, threshold, max_iters)
+        return solve_ott(problem, threshold, max_iters)
+    plans = DensePlan(problem.log_affinities(), problem.masses)
+    return _newton_then(solve_ott, plans, problem, threshold, max_iters)
 
 
-def _streamed(problem: Problem, threshold: Scalar, max_iters: int) -> Potentials:
+def _streamed(problem: TransportProblem, threshold: Scalar, max_iters: int) -> Potentials:
     """By Newton on plans made in tiles, and by plain iterations where that fails."""
     if problem.relaxation is not None:
-        return by_iterations(problem, threshold, max_iters)
-    plans = TiledPlans(problem.x, problem.y, problem.log_affinity, problem.masses)
-    return _newton_then(by_iterations, plans, problem, threshold, max_iters)
+        return solve_by_iterations(problem, threshold, max_iters)
+    plans = StreamedPlan(problem.x, problem.y, problem.log_affinity, problem.masses)
+    return _newton_then(solve_by_iterations, plans, problem, threshold, max_iters)
 
 
 def _newton_then(
-    go_on: Callable[..., Potentials], plans: Plans, problem: Problem, threshold: Scalar, max_iters: int
+    go_on: Callable[..., Potentials], plans: Plan, problem: TransportProblem, threshold: Scalar, max_iters: int
 ) -> Potentials:
     point, n_steps = newton.newton(plans, threshold, min(max_iters, newton.MAX_STEPS))
     f, g = problem.epsilon * point.f, problem.epsilon * point.g
@@ -93,4 +93,4 @@ def _newton_then(
     return jax.lax.cond(found.converged, lambda found: found, unfinished, found)
 
 
-_SOLVERS = {"newton": _by_newton, "ott": by_ott, "streamed": _streamed}
+_SOLVERS = {"newton": _by_newton, "ott": solve_ott, "streamed": _streamed}

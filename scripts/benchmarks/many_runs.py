@@ -22,7 +22,7 @@ import numpy as np
 import yaml
 from common import table, write_table
 
-from gmdwgf.runs.folder import RunFolder
+from gmdwgf.runs.folder import RunDir
 from gmdwgf.runs.identity import run_id
 from gmdwgf.runs.records import read_runs
 from gmdwgf.tracking import jsonl
@@ -50,13 +50,13 @@ def copy(source: Path, root: Path, value: float, seed: int, rng: np.random.Gener
     name = "temperature" if "temperature" in config["drift"] else "bandwidth"
     config["drift"][name], config["seed"] = value, seed
     run = run_id(config)
-    folder = RunFolder(root / f"{source.name.rpartition('-')[0]}-{run}")
+    folder = RunDir(root / f"{source.name.rpartition('-')[0]}-{run}")
     folder.path.mkdir(parents=True)
     for file in ("samples.npz", "train.log"):
         shutil.copy(source / file, folder.path / file)
     manifest = json.loads((source / "manifest.json").read_text())
     folder.begin(yaml.safe_dump(config, sort_keys=False), manifest | {"id": run})
-    factor, records = float(rng.lognormal(sigma=0.5)), jsonl.read(source / "metrics.jsonl")
+    factor, records = float(rng.lognormal(sigma=0.5)), jsonl.read_records(source / "metrics.jsonl")
     sink = [{**record, "mmd2": record["mmd2"] * factor} for record in records]
     folder.metrics.write_text("".join(json.dumps(record) + "\n" for record in sink))
     ending = json.loads((source / "DONE.json").read_text())

@@ -21,8 +21,8 @@ from omegaconf import OmegaConf
 from gmdwgf.config.build import build, config_dir
 from gmdwgf.engine.checkpoints import Checkpoints
 from gmdwgf.engine.monitor import evaluation_samples, fixed_reference
-from gmdwgf.launch.spec import problem_of
-from gmdwgf.tracking import RunInfo, make_tracker
+from gmdwgf.launch.components import problem_of
+from gmdwgf.tracking import RunHeader, make_tracker
 from gmdwgf.training.problem import Problem
 from gmdwgf.training.state import TrainState, initial_state
 from gmdwgf.training.step import regression_loss, train_chunk
@@ -87,7 +87,7 @@ def around(config: dict, problem: Problem, state: TrainState, scratch: Path) -> 
     suite, plan = build(config["metrics"], "metrics"), build(config["training"], "training")
     reference = fixed_reference(suite, problem)
     key, checkpoints, saved = jax.random.key(0), Checkpoints(scratch / "checkpoints", print), iter(range(1, 1000))
-    info = RunInfo("benchmark", "benchmark", scratch, config, plan.n_steps)
+    info = RunHeader("benchmark", "benchmark", scratch, config, plan.n_steps)
     tracker = make_tracker(None, info, print)  # metrics.jsonl alone
     tracker.start(0, reference.floor)
     evaluate = lambda: suite.evaluate(evaluation_samples(problem, state.ema_params, key, suite.n_samples), reference)

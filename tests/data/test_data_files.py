@@ -52,7 +52,7 @@ def test_a_file_counts_by_its_contents_however_it_is_named(store, made_by):
 
 def test_every_spelling_is_read_with_the_same_side_files(store):
     for name in spellings(store):
-        file = latent_files.read(name)
+        file = latent_files.read_latents(name)
         assert (file.moments, file.labels.tolist()) == (-1, [i % 3 for i in range(20)]), name
 
 

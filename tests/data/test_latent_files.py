@@ -24,7 +24,7 @@ LABELS = np.arange(20) % 3
 @pytest.mark.parametrize("labels", [None, LABELS])
 def test_what_is_written_is_read(tmp_path, name, log_var, labels):
     latent_files.write(tmp_path / name, MEAN, log_var, labels, encoder="digits", sha256="abc")
-    file = latent_files.read(tmp_path / name)
+    file = latent_files.read_latents(tmp_path / name)
     mean, read_log_var = file.points(slice(None))
     np.testing.assert_array_equal(mean, MEAN)
     assert (read_log_var is None) == (log_var is None)
@@ -38,7 +38,7 @@ def test_what_is_written_is_read(tmp_path, name, log_var, labels):
 def test_moments_of_either_layout_are_split_with_the_channels_last(tmp_path, axis):
     both = np.concatenate([MEAN, LOG_VAR], axis=-1)
     np.save(tmp_path / "sd.npy", np.moveaxis(both, -1, axis).astype(np.float16))
-    file = latent_files.read(tmp_path / "sd.npy", moments=axis)
+    file = latent_files.read_latents(tmp_path / "sd.npy", moments=axis)
     mean, log_var = file.points([3, 1])
     np.testing.assert_array_equal(mean, MEAN[[3, 1]].astype(np.float16).astype(np.float32))
     np.testing.assert_array_equal(log_var, LOG_VAR[[3, 1]].astype(np.float16).astype(np.float32))
@@ -84,7 +84,7 @@ def test_a_file_that_cannot_be_used_is_refused_by_field_and_fix(tmp_path, case):
     name, write, moments, field, fix = WRONG[case]
     write(tmp_path / name)
     with pytest.raises(FieldError) as refused:
-        latent_files.read(tmp_path / name, moments)
+        latent_files.read_latents(tmp_path / name, moments)
     assert refused.value.name == field
     assert fix in refused.value.fix
     assert "\n" not in str(refused.value)
@@ -188,7 +188,7 @@ def test_a_badly_written_file_is_refused_by_name_field_and_fix(tmp_path, case):
     name, write, moments, field, fix = BADLY_WRITTEN[case]
     write(tmp_path / name)
     with pytest.raises(FieldError) as refused:
-        latent_files.read(tmp_path / name, moments)
+        latent_files.read_latents(tmp_path / name, moments)
     assert refused.value.name == field
     assert fix in refused.value.fix
     assert str(tmp_path / "a.") in str(refused.value)
@@ -210,7 +210,7 @@ PATHS = {
 
 
 @pytest.mark.parametrize("case", PATHS)
-@pytest.mark.parametrize("load", [latent_files.read, lambda path: ArrayTarget(path, None, 0.2, 0)])
+@pytest.mark.parametrize("load", [latent_files.read_latents, lambda path: ArrayTarget(path, None, 0.2, 0)])
 def test_a_path_that_cannot_be_opened_is_refused_on_one_short_line(tmp_path, monkeypatch, load, case):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "there.npz").write_bytes(b"")
@@ -236,7 +236,7 @@ def unprivileged():
     os.seteuid(0)
 
 
-@pytest.mark.parametrize("load", [latent_files.read, lambda path: ArrayTarget(str(path), None, 0.2, 0)])
+@pytest.mark.parametrize("load", [latent_files.read_latents, lambda path: ArrayTarget(str(path), None, 0.2, 0)])
 @pytest.mark.parametrize("closed", ["file", "folder"])
 def test_a_file_that_may_not_be_read_is_refused(tmp_path, request, load, closed):
     (tmp_path / "in").mkdir()
@@ -275,7 +275,7 @@ def test_labels_of_any_type_of_whole_numbers_are_classes(kind):
 @pytest.mark.parametrize("kind", [bool, np.uint8, np.int64])
 def test_rows_held_out_may_be_said_by_0_and_1(tmp_path, kind):
     npz(held_out=HELD_OUT.astype(kind))(tmp_path / "a.npz")
-    np.testing.assert_array_equal(latent_files.read(tmp_path / "a.npz").held_out, HELD_OUT)
+    np.testing.assert_array_equal(latent_files.read_latents(tmp_path / "a.npz").held_out, HELD_OUT)
 
 
 def test_an_interrupted_write_never_leaves_latents_beside_the_notes_of_others(tmp_path, monkeypatch):
@@ -306,7 +306,7 @@ def test_an_interrupted_write_never_leaves_latents_beside_the_notes_of_others(tm
         if not path.exists():
             seen.add("none")
             continue
-        file = latent_files.read(path)
+        file = latent_files.read_latents(path)
         seen.add(len(file.rows))
         assert file.moments == (-1 if len(file.rows) == 20 else None)
         np.testing.assert_array_equal(file.labels, LABELS if len(file.rows) == 20 else LABELS[:9] + 1)

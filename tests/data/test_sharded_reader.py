@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gmdwgf.data import sharded_reader as feed_module
-from gmdwgf.data.sharded_reader import Feed
+from gmdwgf.data.sharded_reader import ShardedReader
 from tests.conftest import ROOT
 
 N = 103
@@ -32,40 +32,40 @@ def indices(rows):
 
 
 def test_every_row_comes_once_an_epoch_in_another_order_each_time(file):
-    feed = Feed(file, seed=0)
+    feed = ShardedReader(file, seed=0)
     epochs = [indices(feed.next(N)) for _ in range(3)]
     for epoch in epochs:
         assert sorted(epoch) == list(range(N))
     assert not np.array_equal(epochs[0], epochs[1])
     assert not np.array_equal(epochs[0], np.arange(N))
-    assert not np.array_equal(epochs[0], indices(Feed(file, seed=1).next(N)))
+    assert not np.array_equal(epochs[0], indices(ShardedReader(file, seed=1).next(N)))
 
 
 def test_rows_do_not_depend_on_how_many_are_asked_for_at_once(file):
-    whole, pieces = Feed(file, seed=3), Feed(file, seed=3)
+    whole, pieces = ShardedReader(file, seed=3), ShardedReader(file, seed=3)
     expected = whole.next(250)
     np.testing.assert_array_equal(np.concatenate([pieces.next(n) for n in (1, 60, 100, 7, 82)]), expected)
 
 
 def test_labels_belong_to_their_rows(file):
-    rows, labels = Feed(file, seed=0).next_labelled(150)
+    rows, labels = ShardedReader(file, seed=0).next_labelled(150)
     np.testing.assert_array_equal(labels, indices(rows) % 7)
 
 
 @pytest.mark.parametrize("n_before", [0, 1, 20, 103, 150])
 def test_a_feed_goes_on_from_its_state_as_if_it_had_never_stopped(file, n_before):
-    feed = Feed(file, seed=5, shard=1, n_shards=2)
+    feed = ShardedReader(file, seed=5, shard=1, n_shards=2)
     feed.next(n_before) if n_before else None
     state = feed.state()
     assert all(type(number) is int for number in state.values())
     expected = feed.next(120)
-    resumed = Feed(file, seed=5, shard=1, n_shards=2)
+    resumed = ShardedReader(file, seed=5, shard=1, n_shards=2)
     resumed.restore(state)
     np.testing.assert_array_equal(resumed.next(120), expected)
 
 
 def test_shards_share_an_epoch_without_overlap(file):
-    shards = [Feed(file, seed=2, shard=k, n_shards=3) for k in range(3)]
+    shards = [ShardedReader(file, seed=2, shard=k, n_shards=3) for k in range(3)]
     seen = []
     for shard in shards:
         while shard.epoch == 0:
@@ -75,23 +75,23 @@ def test_shards_share_an_epoch_without_overlap(file):
 
 
 def test_held_out_rows_never_come_and_do_not_depend_on_the_seed_or_shard(file):
-    feed = Feed(file, seed=0, held_out_fraction=0.2)
+    feed = ShardedReader(file, seed=0, held_out_fraction=0.2)
     held = set(indices(feed.held_out(N)[0]))
     assert 0.15 * N < len(held) < 0.3 * N
-    other = Feed(file, seed=1, shard=1, n_shards=2, held_out_fraction=0.2)
+    other = ShardedReader(file, seed=1, shard=1, n_shards=2, held_out_fraction=0.2)
     assert set(indices(other.held_out(N)[0])) == held
     assert not held & set(indices(feed.next(3 * N)))
     assert not held & set(indices(other.next(3 * N)))
 
 
 def test_neighbours_in_the_file_are_seldom_neighbours_in_the_feed(file):
-    epoch = indices(Feed(file, seed=0).next(N))
+    epoch = indices(ShardedReader(file, seed=0).next(N))
     assert np.mean(np.diff(epoch) == 1) < 0.1
 
 
 def test_a_shard_that_is_not_there_is_refused(file):
     with pytest.raises(ValueError, match="shard 2 of 2"):
-        Feed(file, seed=0, shard=2, n_shards=2)
+        ShardedReader(file, seed=0, shard=2, n_shards=2)
 
 
 WALK = """
@@ -105,7 +105,7 @@ def peak():  # kB; getrusage would count the memory of the process that started 
 
 target = ImageLatents(sys.argv[1], labels=False, posterior=True, scale=0.18215, held_out_fraction=0.01, split_seed=0,
                       moments=-1, max_resident=32e6)
-feed, draw, n_kept = target.feed(), jax.jit(lambda target, key: target.sample(key, 32)), len(target.train)
+feed, draw, n_kept = target.reader(), jax.jit(lambda target, key: target.sample(key, 32)), len(target.train)
 before, n_read = peak(), 0
 while feed.epoch == 0:
     target = target.refreshed(feed.next(n_kept), None)

@@ -8,7 +8,7 @@ import pytest
 import gmdwgf
 from gmdwgf.config.build import ConfigError
 from gmdwgf.drifts.critic import points_between
-from gmdwgf.engine.checkpoints import Checkpoints, as_state
+from gmdwgf.engine.checkpoints import Checkpoints, from_host
 from gmdwgf.training.state import initial_state
 from tests.conftest import skewed_clouds
 from tests.training.common import same_bits, small_problem
@@ -137,7 +137,7 @@ def test_the_critic_is_part_of_the_checkpoint(tmp_path):
     one, other = (jax.jit(initial_state)(problem, jax.random.key(seed)) for seed in (0, 1))
     checkpoints = Checkpoints(tmp_path / "checkpoints", print)
     checkpoints.save(one, 0.0, {})
-    restored = as_state(checkpoints.latest(other)[0], other)
+    restored = from_host(checkpoints.latest(other)[0], other)
     checkpoints.close()
     assert same_bits(restored.drift_state, one.drift_state)
     assert not same_bits(other.drift_state, one.drift_state)

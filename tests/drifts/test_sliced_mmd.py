@@ -119,7 +119,7 @@ def test_a_few_spread_directions_in_the_plane_are_nearer_than_64_independent_one
 
 @pytest.mark.parametrize(("n", "dim"), [(5, 2), (3, 7), (7, 7), (12, 5), (4, 1)])
 def test_spread_directions_are_equal_angles_in_the_plane_and_frames_beyond(n, dim, x64):
-    directions = np.asarray(slicing.spread_directions(KEY, n, dim, float))
+    directions = np.asarray(slicing.stratified_directions(KEY, n, dim, float))
     assert directions.shape == (n, dim)
     np.testing.assert_allclose(np.linalg.norm(directions, axis=1), 1, rtol=1e-14)
     if dim == 2:
@@ -127,11 +127,11 @@ def test_spread_directions_are_equal_angles_in_the_plane_and_frames_beyond(n, di
     else:
         for frame in (directions[k : k + dim] for k in range(0, n, dim)):
             np.testing.assert_allclose(frame @ frame.T, np.eye(len(frame)), atol=1e-13)
-    draws = jax.vmap(lambda key: slicing.spread_directions(key, n, dim, float))(jax.random.split(KEY, 4000))
+    draws = jax.vmap(lambda key: slicing.stratified_directions(key, n, dim, float))(jax.random.split(KEY, 4000))
     assert float(jnp.abs(jnp.mean(draws, axis=0)).max()) < 4.5 / np.sqrt(dim * 4000)  # each uniform on the sphere
     squares = jnp.mean(draws[..., :, None] * draws[..., None, :], axis=0)
     assert float(jnp.abs(squares - jnp.eye(dim) / dim).max()) < 4.5 * np.sqrt(2) / (dim * np.sqrt(4000)) + 1e-12
-    single = np.asarray(slicing.spread_directions(KEY, n, dim, jnp.float32))
+    single = np.asarray(slicing.stratified_directions(KEY, n, dim, jnp.float32))
     np.testing.assert_allclose(single, directions, atol=2e-6)
 
 

@@ -14,7 +14,7 @@ import orbax.checkpoint as ocp
 import pytest
 
 import gmdwgf
-from gmdwgf.engine.checkpoints import Checkpoints, as_plain, digest
+from gmdwgf.engine.checkpoints import Checkpoints, digest, to_host
 from gmdwgf.training.state import Health, TrainState
 from tests.conftest import user_environment
 from tests.launch.common import SMALL
@@ -134,7 +134,7 @@ def flip(path, at, bits=255):
 
 def contents(restored):
     """Everything that a restored checkpoint is, in bytes."""
-    arrays = [(str(leaf.dtype), leaf.shape, leaf.tobytes()) for leaf in jax.tree.leaves(as_plain(restored[0]))]
+    arrays = [(str(leaf.dtype), leaf.shape, leaf.tobytes()) for leaf in jax.tree.leaves(to_host(restored[0]))]
     return arrays, json.dumps(restored[1])
 
 
@@ -211,7 +211,7 @@ def test_checkpoints_of_format_1_are_read_and_ranked_by_their_own_records(tmp_pa
     checkpoints = reopened(tmp_path)
     records = {1: {"step": 1, "mmd2": 2.0}, 2: {"step": 2, "mmd2": 3.0}, 3: {"step": 2, "mmd2": 0.5}}
     for step, record in records.items():
-        plain = as_plain(state_at(step))
+        plain = to_host(state_at(step))
         notes = {"format": 1, "digest": digest(plain), "seconds": 1.0, "record": record}
         items = ocp.args.Composite(state=ocp.args.StandardSave(plain), notes=ocp.args.JsonSave(notes))
         checkpoints.manager.save(step, args=items)

@@ -13,7 +13,7 @@ from jax.sharding import PartitionSpec
 import gmdwgf
 from gmdwgf.config.fields import FieldError
 from gmdwgf.engine import devices
-from gmdwgf.engine.checkpoints import Checkpoints, as_plain, as_state
+from gmdwgf.engine.checkpoints import Checkpoints, from_host, to_host
 from gmdwgf.engine.multihost import LOST, DevicesConfig
 from gmdwgf.pairs import reductions
 from gmdwgf.training.state import initial_state
@@ -57,26 +57,26 @@ def test_each_device_takes_its_rows_of_a_reduction():
 @pytest.mark.parametrize("drift", ["kl", pytest.param("critic", marks=pytest.mark.slow)])
 def test_fifty_steps_on_eight_devices_are_those_of_one(drift, x64):
     problem = small_problem(drift)
-    one = as_plain(run_steps(problem, 50))
+    one = to_host(run_steps(problem, 50))
     with devices.active(devices.make_mesh(8)):
-        eight = as_plain(run_steps(problem, 50))
+        eight = to_host(run_steps(problem, 50))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **IN_DOUBLE), one, eight)
 
 
 @pytest.mark.parametrize("drift", ["kl", pytest.param("critic", marks=pytest.mark.slow)])
 def test_a_local_field_depends_on_its_parts_and_not_on_the_devices(drift, x64):
-    local = {"training": {"field": "local", "n_sub_batches": 8, "n_targets": 16}}
+    local = {"training": {"batching": "sub_batches", "n_sub_batches": 8, "n_targets": 16}}
     problem = small_problem(drift, changes=local)
-    one = as_plain(run_steps(problem, 20))
+    one = to_host(run_steps(problem, 20))
     with devices.active(devices.make_mesh(4)):
-        four = as_plain(run_steps(problem, 20))
+        four = to_host(run_steps(problem, 20))
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **IN_DOUBLE), one, four)
 
 
 def test_in_a_local_field_a_part_sees_only_its_own_targets(clouds):
     x, y = (jnp.asarray(cloud[:12]) for cloud in clouds)
     drift, key = gmdwgf.load_drift("mmd"), jax.random.key(0)
-    local = small_problem("mmd", changes={"training": {"field": "local", "n_sub_batches": 3, "n_targets": 24}})
+    local = small_problem("mmd", changes={"training": {"batching": "sub_batches", "n_sub_batches": 3, "n_targets": 24}})
     output, _ = local.drift_at(0.0).update((), x, y, key)
     for part in range(3):
         rows = slice(4 * part, 4 * part + 4)
@@ -86,13 +86,13 @@ def test_in_a_local_field_a_part_sees_only_its_own_targets(clouds):
 def test_a_checkpoint_of_eight_devices_is_resumed_on_one_and_back(tmp_path, x64):
     problem = small_problem()
     state = run_steps(problem, 50)
-    uninterrupted = as_plain(state)
+    uninterrupted = to_host(state)
     checkpoints = Checkpoints(tmp_path, print)
     for stop, n_devices in ((20, 8), (35, 1), (50, 8)):
         with devices.active(devices.make_mesh(n_devices)):
             fresh = jax.jit(initial_state)(problem, jax.random.key(0))
             found = checkpoints.latest(fresh)
-            state = as_state(found[0], fresh) if found else fresh
+            state = from_host(found[0], fresh) if found else fresh
             assert len(state.params["out"]["bias"].sharding.device_set) == n_devices
             checkpoints.save(run_steps(problem, stop, state=state), 0.0, {})
     resumed = checkpoints.latest(state)[0]
@@ -149,8 +149,8 @@ def test_a_batch_that_the_devices_cannot_share_is_refused_with_the_nearest(tmp_p
         (["devices.n=0"], "devices.n=0: must be null or a whole number of at least 1"),
         (["devices.process=0"], "devices.coordinator=null: needs n_processes and process"),
         (
-            ["training.field=local", "training.n_sub_batches=7"],
-            "training.batch_size=1024: a local field cuts it into n_sub_batches=7 equal parts",
+            ["training.batching=sub_batches", "training.n_sub_batches=7"],
+            "training.batch_size=1024: batching=sub_batches cuts it into n_sub_batches=7 equal parts",
         ),
     ],
 )

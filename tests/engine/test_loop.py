@@ -5,7 +5,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from gmdwgf.config.build import config_dir
-from gmdwgf.launch import spec as jobs
+from gmdwgf.launch.execute import execute
+from gmdwgf.launch.spec import make_spec
 
 RUN = ["drift=kl", "debug=tiny", "training.n_steps=60", "training.eval_every=20", "tracking.wandb.mode=disabled"]
 
@@ -29,7 +30,7 @@ def test_a_run_compiles_its_step_once_and_other_real_numbers_compile_nothing(tmp
     with initialize_config_dir(str(config_dir().resolve()), version_base="1.3"):
         for number, change in enumerate(["seed=0", "drift.bandwidth=0.41", "optimizer.learning_rate=3e-4"]):
             cfg = compose("train", overrides=[*RUN, change, f"paths.root={tmp_path}"])
-            assert jobs.carry_out(jobs.describe(cfg, {}), str, str)["status"] == "done"
+            assert execute(make_spec(cfg, {}), str, str)["status"] == "done"
             if number == 0:
                 assert sum("chunk" in name for name in compiled) == 1
                 compiled.clear()

@@ -13,10 +13,12 @@ from gmdwgf.config.build import config_dir
 from gmdwgf.engine import serial
 from gmdwgf.engine.loop import train_all
 from gmdwgf.engine.pace import BOUND, GROWTH, Pace
-from gmdwgf.engine.serial import OneByOne
-from gmdwgf.engine.vectorized import Together
-from gmdwgf.launch import spec as jobs
-from gmdwgf.launch.active_run import Session
+from gmdwgf.engine.serial import SerialExecutor
+from gmdwgf.engine.vectorized import VectorizedExecutor
+from gmdwgf.launch.active_run import ActiveRun
+from gmdwgf.launch.components import build_components
+from gmdwgf.launch.execute import execute
+from gmdwgf.launch.spec import make_spec
 from gmdwgf.training.state import initial_state
 from tests.training.common import same_bits, small_problem
 
@@ -80,19 +82,19 @@ def test_one_by_one_no_other_run_begins_once_a_stop_is_asked_for(monkeypatch):
     problems = [small_problem()] * 3
     states = [jax.jit(initial_state)(problems[0], jax.random.key(seed)) for seed in range(3)]
     clock = FakeClock(monkeypatch, 1.0)
-    stepper = OneByOne(problems, states, 100, clock)
-    moves = stepper.advance(dict.fromkeys(range(3), 4), stopping=lambda: clock() > 5)
+    executor = SerialExecutor(problems, states, 100, clock)
+    moves = executor.advance(dict.fromkeys(range(3), 4), stopping=lambda: clock() > 5)
     assert {row: (move.step, move.seconds, move.call) for row, move in moves.items()} == {0: (4, 4, 4), 1: (4, 4, 4)}
-    assert int(stepper.state(2).step) == 0
+    assert int(executor.state(2).step) == 0
 
 
 def test_in_parts_no_other_part_begins_once_a_stop_is_asked_for():
     problems = [small_problem(changes={"drift": {"bandwidth": width}}) for width in (0.2, 0.3, 0.5)]
     states = [jax.jit(initial_state)(problem, jax.random.key(0)) for problem in problems]
     times = iter(range(100))
-    stepper = Together(problems, states, 10, n_devices=1, memory=1.0, clock=functools.partial(next, times))
-    assert len(stepper.parts) == 3
-    moves = stepper.advance(dict.fromkeys(range(3), 2), stopping=lambda: True)
+    executor = VectorizedExecutor(problems, states, 10, n_devices=1, memory=1.0, clock=functools.partial(next, times))
+    assert len(executor.parts) == 3
+    moves = executor.advance(dict.fromkeys(range(3), 2), stopping=lambda: True)
     assert {row: (move.step, move.seconds, move.call) for row, move in moves.items()} == {0: (2, 1, 1)}
 
 
@@ -110,11 +112,11 @@ RUN += ["tracking.wandb.mode=disabled", "tracking.progress=false", "devices.n=1"
 
 def job_in(root):
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
-        return jobs.describe(compose("train", overrides=[*RUN, f"paths.root={root}"]), {})
+        return make_spec(compose("train", overrides=[*RUN, f"paths.root={root}"]), {})
 
 
 def test_a_signal_is_answered_within_the_bound_whatever_the_chunk_and_changes_no_number(monkeypatch, tmp_path):
-    jobs.carry_out(job_in(tmp_path / "whole"), str, str)
+    execute(job_in(tmp_path / "whole"), str, str)
     job, clock, said = job_in(tmp_path / "stopped"), FakeClock(monkeypatch, 1 / 4), []
     arriving = {3.1: signal.SIGUSR2, 8.1: signal.SIGHUP}
 
@@ -125,14 +127,14 @@ def test_a_signal_is_answered_within_the_bound_whatever_the_chunk_and_changes_no
 
     for moment, number in list(arriving.items()):
         with job.folder.lock():
-            session = Session(job, jobs.prepare(job), said.append, str)
-            ((_, outcome),) = train_all([session.run], functools.partial(serial.OneByOne, clock=read))
-            session.finish(outcome)
-        assert outcome.summary["status"] == "interrupted"
-        assert outcome.summary["signal"] == number.name
+            session = ActiveRun(job, build_components(job), said.append, str)
+            ((_, result),) = train_all([session.run], functools.partial(serial.SerialExecutor, clock=read))
+            session.finish(result)
+        assert result.summary["status"] == "interrupted"
+        assert result.summary["signal"] == number.name
         assert moment < clock() <= moment + BOUND
-        assert list(job.folder.checkpoints.glob(str(outcome.summary["step"])))
-    assert jobs.carry_out(job, said.append, str)["status"] == "done"
+        assert list(job.folder.checkpoints.glob(str(result.summary["step"])))
+    assert execute(job, said.append, str)["status"] == "done"
     assert sum("resuming at step" in line for line in said) == 2
     whole, stopped = (gmdwgf.load_run(job_in(tmp_path / name).folder.path) for name in ("whole", "stopped"))
     assert same_bits(whole.params, stopped.params)

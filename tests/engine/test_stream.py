@@ -8,8 +8,9 @@ from hydra import compose, initialize_config_dir
 
 import gmdwgf
 from gmdwgf.config.build import config_dir
-from gmdwgf.engine.stream import Window
-from gmdwgf.launch import spec as jobs
+from gmdwgf.engine.stream import StreamWindow
+from gmdwgf.launch.execute import execute
+from gmdwgf.launch.spec import make_spec
 from tests.training.common import same_bits
 
 N_KEPT = 4000
@@ -31,11 +32,11 @@ def rows_of(target):
 
 def test_every_window_shows_other_rows_and_is_found_again_from_its_notes(tmp_path):
     target = target_of(latents(tmp_path))
-    window = Window(target, target.feed(), 10)
+    window = StreamWindow(target, target.reader(), 10)
     assert window.at(9) is None
     seen = [rows_of(target), *(rows_of(window.at(step)) for step in (10, 25, 30))]
     assert len(np.unique(np.concatenate(seen), axis=0)) == 4 * N_KEPT
-    again = Window(target, target.feed(), 10)
+    again = StreamWindow(target, target.reader(), 10)
     again.restore(window.notes())
     np.testing.assert_array_equal(rows_of(again.target), seen[-1])
     np.testing.assert_array_equal(rows_of(again.at(40)), rows_of(window.at(40)))
@@ -52,12 +53,12 @@ def test_a_run_on_a_share_of_its_file_resumes_to_the_same_bits(tmp_path):
         f"paths.root={tmp_path}/runs",
     ]
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
-        job = jobs.describe(compose("train", overrides=overrides), {})
-    assert jobs.carry_out(job, str, str)["status"] == "done"
+        job = make_spec(compose("train", overrides=overrides), {})
+    assert execute(job, str, str)["status"] == "done"
     whole = gmdwgf.load_run(job.folder.path)
     (job.folder.path / "DONE.json").unlink()
     shutil.rmtree(job.folder.checkpoints / "20")
     said = []
-    assert jobs.carry_out(job, said.append, str)["status"] == "done"
+    assert execute(job, said.append, str)["status"] == "done"
     assert any("resuming at step 10" in line for line in said)
     assert same_bits(gmdwgf.load_run(job.folder.path).params, whole.params)

@@ -19,7 +19,7 @@ def features():
 
 @pytest.fixture(scope="module")
 def latents():
-    return latent_files.read(shipped.LATENTS)
+    return latent_files.read_latents(shipped.LATENTS)
 
 
 def target(**changes):
@@ -51,7 +51,7 @@ def test_the_classifier_knows_held_out_decoded_digits_as_well_as_is_claimed(feat
 
 def test_encoding_undoes_decoding_nearly(features, latents):
     mean, _ = latents.points(slice(0, 5000, 50))
-    again, log_var = encode(shipped.load(shipped.VAE)["encoder"], features.decode(0.5 * jnp.asarray(mean)))
+    again, log_var = encode(shipped.load_params(shipped.VAE)["encoder"], features.decode(0.5 * jnp.asarray(mean)))
     assert again.shape == log_var.shape == (100, 16)
     assert np.mean((again - mean) ** 2) < 0.25 * np.mean(mean**2)
 
@@ -69,9 +69,9 @@ def test_maps_have_their_shapes_and_slopes(features):
 
 
 def test_the_convolution_for_loops_is_that_of_jax():
-    network = networks.init(networks.Encoder, jax.random.key(0))
+    network = networks.init(networks.DigitEncoder, jax.random.key(0))
     images = jax.random.uniform(jax.random.key(1), (2, 28, 28, 1))
-    loops, plain = (networks.apply(networks.Encoder, network, images, in_loops=choice) for choice in (True, False))
+    loops, plain = (networks.apply(networks.DigitEncoder, network, images, in_loops=choice) for choice in (True, False))
     for one, other in zip(loops, plain, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 

@@ -52,4 +52,4 @@ def final_mmd2(root):
 
 def steps_of(root):
     """The logged steps of every run."""
-    return {path.parent.name: [r["step"] for r in jsonl.read(path)] for path in root.glob("*/metrics.jsonl")}
+    return {path.parent.name: [r["step"] for r in jsonl.read_records(path)] for path in root.glob("*/metrics.jsonl")}

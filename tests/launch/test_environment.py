@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 import gmdwgf
 from gmdwgf.config.build import ConfigError, config_dir
 from gmdwgf.launch.environment import Hidden, filled, resolved
-from gmdwgf.launch.spec import describe
+from gmdwgf.launch.spec import make_spec
 from gmdwgf.runs.identity import run_id
 from tests.launch.common import SMALL
 from tests.runs.folders import make_run
@@ -89,8 +89,8 @@ def composed(*overrides):
 
 def test_the_id_is_that_of_the_values_and_the_kept_config_is_that_of_the_texts(tmp_path):
     data = tmp_path / SECRET
-    plain = describe(composed("dataset=array", f"dataset.path={data}", f"paths.root={tmp_path}"), {})
-    job = describe(
+    plain = make_spec(composed("dataset=array", f"dataset.path={data}", f"paths.root={tmp_path}"), {})
+    job = make_spec(
         composed("dataset=array", f"dataset.path='{tmp_path}/${{oc.env:GMDWGF_SECRET}}'", f"paths.root={tmp_path}"), {}
     )
     assert job.id == plain.id == run_id(job.config)
@@ -101,8 +101,8 @@ def test_the_id_is_that_of_the_values_and_the_kept_config_is_that_of_the_texts(t
 
 def test_a_config_without_the_environment_is_kept_as_before():
     cfg = composed()
-    assert describe(cfg, {}).yaml == OmegaConf.to_yaml(cfg, resolve=True)
-    assert yaml.safe_load(describe(cfg, {}).yaml) == OmegaConf.to_container(cfg, resolve=True)
+    assert make_spec(cfg, {}).yaml == OmegaConf.to_yaml(cfg, resolve=True)
+    assert yaml.safe_load(make_spec(cfg, {}).yaml) == OmegaConf.to_container(cfg, resolve=True)
 
 
 def test_messages_are_said_without_the_values():

@@ -12,8 +12,8 @@ from gmdwgf.engine.checkpoints import Checkpoints
 from gmdwgf.engine.inheritance import take_over
 from gmdwgf.files import DamagedFile
 from gmdwgf.launch.extension import parent_of
-from gmdwgf.launch.spec import describe
-from gmdwgf.runs.folder import RunFolder
+from gmdwgf.launch.spec import make_spec
+from gmdwgf.runs.folder import RunDir
 from gmdwgf.runs.snapshots import Snapshots
 from tests.engine.test_checkpoints import contents, state_at
 from tests.launch.common import SMALL
@@ -30,7 +30,7 @@ def longer(root, extend, n_steps=400, **choices):
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         cfg = compose("train", overrides=overrides)
     cfg.extend = extend
-    return describe(cfg, {"dataset": "eight_gaussians", "drift": "kl"})
+    return make_spec(cfg, {"dataset": "eight_gaussians", "drift": "kl"})
 
 
 def parent(job):
@@ -147,7 +147,7 @@ def test_a_child_takes_over_history_and_checkpoint_and_leaves_its_parent_alone(t
     made = make_run(tmp_path, steps=(0, 100, 130), **CONSTANT)
     with_checkpoint(made.folder, 130)
     before = tree(made.folder.path)
-    child = RunFolder(tmp_path / "child")
+    child = RunDir(tmp_path / "child")
     child.path.mkdir()
     checkpoints = Checkpoints(child.checkpoints, print)
     take_over(made.folder, child, checkpoints, 100, state_at(0))
@@ -165,7 +165,7 @@ def test_a_child_takes_over_history_and_checkpoint_and_leaves_its_parent_alone(t
 
 def test_a_parent_without_a_readable_checkpoint_or_history_is_refused(tmp_path):
     made = make_run(tmp_path, **CONSTANT)
-    child = RunFolder(tmp_path / "child")
+    child = RunDir(tmp_path / "child")
     child.path.mkdir()
     checkpoints = Checkpoints(child.checkpoints, print)
     with pytest.raises(DamagedFile, match="no checkpoint in it can be read"):
@@ -205,7 +205,7 @@ def test_a_run_that_was_extended_is_the_run_from_the_start(cli, tmp_path, launch
         )
         assert (one["best_mmd2"], one["best_step"]) == (other["best_mmd2"], other["best_step"])
         manifest = json.loads((tmp_path / "extended" / ending.parent.name / "manifest.json").read_text())
-        kept = RunFolder(tmp_path / "extended" / manifest["parent"]["folder"].rpartition("/")[2])
+        kept = RunDir(tmp_path / "extended" / manifest["parent"]["folder"].rpartition("/")[2])
         assert kept.manifest()["id"] == manifest["parent"]["id"] != manifest["id"]
         assert manifest["parent"]["n_steps"] == 6
 

@@ -6,15 +6,15 @@ import pytest
 from omegaconf import OmegaConf
 
 from gmdwgf.config.build import ConfigError
-from gmdwgf.launch.summary import Ledger, sweep_name
+from gmdwgf.launch.ledger import SweepLedger, sweep_name
 from gmdwgf.train import accept_sweep
 from tests.launch.common import SMALL
 from tests.runs.trees import tree
 
 
 def ledger_in(folder, name="s", **sweep):
-    Ledger.here.clear()
-    return Ledger(OmegaConf.create({"paths": {"root": str(folder)}, "sweep": {"name": name, **sweep}}))
+    SweepLedger.here.clear()
+    return SweepLedger(OmegaConf.create({"paths": {"root": str(folder)}, "sweep": {"name": name, **sweep}}))
 
 
 def test_a_sweep_has_one_name_however_it_is_run():

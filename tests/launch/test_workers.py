@@ -7,7 +7,7 @@ import tempfile
 import pytest
 
 from gmdwgf.config.build import ConfigError
-from gmdwgf.launch import spec as jobs
+from gmdwgf.launch.execute import _temporary_folder
 from gmdwgf.launch.workers import free_place, share
 
 
@@ -88,4 +88,4 @@ def test_a_worker_without_a_folder_for_temporary_files_is_told_of_tmpdir(folder,
 def test_a_process_that_writes_nothing_of_a_run_is_told_of_tmpdir_too(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
     with pytest.raises(ConfigError, match="TMPDIR.*nothing can be written there .*; set TMPDIR to a folder with room"):
-        jobs._temporary_folder()
+        _temporary_folder()

@@ -9,7 +9,7 @@ import numpy as np
 import ot
 import pytest
 
-from gmdwgf.metrics.wasserstein import exact_w2, random_directions, sliced_w2, sorted_projections
+from gmdwgf.metrics.wasserstein import exact_w2, sliced_w2, sorted_projections, uniform_directions
 
 
 def clouds(n, m, d=2, seed=0):
@@ -66,7 +66,7 @@ def test_exact_w2_refuses_clouds_of_different_sizes_and_answers_nan_to_nan():
 @pytest.mark.parametrize(("n", "m"), [(30, 30), (30, 20), (7, 45), (1, 12)])
 def test_sliced_w2_equals_pot_on_the_same_directions_for_any_sizes(n, m):
     x, y = clouds(n, m, 3)
-    directions = random_directions(jax.random.key(0), 11, 3)
+    directions = uniform_directions(jax.random.key(0), 11, 3)
     expected = ot.sliced_wasserstein_distance(x, y, projections=np.asarray(directions).T)
     np.testing.assert_allclose(sliced(x, y, directions), expected, rtol=1e-9)
 
@@ -74,14 +74,14 @@ def test_sliced_w2_equals_pot_on_the_same_directions_for_any_sizes(n, m):
 @pytest.mark.usefixtures("x64")
 def test_sliced_w2_in_one_dimension_is_exact_w2():
     x, y = clouds(25, 25, 1)
-    np.testing.assert_allclose(sliced(x, y, random_directions(jax.random.key(0), 3, 1)), exact_w2(x, y), rtol=1e-10)
+    np.testing.assert_allclose(sliced(x, y, uniform_directions(jax.random.key(0), 3, 1)), exact_w2(x, y), rtol=1e-10)
 
 
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize(("n", "m", "copies"), [(5, 5, 3), (6, 4, 2), (1, 7, 4)])
 def test_repeating_every_point_leaves_sliced_w2_as_it_is(n, m, copies):
     x, y = clouds(n, m)
-    directions = random_directions(jax.random.key(0), 4, 2)
+    directions = uniform_directions(jax.random.key(0), 4, 2)
     repeated = sliced(np.repeat(x, copies, axis=0), y, directions)
     np.testing.assert_allclose(repeated, sliced(x, y, directions), rtol=1e-9)
 
@@ -89,14 +89,14 @@ def test_repeating_every_point_leaves_sliced_w2_as_it_is(n, m, copies):
 @pytest.mark.usefixtures("x64")
 def test_sliced_w2_to_a_translate_is_the_rms_of_the_projected_shift():
     x, _ = clouds(40, 40)
-    directions = random_directions(jax.random.key(0), 9, 2)
+    directions = uniform_directions(jax.random.key(0), 9, 2)
     shift = np.array([3.0, -4.0])
     expected = math.sqrt(np.mean((np.asarray(directions) @ shift) ** 2))
     np.testing.assert_allclose(sliced(x + shift, x[::-1], directions), expected, rtol=1e-10)
 
 
 def test_directions_are_unit_vectors_with_isotropic_covariance():
-    directions = np.asarray(random_directions(jax.random.key(0), 4000, 3))
+    directions = np.asarray(uniform_directions(jax.random.key(0), 4000, 3))
     np.testing.assert_allclose(np.linalg.norm(directions, axis=1), 1, rtol=1e-5)
     # Var of u_a u_b is below 1/5 for a uniform direction, so entries of the covariance err by less than sqrt(1/5/4000).
     np.testing.assert_allclose(directions.T @ directions / 4000, np.eye(3) / 3, atol=4 * math.sqrt(1 / 5 / 4000))

@@ -15,8 +15,9 @@ from omegaconf import OmegaConf
 import gmdwgf
 from gmdwgf.config.build import ConfigError, config_dir, load_node
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags
-from gmdwgf.launch import spec as jobs
 from gmdwgf.launch.drift_fields import N_DRAWN, build_drift
+from gmdwgf.launch.execute import execute
+from gmdwgf.launch.spec import make_spec
 from gmdwgf.optim import schedules
 from gmdwgf.optim.schedules import value_at, with_value
 from gmdwgf.training.problem import Problem
@@ -174,9 +175,9 @@ def test_a_run_says_and_keeps_what_its_drift_is_made_of(tmp_path):
     overrides = ["drift=kl", f"drift.bandwidth={anneal}", "debug=tiny", "tracking.wandb.mode=disabled"]
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         cfg = compose("train", overrides=[*overrides, "tracking.progress=false", f"paths.root={tmp_path}"])
-    job = jobs.describe(cfg, {"dataset": "eight_gaussians", "drift": "kl"})
+    job = make_spec(cfg, {"dataset": "eight_gaussians", "drift": "kl"})
     said, shown = [], []
-    jobs.carry_out(job, said.append, shown.append)
+    execute(job, said.append, shown.append)
     start = json.loads((job.folder.path / "manifest.json").read_text())["rules"]["drift.bandwidth.start"]
     records = gmdwgf.load_run(job.folder.path).records
     values = [record["drift/bandwidth"] for record in records]

@@ -10,7 +10,7 @@ SPECIAL = [0.0, -0.0, 1.5, -3.0, np.inf, -np.inf, np.nan, np.finfo(np.float32).m
 
 def test_kept_changes_no_number():
     rows = jnp.asarray(SPECIAL, jnp.float32)
-    np.testing.assert_array_equal(jax.jit(reductions.kept)(rows), rows)
+    np.testing.assert_array_equal(jax.jit(reductions.materialize)(rows), rows)
 
 
 def test_softmax_is_the_softmax(x64):
@@ -61,7 +61,7 @@ def test_the_sums_for_accelerators_are_the_products_of_a_cpu(d, x64, monkeypatch
     here = reductions.combination(weights, y)
     monkeypatch.setattr(reductions, "_on_cpu", lambda: False)
     np.testing.assert_allclose(reductions.combination(weights, y), here, rtol=1e-12)
-    assert reductions.kept(weights) is weights
+    assert reductions.materialize(weights) is weights
     assert reductions.platform_factor() > 1
 
 

@@ -6,10 +6,10 @@ import numpy as np
 from hydra import compose, initialize_config_dir
 
 from gmdwgf.config.build import config_dir
-from gmdwgf.launch.spec import describe
+from gmdwgf.launch.spec import make_spec
 from gmdwgf.runs.folder import failure, manifest
 from gmdwgf.runs.snapshots import Snapshots
-from gmdwgf.tracking import JsonlSink, RunInfo
+from gmdwgf.tracking import JsonlSink, RunHeader
 
 FLOOR = {"mmd2": (0.0, 0.001), "w2": (0.3, 0.01)}
 
@@ -20,7 +20,7 @@ def make_run(root, state="done", mmd2=0.01, steps=(0, 100, 200), diverged_step=1
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         cfg = compose("train", overrides=["training.n_steps=200", f"paths.root={root}", *overrides])
     names = {group: str(choices.get(group, default)) for group, default in DEFAULTS.items()}
-    job = describe(cfg, names)
+    job = make_spec(cfg, names)
     with job.folder.lock():
         job.folder.begin(job.yaml, _manifest() | {"id": job.id, "command": ["train.py", "-m", *overrides]})
         last = _record(job, steps, mmd2, diverged_step if state == "diverged" else None)
@@ -43,7 +43,7 @@ _manifest = functools.cache(lambda: manifest("", []))  # asks git and all packag
 def _record(job, steps, mmd2, diverged_step):
     rng = np.random.default_rng(job.config["seed"])
     sink = JsonlSink()
-    sink.start(RunInfo(job.id, job.name, job.folder.path, job.config, 200))
+    sink.start(RunHeader(job.id, job.name, job.folder.path, job.config, 200))
     snapshots = Snapshots(job.folder.samples, rng.normal(size=(50, 2)))
     last = {}
     for step in steps:

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from gmdwgf.runs.folder import RunFolder
+from gmdwgf.runs.folder import RunDir
 from gmdwgf.runs.history import begin_anew, evaluated_steps, recover
 from gmdwgf.runs.snapshots import Snapshots, read
 from gmdwgf.tracking import jsonl
@@ -21,7 +21,7 @@ def record(step):
 @pytest.fixture
 def folder(tmp_path):
     """A run that came to step 30."""
-    folder = RunFolder(tmp_path)
+    folder = RunDir(tmp_path)
     folder.begin("", {"id": "1a2b3c4d"})
     jsonl.rewrite(folder.metrics, [record(step) for step in STEPS])
     snapshots = Snapshots(folder.samples, Y)
@@ -36,7 +36,7 @@ def recovered(folder, step=30, last=None):
     recover(
         folder, snapshots, evaluated_steps(10, step, ended=False), record(last or step // 10 * 10), step, said.append
     )
-    return [kept["step"] for kept in jsonl.read(folder.metrics)], sorted(snapshots.taken), said
+    return [kept["step"] for kept in jsonl.read_records(folder.metrics)], sorted(snapshots.taken), said
 
 
 def test_a_whole_history_is_taken_up_to_the_checkpoint_without_a_word(folder):
@@ -111,7 +111,7 @@ def test_a_run_without_a_checkpoint_that_had_come_far_begins_anew_and_keeps_what
 
 
 def test_a_run_that_was_killed_before_its_first_checkpoint_has_lost_nothing(tmp_path):
-    folder, said = RunFolder(tmp_path), []
+    folder, said = RunDir(tmp_path), []
     folder.begin("", {"id": "1a2b3c4d"})
     jsonl.rewrite(folder.metrics, [record(0)])
     begin_anew(folder, said.append)

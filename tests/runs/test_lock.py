@@ -11,10 +11,10 @@ import sys
 import pytest
 
 from gmdwgf.config.build import ConfigError
-from gmdwgf.runs.folder import RunFolder, RunIsLive, RunVanished
+from gmdwgf.runs.folder import RunDir, RunIsLive, RunVanished
 
-HOLD = "import sys, time; from pathlib import Path; from gmdwgf.runs.folder import RunFolder\n"
-HOLD += "with RunFolder(Path(sys.argv[1])).lock(): print('held', flush=True); time.sleep(600)"
+HOLD = "import sys, time; from pathlib import Path; from gmdwgf.runs.folder import RunDir\n"
+HOLD += "with RunDir(Path(sys.argv[1])).lock(): print('held', flush=True); time.sleep(600)"
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_who_holds_a_run_is_said(holder, tmp_path):
     said = (
         rf"being written by another process \(process {holder.pid} on {os.uname().nodename}, since 2.*\); wait for it"
     )
-    with pytest.raises(RunIsLive, match=said), RunFolder(tmp_path).lock():
+    with pytest.raises(RunIsLive, match=said), RunDir(tmp_path).lock():
         pass
 
 
@@ -39,23 +39,23 @@ def test_a_lock_left_by_a_killed_process_is_free_and_nothing_is_said(holder, tmp
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     assert (tmp_path / "run.lock").read_text()
-    with RunFolder(tmp_path).lock() as to_say:
+    with RunDir(tmp_path).lock() as to_say:
         assert to_say is None
     assert (tmp_path / "run.lock").read_text() == ""
 
 
 def test_a_lock_left_by_another_host_is_taken_and_said(tmp_path):
     (tmp_path / "run.lock").write_text(json.dumps({"host": "node7", "pid": 12, "since": "2026-01-02 03:04:05"}))
-    with RunFolder(tmp_path).lock() as to_say:
+    with RunDir(tmp_path).lock() as to_say:
         assert "(process 12 on node7, since 2026-01-02 03:04:05); make sure that it is not running still" in to_say
-    with RunFolder(tmp_path).lock() as to_say:
+    with RunDir(tmp_path).lock() as to_say:
         assert to_say is None
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"\xff\xfe", b"[" * 100_000])
 def test_a_lock_file_that_cannot_be_read_is_taken(content, tmp_path):
     (tmp_path / "run.lock").write_bytes(content)
-    with RunFolder(tmp_path).lock() as to_say:
+    with RunDir(tmp_path).lock() as to_say:
         assert to_say is None
 
 
@@ -67,13 +67,13 @@ def test_a_file_system_without_locks_is_named_with_a_fix(number, tmp_path, monke
     monkeypatch.setattr(fcntl, "flock", without_locks)
     with (
         pytest.raises(ConfigError, match="paths.root=.*has no locks .*; choose another folder"),
-        RunFolder(tmp_path).lock(),
+        RunDir(tmp_path).lock(),
     ):
         pass
 
 
 def test_a_folder_that_vanished_is_noticed_once_the_run_has_begun(tmp_path):
-    folder = RunFolder(tmp_path / "run")
+    folder = RunDir(tmp_path / "run")
     with folder.lock():
         folder.check_there()  # not begun: nothing can be missing
         folder.begin("seed: 0", {"id": "0"})

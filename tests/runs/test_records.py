@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gmdwgf.runs.records import RunRecord, flatten, is_live, read_runs, run_folders
+from gmdwgf.runs.records import RunFiles, flatten, is_live, read_runs, run_folders
 from tests.runs.folders import make_run
 
 
@@ -32,15 +32,15 @@ def test_why_is_one_line(tmp_path):
 def test_a_run_whose_lock_is_held_is_live_even_if_it_failed_before(tmp_path):
     job = make_run(tmp_path, "failed")
     with job.folder.lock():
-        assert RunRecord(job.folder.path).state == "live"
+        assert RunFiles(job.folder.path).state == "live"
     assert not is_live(job.folder.path)
-    assert RunRecord(job.folder.path).state == "failed"
+    assert RunFiles(job.folder.path).state == "failed"
 
 
 def test_a_finished_run_is_never_asked_for_its_lock(tmp_path):
     job = make_run(tmp_path, "done")
     with job.folder.lock():
-        assert RunRecord(job.folder.path).state == "done"
+        assert RunFiles(job.folder.path).state == "done"
 
 
 @pytest.mark.parametrize("name", ["config.yaml", "manifest.json", "DONE.json", "metrics.jsonl"])

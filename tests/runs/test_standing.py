@@ -14,7 +14,7 @@ from tests.runs.folders import make_run
 
 def finished(root, state="done", **choices):
     job = make_run(root, state, drift="kl", **choices)
-    step = jsonl.read(job.folder.metrics)[-1]["step"]
+    step = jsonl.read_records(job.folder.metrics)[-1]["step"]
     (job.folder.checkpoints / str(step)).mkdir(parents=True)
     return job
 

@@ -110,7 +110,7 @@ def test_of_a_large_file_a_share_is_kept_and_refreshed_by_its_feed(large):
     target = made(large, posterior=False, labels=True, max_resident=KEPT)
     assert target.train.mean.shape[0] == 40
     held = set(which(target.held_out(jax.random.key(0), target.n_held_out)))
-    feed, seen = target.feed(), set()
+    feed, seen = target.reader(), set()
     draw = jax.jit(lambda t, key: t.sample_of(key, jnp.arange(200) % N_CLASSES))
     for _ in range(4):
         target = target.refreshed(*feed.next_labelled(40))
@@ -119,7 +119,7 @@ def test_of_a_large_file_a_share_is_kept_and_refreshed_by_its_feed(large):
         seen |= set(which(target.training_rows()))
     assert draw._cache_size() == 1
     assert seen == set(range(N)) - held
-    assert made(large).feed() is None
+    assert made(large).reader() is None
 
 
 def test_a_large_archive_is_refused_since_it_cannot_be_read_in_parts(npz):
@@ -229,14 +229,15 @@ def test_labels_that_are_not_used_and_latents_in_float64_or_float16_are_taken_as
 def test_in_a_file_read_in_parts_a_row_that_is_not_finite_is_found_when_it_is_read(tmp_path, large):
     rows = np.load(large)
     order = [
-        int(np.flatnonzero((rows == row).all(axis=(1, 2)))[0]) for row in made(large, max_resident=KEPT).feed().next(60)
+        int(np.flatnonzero((rows == row).all(axis=(1, 2)))[0])
+        for row in made(large, max_resident=KEPT).reader().next(60)
     ]
     late = order[-1]
     rows[late, 1, 4] = np.nan
     np.save(large, rows)
     target = made(large, max_resident=KEPT)
     assert ["is found when it is read" in line for line in target.introduction()] == [True]
-    feed = target.feed()
+    feed = target.reader()
     with pytest.raises(FieldError, match=rf"large\.npy.* row {late}, place \[1, 4\]: nan"):
         feed.next(70)
     rows[order[0], 0, 0] = np.inf

@@ -9,12 +9,12 @@ import textwrap
 import pytest
 
 from gmdwgf.files import DamagedFile
-from gmdwgf.tracking import JsonlSink, RunInfo, read, truncate
+from gmdwgf.tracking import JsonlSink, RunHeader, read_records, truncate
 from gmdwgf.tracking.jsonl import salvage
 
 
 def run_in(folder, start_step=0):
-    return RunInfo("abc123", "a run", folder, {}, n_steps=100, start_step=start_step)
+    return RunHeader("abc123", "a run", folder, {}, n_steps=100, start_step=start_step)
 
 
 def sink_in(folder, start_step=0):
@@ -32,11 +32,11 @@ def test_records_come_back_as_they_were_logged(tmp_path, path):
     sink = sink_in(tmp_path)
     sink.log(0, {"mmd2": 0.1, "v_rms": 1e-30})
     sink.log(50, {"mmd2": -1.5e-5, "v_rms": 0.3})
-    assert read(path) == [
+    assert read_records(path) == [
         {"step": 0, "mmd2": 0.1, "v_rms": 1e-30},
         {"step": 50, "mmd2": -1.5e-5, "v_rms": 0.3},
     ]
-    assert isinstance(read(path)[1]["step"], int)
+    assert isinstance(read_records(path)[1]["step"], int)
 
 
 def test_a_record_is_on_the_disk_when_log_returns(tmp_path, path, monkeypatch):
@@ -56,7 +56,7 @@ def test_nan_and_infinity_are_json_numbers_that_come_back(tmp_path, path):
         raise AssertionError(f"{constant} is not JSON")
 
     assert json.loads(path.read_text(), parse_constant=refuse)["a"] is None
-    (record,) = read(path)
+    (record,) = read_records(path)
     assert math.isnan(record["a"])
     assert (record["b"], record["c"], record["d"]) == (math.inf, -math.inf, 2.0)
 
@@ -77,19 +77,19 @@ def test_a_torn_last_line_is_left_out(path, tail):
     path.write_text('{"step": 10, "mmd2": 0.5}\n')
     with path.open("a", encoding="latin-1") as file:
         file.write(tail)
-    assert read(path) == [{"step": 10, "mmd2": 0.5}]
+    assert read_records(path) == [{"step": 10, "mmd2": 0.5}]
 
 
 def test_a_whole_last_line_without_its_newline_is_kept_and_completed(path):
     path.write_text('{"step": 10, "mmd2": 0.5}')
     sink_in(path.parent, start_step=10).log(20, {"mmd2": 0.25})
-    assert [record["step"] for record in read(path)] == [10, 20]
+    assert [record["step"] for record in read_records(path)] == [10, 20]
 
 
 def test_a_bad_line_in_the_middle_is_an_error_that_names_it(path):
     path.write_text('{"step": 1}\nrubbish\n{"step": 3}\n')
     with pytest.raises(DamagedFile, match="line 2"):
-        read(path)
+        read_records(path)
     records, damage = salvage(path)
     assert [record["step"] for record in records] == [1, 3]
     assert damage.line == 2
@@ -112,7 +112,7 @@ def test_a_bad_line_in_the_middle_is_an_error_that_names_it(path):
 def test_a_line_of_wrong_types_or_out_of_order_is_named_and_the_others_are_kept(path, line, problem):
     path.write_text(f'{{"step": 1}}\n{{"step": 2}}\n{line}\n{{"step": 5}}\n')
     with pytest.raises(DamagedFile, match="line 3") as refused:
-        read(path)
+        read_records(path)
     assert problem in refused.value.problem
     assert [record["step"] for record in salvage(path)[0]] == [1, 2, 5]
 
@@ -120,10 +120,10 @@ def test_a_line_of_wrong_types_or_out_of_order_is_named_and_the_others_are_kept(
 def test_truncate_drops_later_records_and_a_torn_line(path):
     path.write_text("".join(f'{{"step": {s}, "a": null}}\n' for s in (0, 10, 20, 30)) + '{"step": 4')
     truncate(path, 20)
-    assert [record["step"] for record in read(path)] == [0, 10, 20]
+    assert [record["step"] for record in read_records(path)] == [0, 10, 20]
     assert path.read_text().endswith('"step": 20, "a": null}\n')
     truncate(path, 15)
-    assert [record["step"] for record in read(path)] == [0, 10]
+    assert [record["step"] for record in read_records(path)] == [0, 10]
     truncate(path, -1)
     assert path.read_text() == ""
 
@@ -138,7 +138,7 @@ def test_truncate_leaves_the_old_file_whole_when_it_is_stopped(path, monkeypatch
     monkeypatch.setattr(os, moment, stop)
     with pytest.raises(KeyboardInterrupt):
         truncate(path, 0)
-    assert [record["step"] for record in read(path)] == [0, 10]
+    assert [record["step"] for record in read_records(path)] == [0, 10]
 
 
 def test_truncate_of_no_file_does_nothing(path):
@@ -153,7 +153,7 @@ def test_a_resumed_run_has_every_step_once(tmp_path, path):
     resumed = sink_in(tmp_path, start_step=20)
     for step in (20, 30, 40):
         resumed.log(step, {"a": step + 0.5})
-    assert [(record["step"], record["a"]) for record in read(path)] == [
+    assert [(record["step"], record["a"]) for record in read_records(path)] == [
         (0, 0),
         (10, 10),
         (20, 20.5),
@@ -167,7 +167,7 @@ def test_values_for_the_same_step_are_merged_and_an_earlier_step_is_refused(tmp_
     sink.log(0, {"a": 1.0})
     sink.log(10, {"a": 2.0})
     sink.log(10, {"b": 3.0})
-    assert read(path) == [{"step": 0, "a": 1.0}, {"step": 10, "a": 2.0, "b": 3.0}]
+    assert read_records(path) == [{"step": 0, "a": 1.0}, {"step": 10, "a": 2.0, "b": 3.0}]
     with pytest.raises(ValueError, match="step 5 was logged after step 10"):
         sink.log(5, {"a": 0.0})
 
@@ -176,11 +176,11 @@ def test_a_kill_in_the_middle_of_logging_loses_no_record(tmp_path, path):
     code = """
         import sys
         from pathlib import Path
-        from gmdwgf.tracking.base import RunInfo
+        from gmdwgf.tracking.base import RunHeader
         from gmdwgf.tracking.jsonl import JsonlSink
 
         sink = JsonlSink()
-        sink.start(RunInfo("a", "a", Path(sys.argv[1]), {}, 10**9))
+        sink.start(RunHeader("a", "a", Path(sys.argv[1]), {}, 10**9))
         for step in range(10**9):
             sink.log(step, {"a": step / 7})
             print(step, flush=True)
@@ -191,6 +191,6 @@ def test_a_kill_in_the_middle_of_logging_loses_no_record(tmp_path, path):
     seen = [int(child.stdout.readline()) for _ in range(30)]
     child.send_signal(signal.SIGKILL)
     seen += [int(line) for line in child.communicate()[0].splitlines()]
-    steps = [record["step"] for record in read(path)]
+    steps = [record["step"] for record in read_records(path)]
     assert steps == list(range(len(steps)))
     assert len(steps) in (len(seen), len(seen) + 1)

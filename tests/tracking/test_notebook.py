@@ -1,11 +1,11 @@
 import io
 from pathlib import Path
 
-from gmdwgf.tracking import RunInfo
+from gmdwgf.tracking import RunHeader
 from gmdwgf.tracking.notebook import LineProgress, default_progress, in_notebook
 from gmdwgf.tracking.progress import ProgressSink
 
-RUN = RunInfo("abc", "pinwheel-kl", Path("."), {}, n_steps=40, floor={"mmd2": (1e-5, 2e-5)})
+RUN = RunHeader("abc", "pinwheel-kl", Path("."), {}, n_steps=40, floor={"mmd2": (1e-5, 2e-5)})
 
 
 def test_a_notebook_has_one_line_that_is_written_over():

@@ -4,9 +4,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from gmdwgf.tracking import ProgressSink, RunInfo
+from gmdwgf.tracking import ProgressSink, RunHeader
 
-RUN = RunInfo("abc", "kl [seed=0]", Path("."), {}, n_steps=4000, floor={"mmd2": (1e-5, 2e-5)})
+RUN = RunHeader("abc", "kl [seed=0]", Path("."), {}, n_steps=4000, floor={"mmd2": (1e-5, 2e-5)})
 
 
 class Clock:

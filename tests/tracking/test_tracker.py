@@ -1,6 +1,6 @@
 import pytest
 
-from gmdwgf.tracking import RunInfo, Sink, Tracker, TrackingConfig, WandbConfig, make_tracker, read
+from gmdwgf.tracking import RunHeader, Sink, Tracker, TrackingConfig, WandbConfig, make_tracker, read_records
 
 WANDB = WandbConfig("disabled", "gmdwgf", None, None, [], 10.0, 60.0)
 
@@ -32,7 +32,7 @@ class Recorder(Sink):
 
 @pytest.fixture
 def run(tmp_path):
-    return RunInfo("abc123", "a run", tmp_path, {}, n_steps=100)
+    return RunHeader("abc123", "a run", tmp_path, {}, n_steps=100)
 
 
 def drive(tracker, tmp_path):
@@ -103,7 +103,7 @@ def test_the_config_decides_whether_progress_is_shown(run, capsys, progress, exp
     tracker.log(0, {"mmd2": 1.0})
     tracker.finish({})
     assert len(capsys.readouterr().out.splitlines()) == expected
-    assert [record["step"] for record in read(run.folder / "metrics.jsonl")] == [0]
+    assert [record["step"] for record in read_records(run.folder / "metrics.jsonl")] == [0]
 
 
 def test_the_shipped_config_builds_a_tracker(run):

@@ -4,7 +4,7 @@ import struct
 import pytest
 
 from gmdwgf.config.fields import FieldError
-from gmdwgf.tracking import RunInfo, WandbConfig, WandbSink, wandb as module
+from gmdwgf.tracking import RunHeader, WandbConfig, WandbSink, wandb as module
 
 
 def config(mode, **changes):
@@ -70,7 +70,7 @@ def alone(tmp_path, monkeypatch):
 def run(tmp_path):
     folder = tmp_path / "run"
     folder.mkdir()
-    return RunInfo("abc123", "kl", folder, {"drift": {"bandwidth": 0.3}}, n_steps=100, group="a sweep")
+    return RunHeader("abc123", "kl", folder, {"drift": {"bandwidth": 0.3}}, n_steps=100, group="a sweep")
 
 
 def test_an_offline_run_holds_every_curve_point_and_figure_and_says_nothing(run, tmp_path, capfd):

@@ -7,7 +7,8 @@ from hydra import compose, initialize_config_dir
 
 import gmdwgf
 from gmdwgf.config.build import ConfigError, build, config_dir, load_node
-from gmdwgf.launch import spec as jobs
+from gmdwgf.launch.execute import check, execute
+from gmdwgf.launch.spec import make_spec
 
 DIGITS = [
     "dataset=image_latents",
@@ -29,7 +30,7 @@ TINY = [
 def job_of(tmp_path, *overrides):
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         cfg = compose("train", overrides=[*DIGITS, *TINY, *overrides, f"paths.root={tmp_path}"])
-    return jobs.describe(cfg, {})
+    return make_spec(cfg, {})
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def job_of(tmp_path, *overrides):
     ids=" ".join,
 )
 def test_a_step_has_its_shapes(overrides, tmp_path):
-    jobs.check(job_of(tmp_path, *overrides))
+    check(job_of(tmp_path, *overrides))
 
 
 @pytest.mark.parametrize(
@@ -55,13 +56,13 @@ def test_a_step_has_its_shapes(overrides, tmp_path):
 )
 def test_what_does_not_fit_is_refused_by_name(overrides, says, tmp_path):
     with pytest.raises(ConfigError, match=says):
-        jobs.check(job_of(tmp_path, *overrides))
+        check(job_of(tmp_path, *overrides))
 
 
 @pytest.mark.slow
 def test_a_conditional_run_with_guidance_ends_with_its_figures(tmp_path):
     job = job_of(tmp_path, "condition=classes", "condition.guidance=velocity")
-    assert jobs.carry_out(job, str, str)["status"] == "done"
+    assert execute(job, str, str)["status"] == "done"
     assert {path.stem for path in job.folder.figures.iterdir()} >= {"samples", "strip", "curves"}
     run = gmdwgf.load_run(job.folder.path)
     assert np.isfinite(run.samples).all()

@@ -8,7 +8,7 @@ import pytest
 import gmdwgf
 from gmdwgf.config.build import ConfigError, build, load_node
 from gmdwgf.config.fields import FieldError
-from gmdwgf.engine.checkpoints import Checkpoints, as_plain, as_state
+from gmdwgf.engine.checkpoints import Checkpoints, from_host, to_host
 from gmdwgf.training import ema
 from gmdwgf.training.state import initial_state
 from tests.conftest import gmdwgf as run_command
@@ -39,9 +39,9 @@ def test_a_checkpoint_of_several_averages_goes_on_bit_by_bit(tmp_path):
     checkpoints = Checkpoints(tmp_path, print)
     checkpoints.save(run_steps(problem, 10), 0.0, {})
     fresh = jax.jit(initial_state)(problem, jax.random.key(0))
-    resumed = run_steps(problem, 20, state=as_state(checkpoints.latest(fresh)[0], fresh))
+    resumed = run_steps(problem, 20, state=from_host(checkpoints.latest(fresh)[0], fresh))
     checkpoints.close()
-    assert same_bits(as_plain(resumed), as_plain(run_steps(problem, 10, 20)))
+    assert same_bits(to_host(resumed), to_host(run_steps(problem, 10, 20)))
 
 
 def test_the_first_average_goes_by_plain_names_and_the_others_by_theirs():

@@ -154,7 +154,7 @@ def test_a_newton_step_that_leads_nowhere_is_replaced_by_a_plain_iteration(monke
     # Directions of pure noise: what is left must be Sinkhorn's own path, or better.
     noise = jnp.asarray(np.random.default_rng(1).normal(size=M))
     monkeypatch.setattr(newton, "_direction", lambda plans, kept, point: 30 * noise)
-    problem = plans.KeptPlans(-(jnp.asarray(plan_loops.distances(*skewed())) ** 2) / 0.2, uniform())
+    problem = plans.DensePlan(-(jnp.asarray(plan_loops.distances(*skewed())) ** 2) / 0.2, uniform())
     kept, point = problem.start()
     for _ in range(newton.WARM_UP + 20):
         kept, point = newton.plain(problem, kept, point)
@@ -176,14 +176,14 @@ def test_kept_and_tiled_plans_are_those_of_the_formula(spread, x64):
     g, v = spread * rng.normal(size=M), rng.normal(size=M)
     masses = plans.Masses(jnp.asarray(a), jnp.asarray(b))
     P = a[:, None] * np.asarray(jax.nn.softmax(S + g + np.log(b), axis=1))
-    tiled = plans.TiledPlans(x, y, lambda point, y: -((point - y) ** 2).sum(-1) / 0.02, masses)
-    for made in (plans.KeptPlans(S, masses), tiled):
+    tiled = plans.StreamedPlan(x, y, lambda point, y: -((point - y) ** 2).sum(-1) / 0.02, masses)
+    for made in (plans.DensePlan(S, masses), tiled):
         kept, point = made.at(made.start()[0], jnp.asarray(g))
         np.testing.assert_allclose(point.columns, P.sum(0), atol=1e-12)
         np.testing.assert_allclose(point.f, -jax.nn.logsumexp(S + g + np.log(b), axis=1), rtol=1e-10)
         np.testing.assert_allclose(point.error, np.abs(P.sum(0) - b).sum(), atol=1e-12)
         np.testing.assert_allclose(point.value, b @ g + a @ np.asarray(point.f), rtol=1e-12)
-        np.testing.assert_allclose(made.there_and_back(kept, point)(v), P.T @ ((P @ v) / a), atol=1e-12)
+        np.testing.assert_allclose(made.normal_operator(kept, point)(v), P.T @ ((P @ v) / a), atol=1e-12)
         np.testing.assert_allclose(made.mean_cost(), -S.mean(), rtol=1e-12)
         columns = -jax.nn.logsumexp(S + (point.f + np.log(a))[:, None], axis=0)
         np.testing.assert_allclose(made.column_update(point.f), columns, rtol=1e-10)
@@ -191,13 +191,13 @@ def test_kept_and_tiled_plans_are_those_of_the_formula(spread, x64):
 
 def test_hessian_of_the_dual_is_the_one_that_newton_solves_with(x64):
     x, y = map(jnp.asarray, skewed())
-    made = plans.KeptPlans(-((x[:, None] - y) ** 2).sum(-1) / 0.2, uniform())
+    made = plans.DensePlan(-((x[:, None] - y) ** 2).sum(-1) / 0.2, uniform())
     dual = lambda g: jnp.mean(g) - jnp.mean(jax.nn.logsumexp(made.S + g - np.log(M), axis=1))
     g, v = jnp.asarray(np.random.default_rng(3).normal(size=(2, M)))
     kept, point = made.at(made.start()[0], g)
     np.testing.assert_allclose(1 / M - point.columns, jax.grad(dual)(g), atol=1e-12)
     curvature = jax.jvp(jax.grad(dual), (g,), (v,))[1]
-    np.testing.assert_allclose(made.there_and_back(kept, point)(v) - point.columns * v, curvature, atol=1e-12)
+    np.testing.assert_allclose(made.normal_operator(kept, point)(v) - point.columns * v, curvature, atol=1e-12)
 
 
 @pytest.mark.parametrize(("solver", "keeps"), [("streamed", False), ("newton", True)])

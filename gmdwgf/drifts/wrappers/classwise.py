@@ -72,7 +72,7 @@ def power_law(u: Float[Array, " g"], largest: Scalar, power: Scalar) -> Float[Ar
     return jnp.exp(jnp.where(flat, u * span, jnp.log1p(u * jnp.expm1(safe * span)) / safe))
 
 
-class ClasswiseField(AbstractDrift):
+class ClasswiseDrift(AbstractDrift):
     """`drift` asked of every class by itself: the rows of `x` and `y` are those of group after group.
 
     The last `n_unconditional` targets of a group are of any class, and act as `guidance` says. Of the classes nothing is

@@ -41,7 +41,7 @@ class FeatureState(NamedTuple):
     n_seen: Array
 
 
-class FeatureField(AbstractDrift):
+class FeatureSpaceDrift(AbstractDrift):
     """The velocity of the points whose regression is the regression of their features.
 
         v(x_i) = S_x^2 sum_k J_k(x_i)^T v_k(phi_k(x_i) / S_k) / S_k,        J_k the Jacobian of the feature map phi_k,

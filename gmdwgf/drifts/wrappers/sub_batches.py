@@ -8,10 +8,10 @@ from gmdwgf.drifts.base import AbstractDrift, DriftOutput, Tags, rms
 from gmdwgf.pairs import reductions
 
 
-class LocalField(AbstractDrift):
+class SubBatchDrift(AbstractDrift):
     """`drift` asked of `n` sub-batches by themselves, in the order of the rows; a drift with state keeps one for each.
 
-    Cheaper than the global field, which sees n x m pairs, by a factor `n`, and a different estimator: that of smaller clouds.
+    Cheaper than the full batch, which sees n x m pairs, by a factor `n`, and a different estimator: that of smaller clouds.
     Its numbers depend on `n` and not on the devices that share the sub-batches. Away from the particles it is the mean of the
     fields of all sub-batches. `info` holds means over them.
     """

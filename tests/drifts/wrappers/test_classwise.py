@@ -6,7 +6,7 @@ import pytest
 import gmdwgf
 from gmdwgf.config.build import build, load_node
 from gmdwgf.config.fields import FieldError
-from gmdwgf.drifts.wrappers.classwise import ClasswiseField, power_law
+from gmdwgf.drifts.wrappers.classwise import ClasswiseDrift, power_law
 from gmdwgf.training.batch import draw_batch
 from gmdwgf.training.state import initial_state, purpose
 from tests.training.common import run_steps, same_bits, small_problem
@@ -34,7 +34,7 @@ def groups(x64):
 
 def velocities(drift, x, y, others=None, guidance="none", alpha=(1.0, 1.0, 1.0)):
     n_any = 0 if others is None else others.shape[1]
-    field = ClasswiseField(drift, 3, guidance, n_any, jnp.asarray(alpha))
+    field = ClasswiseDrift(drift, 3, guidance, n_any, jnp.asarray(alpha))
     y = y if others is None else jnp.concatenate([y, others], axis=1)
     rows = x.reshape(-1, 2), y.reshape(-1, 2)
     return field.update(field.init(KEY, *rows), *rows, KEY)[0].v.reshape(x.shape)

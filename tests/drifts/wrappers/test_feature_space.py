@@ -7,7 +7,7 @@ import pytest
 
 import gmdwgf
 from gmdwgf.config.build import build, load_node
-from gmdwgf.drifts.wrappers.feature_space import FeatureField, FeatureSpace, rms_distance
+from gmdwgf.drifts.wrappers.feature_space import FeatureSpace, FeatureSpaceDrift, rms_distance
 from gmdwgf.features.base import AbstractFeatures, Identity
 from tests.training.common import run_steps, same_bits, small_problem
 
@@ -38,7 +38,7 @@ def space(maps, **fields):
 
 
 def velocity(drift, features, x, y, **fields):
-    field = FeatureField(drift, space(features, **fields))
+    field = FeatureSpaceDrift(drift, space(features, **fields))
     return field.update(field.init(KEY, x, y), x, y, KEY)[0].v
 
 
@@ -87,7 +87,7 @@ def test_rms_normalised_maps_all_have_a_say(clouds, x64):
 
 def test_the_field_elsewhere_is_that_of_the_particles_where_they_are(clouds, x64):
     x, y = map(jnp.asarray, clouds)
-    field = FeatureField(gmdwgf.load_drift("mmd", kernel="gaussian"), space(Curved()))
+    field = FeatureSpaceDrift(gmdwgf.load_drift("mmd", kernel="gaussian"), space(Curved()))
     state = field.init(KEY, x, y)
     there = field.update(state, x, y, KEY, at=x[:4])[0].v
     np.testing.assert_allclose(there, field.update(state, x, y, KEY)[0].v[:4], rtol=1e-9)
@@ -95,7 +95,7 @@ def test_the_field_elsewhere_is_that_of_the_particles_where_they_are(clouds, x64
 
 def test_running_scales_average_over_the_steps_and_are_part_of_the_state(clouds, x64):
     x, y = map(jnp.asarray, clouds)
-    field = FeatureField(gmdwgf.load_drift("kl"), space(Whole(), scale="running", scale_decay=0.5))
+    field = FeatureSpaceDrift(gmdwgf.load_drift("kl"), space(Whole(), scale="running", scale_decay=0.5))
     state, wanted = field.init(KEY, x, y), None
     for step, factor in enumerate((1.0, 2.0, 0.5, 3.0)):
         _, state = field.update(state, x, factor * y, KEY)

@@ -6,7 +6,7 @@ import pytest
 import gmdwgf
 from gmdwgf.config.build import ConfigError
 from gmdwgf.drifts.base import AbstractDrift, DriftOutput, Tags, rms
-from gmdwgf.drifts.describe import describe
+from gmdwgf.drifts.describe import describe_drift
 from gmdwgf.drifts.wrappers.sum import SumDrift
 from gmdwgf.testing import check_drift
 
@@ -94,7 +94,7 @@ def test_a_bad_sum_is_refused_by_the_key_that_can_be_typed(fields, complaint):
 
 
 def test_a_description_names_every_field_of_every_part_with_its_unit():
-    lines = describe(gmdwgf.load_drift("sum", weights=[0.5, 2.0]))
+    lines = describe_drift(gmdwgf.load_drift("sum", weights=[0.5, 2.0]))
     text = "\n".join(lines)
     assert lines[0].startswith("SumDrift: ")
     assert "weights = [0.5, 2]  [velocity of the sum per velocity of the part]" in text

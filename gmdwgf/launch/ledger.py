@@ -19,6 +19,7 @@ from gmdwgf.config.build import ConfigError
 from gmdwgf.files import is_alive, write_atomically, writer_of
 from gmdwgf.launch import bytecode
 from gmdwgf.launch.cli_errors import complain
+from gmdwgf.launch.layout import check_name
 
 STATES = ("done", "skipped", "diverged", "failed", "left out", "would run", "would be skipped")
 """How a job of a sweep can end, in the order in which they are counted."""
@@ -32,17 +33,7 @@ def sweep_name(arguments: list[str]) -> str:
     return "sweep-" + hashlib.sha256("\n".join(kept).encode()).hexdigest()[:8]
 
 
-_NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
-
-
-def check_name(name: Any) -> None:
-    """Raise ConfigError for a name of a sweep that cannot be the name of a folder, and of nothing but a folder."""
-    if name is None or (_NAME.fullmatch(str(name)) and name not in (".", "..")):
-        return
-    raise ConfigError("sweep.name", name, "must be 1 to 128 letters, digits, '.', '_' or '-', and not . or ..")
-
-
-class Ledger:
+class SweepLedger:
     """`<root>/.sweeps/<name>/<job>.json`: empty while a job is under way, then its state and what was said of it.
 
     A job whose file stays empty was lost, or found no room on the disk even for this: it counts as failed. A dry sweep, all of
@@ -58,7 +49,7 @@ class Ledger:
         self.dry = bool(OmegaConf.select(config, "sweep.dry", default=False))
 
     @classmethod
-    def of(cls, config: DictConfig) -> "Ledger | None":
+    def of(cls, config: DictConfig) -> "SweepLedger | None":
         """The ledger of a job's sweep; None where the sweep has no name, or one that the job itself will be refused for."""
         try:
             return None if config.sweep.name is None else cls(config)
@@ -70,7 +61,7 @@ class Ledger:
 
         Raises ConfigError where the folder is a link, whose files are not the ledger's.
         """
-        Ledger.here.clear()
+        SweepLedger.here.clear()
         for folder in (self.folder.parent, self.folder):
             if folder.is_symlink():
                 raise ConfigError(
@@ -102,7 +93,7 @@ class Ledger:
 
     def _write(self, job: int, text: str) -> None:
         path = self.folder / f"{job}.json"
-        Ledger.here[path] = json.loads(text or "{}")
+        SweepLedger.here[path] = json.loads(text or "{}")
         if self.dry:
             return
         with contextlib.suppress(OSError):
@@ -112,8 +103,8 @@ class Ledger:
     def jobs(self) -> dict[int, dict[str, Any]]:
         """What is known of each job, by its number."""
         found: dict[int, dict[str, Any]] = {}
-        for path in {*self._entries(), *Ledger.here}:
-            known = Ledger.here.get(path)
+        for path in {*self._entries(), *SweepLedger.here}:
+            known = SweepLedger.here.get(path)
             try:
                 found[int(path.stem)] = known if known is not None else json.loads(path.read_text() or "{}")
             except (OSError, ValueError):  # being written, or half written on a full disk
@@ -152,25 +143,25 @@ def _check_not_swept(config: DictConfig) -> None:
             raise ConfigError(key, value, "a sweep has one value of it; give one")
 
 
-class Teller(Callback):
+class SweepSummary(Callback):
     """Hydra's callback around a sweep: says what came of it, in the process in which it was typed."""
 
     n_failed = 0
     """Of the sweep that ended last."""
 
     def __reduce__(self):
-        return Teller, ()  # workers are sent one, and have nothing to tell
+        return SweepSummary, ()  # workers are sent one, and have nothing to tell
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
         """A job by itself is no sweep that failed before in this process."""
-        Teller.n_failed = 0
+        SweepSummary.n_failed = 0
         with _refusing():
             if config.sweep.dry:
                 bytecode.write_nothing(config)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Open the ledger; repeat the lines of jobs whose own output goes to files."""
-        Teller.n_failed = 0
+        SweepSummary.n_failed = 0
         with _refusing():
             _check_not_swept(config)
             check_name(config.sweep.name)
@@ -179,7 +170,7 @@ class Teller(Callback):
             bytecode.expand_home(config)
             if config.sweep.name is None:
                 return
-            self.ledger = Ledger(config)
+            self.ledger = SweepLedger(config)
             self.ledger.clear()
         self.said: set[int] = set()
         self.over = threading.Event()
@@ -195,7 +186,7 @@ class Teller(Callback):
         if self.out_of_sight:
             self._repeat_new()
         counts = self.ledger.counts()
-        Teller.n_failed = counts["failed"]
+        SweepSummary.n_failed = counts["failed"]
         parts = [f"{counts[state]} {state}" for state in STATES if counts[state] or state in STATES[:4]]
         retried = "; the same command tries the failed ones again" if counts["failed"] else ""
         if config.sweep.dry:

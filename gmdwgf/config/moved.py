@@ -1,0 +1,122 @@
+"""Spellings of version 0.1 that have changed: old configs and run folders go on to work, and ids of runs stay what they were.
+
+`updated` reads an old config in the new spelling; `as_first_spelled` is what an id is a hash of. The old keys can be typed for
+one version more, with a notice.
+"""
+
+from typing import Any, NamedTuple
+
+_MODULES = {
+    "gmdwgf.drifts.sum": "gmdwgf.drifts.wrappers.sum",
+    "gmdwgf.optimizers": "gmdwgf.optim.optimizers",
+    "gmdwgf.schedules": "gmdwgf.optim.schedules",
+    "gmdwgf.training.classwise": "gmdwgf.drifts.wrappers.classwise",
+    "gmdwgf.training.feature_field": "gmdwgf.drifts.wrappers.feature_space",
+    "gmdwgf.training.hosts": "gmdwgf.engine.multihost",
+    "gmdwgf.training.plan": "gmdwgf.training.problem",
+}
+_CLASSES = {"gmdwgf.features.base.Together": "gmdwgf.features.base.ConcatenatedFeatures"}
+
+
+class _Key(NamedTuple):
+    """A key under an old and a new name (maybe the same), with the values that were renamed."""
+
+    section: str
+    old: str
+    new: str
+    values: dict[str, str]
+
+
+_KEYS = (
+    _Key("training", "field", "batching", {"global": "full", "local": "sub_batches"}),
+    _Key("drift", "directions", "directions", {"spread": "stratified"}),
+)
+
+
+def current_path(path: Any) -> Any:
+    """The import path of a class of this package as it is now; any other value as it is."""
+    if not isinstance(path, str):
+        return path
+    module, _, name = path.rpartition(".")
+    return _CLASSES.get(path) or (f"{_MODULES[module]}.{name}" if module in _MODULES else path)
+
+
+def _first_path(path: Any) -> Any:
+    module, _, name = str(path).rpartition(".")
+    classes, modules = ({new: old for old, new in table.items()} for table in (_CLASSES, _MODULES))
+    return classes.get(path) or (f"{modules[module]}.{name}" if module in modules else path)
+
+
+def updated(config: dict[str, Any]) -> dict[str, Any]:
+    """A config in the spelling of now."""
+    return {section: _respelled(node, section, current_path, current_field) for section, node in config.items()}
+
+
+def as_first_spelled(config: dict[str, Any]) -> dict[str, Any]:
+    """A config in the spelling of version 0.1."""
+    return {section: _respelled(node, section, _first_path, _old_key) for section, node in config.items()}
+
+
+def notices(config: dict[str, Any]) -> list[str]:
+    """What to say of the old keys and values of a config, a line each."""
+    return [line for section, node in config.items() for line in _notices(node, section, section)]
+
+
+def respelled_override(override: str) -> str:
+    """`training.field=local` as `training.batching=sub_batches`; every other override as it is."""
+    key, equals, value = override.partition("=")
+    plus, words = key[: len(key) - len(key.lstrip("+~"))], key.lstrip("+~").split(".")
+    for rule in _KEYS:
+        is_old = rule.old != rule.new or any(item in rule.values for item in value.split(","))
+        if words[0] == rule.section and words[-1] == rule.old and len(words) > 1 and is_old:
+            values = ",".join(rule.values.get(item, item) for item in value.split(","))
+            return f"{plus}{'.'.join([*words[:-1], rule.new])}{equals}{values}"
+    return override
+
+
+def current_field(section: str, name: str, value: Any) -> tuple[str, Any]:
+    """Name and value of a field as they are now."""
+    for rule in _KEYS:
+        if (rule.section, rule.old) == (section, name):
+            return rule.new, rule.values.get(value, value) if isinstance(value, str) else value
+    return name, value
+
+
+def _old_key(section: str, name: str, value: Any) -> tuple[str, Any]:
+    for rule in _KEYS:
+        if (rule.section, rule.new) == (section, name):
+            olds = {new: old for old, new in rule.values.items()}
+            return rule.old, olds.get(value, value) if isinstance(value, str) else value
+    return name, value
+
+
+def _respelled(node: Any, section: str, path_of: Any, key_of: Any) -> Any:
+    if isinstance(node, list):
+        return [_respelled(item, section, path_of, key_of) for item in node]
+    if not isinstance(node, dict):
+        return node
+    found = {}
+    for name, value in node.items():
+        if name == "_target_":
+            found[name] = path_of(value)
+        else:
+            new, value = key_of(section, name, value)
+            found[new] = _respelled(value, section, path_of, key_of)
+    return found
+
+
+def _notices(node: Any, section: str, prefix: str) -> list[str]:
+    if not isinstance(node, dict):
+        return []
+    lines = []
+    for name, value in node.items():
+        new, now = current_field(section, name, value)
+        if (new, now) != (name, value):
+            lines.append(notice(f"{prefix}.{name}={value}", f"{prefix}.{new}={now}"))
+        lines += _notices(value, section, f"{prefix}.{name}")
+    return lines
+
+
+def notice(old: str, new: str) -> str:
+    """The line about an old spelling."""
+    return f"{old} is now {new}; the old spelling goes with version 0.3"

@@ -1,0 +1,31 @@
+"""Callbacks of a training from Python: called at every evaluation, with a way to sample the generator as it then is."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from gmdwgf.generators.base import AbstractGenerator
+
+Callback = Callable[[int, dict[str, Any], Callable], bool | None]
+"""Called as `callback(step, record, sample)`; `sample(key, n)` gives points of the averaged generator as it is at that step."""
+
+
+def one_callback(generator: AbstractGenerator, callbacks: Sequence[Callback]) -> Callable[[dict[str, Any], Any], bool]:
+    """All callbacks as one function of a record and the averaged parameters, which it copies: the next step uses them up."""
+
+    def call(record: dict[str, Any], params: Any) -> bool:
+        if not callbacks:
+            return False
+        kept = on_one_device(params)
+        sample = lambda key, n, condition=None: generator.sample(kept, key, n, condition)
+        return any([bool(callback(record["step"], dict(record), sample)) for callback in callbacks])
+
+    return call
+
+
+def on_one_device(params: Any) -> Any:
+    """A copy of the parameters, not spread over the mesh of the run."""
+    return jax.tree.map(lambda leaf: jnp.asarray(np.array(leaf)), params)

@@ -1,0 +1,104 @@
+"""The objects that a resolved config describes, and the problem they make."""
+
+from typing import Any, NamedTuple
+
+import jax
+from jax.sharding import Mesh
+
+from gmdwgf.config.build import ConfigError, Find, any_object, build, errors_under
+from gmdwgf.drifts.wrappers.feature_space import FeatureSpace
+from gmdwgf.engine import devices
+from gmdwgf.engine.multihost import DevicesConfig
+from gmdwgf.generators.base import n_parameters
+from gmdwgf.launch.drift_fields import BuiltDrift, build_drift
+from gmdwgf.launch.extension import Parent, parent_of
+from gmdwgf.launch.kinds import check_kinds
+from gmdwgf.launch.layout import OPTIONAL, check_keys
+from gmdwgf.launch.sizes import check_memory
+from gmdwgf.launch.spec import RunSpec
+from gmdwgf.metrics import MetricSuite
+from gmdwgf.targets.base import AbstractTarget
+from gmdwgf.tracking import TrackingConfig
+from gmdwgf.training.problem import Problem, TrainingPlan, assemble_problem
+
+OF_PROBLEM = ("dataset", "generator", "optimizer", "training")
+"""Sections that every problem is made of, beside `drift`."""
+
+
+class Components(NamedTuple):
+    """What a run is made of."""
+
+    problem: Problem
+    drift: BuiltDrift
+    """The drift before it is scheduled, with its schedules and what its rules came to."""
+    plan: TrainingPlan
+    suite: MetricSuite
+    tracking: TrackingConfig
+    devices: DevicesConfig
+    parent: Parent | None = None
+    """The finished run that this one goes on from."""
+
+    def mesh(self) -> Mesh | None:
+        """The devices of the run; ConfigError where they are not there or cannot share the batch."""
+        with errors_under("devices"):
+            mesh = devices.make_mesh(self.devices.n)
+        with errors_under("training"):
+            devices.check_divides(mesh, "batch_size", self.plan.batch_size)
+        return mesh
+
+
+def build_components(spec: RunSpec) -> Components:
+    """Everything that a run is made of. Raises ConfigError for what cannot be used, before anything compiles."""
+    check_keys(spec.config)
+    components = components_of(spec.config)
+    check_memory(components.problem, components.plan, components.suite)
+    parent = parent_of(spec.config, spec.folder, components.problem.optimizer) if spec.writes else None
+    return components._replace(parent=parent)
+
+
+def components_of(config: dict[str, Any]) -> Components:
+    """The objects of a resolved config; where an object stands in it already, that object."""
+    problem, drift, plan = _problem(config)
+    rest = {name: build(config[name], name) for name in ("metrics", "tracking", "devices")}
+    check_kinds(rest)
+    return Components(problem, drift, plan, rest["metrics"], rest["tracking"], rest["devices"])
+
+
+def problem_of(config: dict[str, Any], target: AbstractTarget | None = None, find: Find = any_object) -> Problem:
+    """The problem of a resolved config; with another target where one is given."""
+    return _problem(config if target is None else config | {"dataset": target}, find)[0]
+
+
+def _problem(config: dict[str, Any], find: Find = any_object) -> tuple[Problem, BuiltDrift, TrainingPlan]:
+    parts = {name: build(config[name], name, find) for name in OF_PROBLEM}
+    parts |= {name: build(config[name], name, find) if config.get(name) else None for name in OPTIONAL}
+    check_kinds(parts)
+    target, plan, features = parts["dataset"], parts["training"], parts["features"]
+    drift = build_drift(config["drift"], target, find)
+    check_kinds({"drift": drift.drift})
+    with errors_under("condition"):
+        problem = assemble_problem(
+            target,
+            drift.drift,
+            parts["generator"],
+            parts["optimizer"],
+            plan,
+            drift.schedules,
+            parts["condition"],
+            features,
+        )
+    with errors_under("generator"):
+        n_parameters(problem.generator, plan.batch_size, target.dim, problem.n_classes)
+    if features is not None:
+        _check_features(features, target)
+    return problem, drift, plan
+
+
+def _check_features(space: FeatureSpace, target: AbstractTarget) -> None:
+    """Raise ConfigError for features that cannot be taken of points of the target."""
+    points = jax.eval_shape(lambda: target.sample(jax.random.key(0), 2))
+    try:
+        jax.eval_shape(space.maps.maps, points)
+    except Exception as error:  # a map of the user's own may fail in any way
+        made_for = f"cannot be taken of points of {target.dim} numbers ({' '.join(str(error).split())[:120]})"
+        raise ConfigError("features", type(space.maps).__name__, made_for) from error

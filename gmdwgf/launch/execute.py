@@ -1,0 +1,133 @@
+"""A run from its spec to its end: join the other processes, build, train in its folder; or only say what would come of it."""
+
+import atexit
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gmdwgf.config.build import ConfigError, build
+from gmdwgf.engine import devices, multihost
+from gmdwgf.engine.loop import train
+from gmdwgf.launch.active_run import ActiveRun
+from gmdwgf.launch.bytecode import without_bytecode
+from gmdwgf.launch.components import build_components
+from gmdwgf.launch.reporter import Reporter
+from gmdwgf.launch.spec import RunSpec
+from gmdwgf.launch.workers import no_temporary_folder
+from gmdwgf.runs.folder import ENDINGS, RunDir, RunVanished, reason
+from gmdwgf.runs.standing import FINISHED, standing
+from gmdwgf.training.step import check_step
+
+
+def join_processes(spec: RunSpec) -> tuple[RunSpec, str]:
+    """Join the other processes of the run, if there are any: the spec for this process, and the state of its folder.
+
+    Process 0 decides what state that is. What the others write goes to a folder that is thrown away. Raises DamagedFile where
+    the folder is that of another run.
+    """
+    if not build(spec.config["devices"], "devices").join():
+        return spec, standing(spec.folder, spec.config, spec.yaml).state
+    states, is_main = ("new", "unfinished", *ENDINGS), multihost.is_main_process()
+    try:
+        found = states.index(standing(spec.folder, spec.config, spec.yaml).state) if is_main else 0
+    except Exception as error:
+        _abort_all(error, spec.folder.hide)
+        raise
+    state = states[int(multihost.broadcast_from_main(found))]
+    if not is_main:
+        elsewhere = _temporary_folder()
+        atexit.register(shutil.rmtree, elsewhere, ignore_errors=True)
+        spec = spec._replace(folder=RunDir(Path(elsewhere), spec.folder.hide), writes=False)
+    return spec, state
+
+
+def execute(
+    spec: RunSpec,
+    say: Callable[[str], None],
+    detail: Callable[[str], None],
+    *,
+    progress: Any = None,
+    on_evaluation: Any = None,
+) -> dict[str, Any]:
+    """Run to the end in the run's folder and return the summary; `say` takes its news and `detail` what it is made of.
+
+    `progress` is another sink to show how far it is, and `on_evaluation` is called at every evaluation, as `RunContext` says.
+
+    Raises ConfigError for a config that cannot run (before anything compiles) and RunIsLive when another process has it.
+    """
+    components = build_components(spec)
+    mesh = components.mesh()
+    check_writable(spec.folder.path)
+    active = None
+    with spec.folder.lock() as left:
+        if left:
+            say(left)
+        try:
+            active = ActiveRun(spec, components, say, detail, progress=progress, on_evaluation=on_evaluation)
+            with devices.active(mesh):
+                result = train(active.run)
+            return active.finish(result)
+        except Exception as error:
+            found = error if spec.folder.is_there() else RunVanished(spec.folder.path)
+            spec.folder.fail(found)
+            _abort_all(found, spec.folder.hide)
+            if found is not error:
+                raise found from error
+            raise
+        finally:
+            if active is not None:
+                active.close()
+
+
+def dry_run(spec: RunSpec, reporter: Reporter) -> float:
+    """Say what would come of a run; nothing is run and nothing written."""
+    try:
+        state, lines = standing(spec.folder, spec.config, spec.yaml)
+        for line in lines:
+            reporter.say(line)
+        if state not in FINISHED:
+            with without_bytecode():
+                check(spec)
+        return reporter.would(spec, state)
+    except Exception as error:
+        if reporter.number is None:
+            raise
+        return reporter.wrong(error, spec.folder.hide)
+
+
+def check(spec: RunSpec) -> None:
+    """Build all that a run needs and go through one step of it with shapes alone; raises what is wrong, writes nothing."""
+    components = build_components(spec)
+    components.mesh()
+    check_step(components.problem)
+
+
+def check_writable(folder: Path) -> None:
+    """Raise ConfigError unless the folder of a run can be made and written to."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / f".probe-{os.getpid()}"
+        probe.touch()
+        probe.unlink(missing_ok=True)  # a process that holds the run may have swept it up
+    except OSError as error:
+        fix = f"cannot be written ({error.strerror or error}); choose another folder, e.g. paths.root=runs"
+        raise ConfigError("paths.root", str(folder.parent), fix) from error
+
+
+def _temporary_folder() -> str:
+    try:
+        return tempfile.mkdtemp(prefix="gmdwgf-")
+    except OSError as error:
+        found = no_temporary_folder(error)
+        _abort_all(found, str)
+        raise found from error
+
+
+def _abort_all(error: Exception, hide: Callable[[str], str]) -> None:
+    """Where there are several processes, end this one on the spot: they cannot go on by themselves, and may wait for it."""
+    if multihost.is_multiprocess():
+        line = str(error) if isinstance(error, ConfigError) else reason(error)
+        multihost.abort(f"gmdwgf: {hide(' '.join(line.split()))[:300]}")

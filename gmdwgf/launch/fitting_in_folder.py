@@ -1,0 +1,106 @@
+"""`gmdwgf.fit` in a run folder: the same folder, id and files as the command's."""
+
+import hashlib
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from rich.console import Console
+
+from gmdwgf.config.build import ConfigError, load_node
+from gmdwgf.engine.checkpoints import Checkpoints, from_host
+from gmdwgf.engine.monitor import fixed_reference
+from gmdwgf.files import replaced_atomically
+from gmdwgf.launch.callbacks import Callback, on_one_device, one_callback
+from gmdwgf.launch.chosen import Chosen
+from gmdwgf.launch.components import Components, build_components
+from gmdwgf.launch.execute import execute, join_processes
+from gmdwgf.launch.layout import seed_of
+from gmdwgf.launch.result import RunResult, modes_of
+from gmdwgf.launch.spec import RunSpec, make_spec
+from gmdwgf.runs import snapshots
+from gmdwgf.runs.standing import FINISHED
+from gmdwgf.tracking import Sink, jsonl
+from gmdwgf.training import ema
+from gmdwgf.training.state import initial_state
+
+
+def fit_in_folder(chosen: Chosen, root: Path, callbacks: Sequence[Callback], progress: Sink | None) -> RunResult:
+    """Train in a run folder in `root` as the command does, go on there, or give back the finished run."""
+    chosen = _kept_in(chosen, root)
+    chosen.cfg.paths.root = str(root.absolute())
+    chosen.cfg.tracking.progress, chosen.cfg.tracking.wandb.mode = progress is not None, "disabled"
+    spec = make_spec(chosen.cfg, chosen.choices)._replace(command=["gmdwgf.fit"])
+    components = build_components(spec)
+    problem = components.problem
+    built = {"dataset": problem.target, "drift": components.drift.drift, "generator": problem.generator}
+    built |= {"optimizer": problem.optimizer, "condition": problem.condition, "features": problem.features}
+    for group, value in chosen.objects.items():
+        _check_same(group, value, built[group])
+    spec, state = join_processes(spec)
+    if state not in FINISHED:
+        console = Console(quiet=progress is None, highlight=False, soft_wrap=True, force_jupyter=False)
+        say = lambda line: console.print(line, markup=False)
+        call = one_callback(problem.generator, callbacks)
+        state = execute(spec, say, lambda line: None, progress=progress, on_evaluation=call)["status"]
+    return _read_back(spec, components, state, chosen.name())
+
+
+def _kept_in(chosen: Chosen, root: Path) -> Chosen:
+    """The same components, all of which a config can name; an array is saved in `root` by a hash of its content."""
+    if chosen.rows is not None:
+        content = io.BytesIO()
+        np.save(content, chosen.rows, allow_pickle=False)
+        path = root.absolute() / "arrays" / f"{hashlib.sha256(content.getvalue()).hexdigest()[:16]}.npy"
+        if not path.is_file():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replaced_atomically(path) as temporary:
+                temporary.write_bytes(content.getvalue())
+        chosen.cfg["dataset"] = load_node("dataset", "array", {"path": str(path)})
+        objects = {group: value for group, value in chosen.objects.items() if group != "dataset"}
+        chosen = chosen._replace(objects=objects, unnamed=[group for group in chosen.unnamed if group != "dataset"])
+    if chosen.unnamed:
+        group = chosen.unnamed[0]
+        fix = "has no config that another process could build it from, so that no folder can keep the run: leave out folder="
+        raise ConfigError("target" if group == "dataset" else group, chosen.choices[group], fix)
+    return chosen
+
+
+def _check_same(group: str, given: Any, built: Any) -> None:
+    """Raise ConfigError unless the config builds what was given, to the bit."""
+    bits = lambda tree: [(leaf.shape, np.asarray(leaf).tobytes()) for leaf in map(jnp.asarray, jax.tree.leaves(tree))]
+    if type(given) is not type(built) or bits(given) != bits(built):
+        raise ConfigError(group, type(given).__name__, "is not what its fields say, so that no folder can keep the run")
+
+
+def _read_back(spec: RunSpec, components: Components, status: str, name: str) -> RunResult:
+    """The result of a run from its folder."""
+    problem, folder, problems = components.problem, spec.folder, []
+    checkpoints = Checkpoints(folder.checkpoints, problems.append, writing=False)
+    like = initial_state(problem, jax.random.key(seed_of(spec.config)))
+    found = checkpoints.latest(like)
+    checkpoints.close()
+    if found is None:
+        raise ConfigError("folder", folder.path, "; ".join(["has no readable checkpoint", *problems]))
+    ending = folder.ending()
+    floor = ending.get("floor") or fixed_reference(components.suite, problem).floor
+    kept = snapshots.read(folder.samples)
+    return RunResult(
+        status=status,
+        config=spec.config,
+        records=jsonl.read_records(folder.metrics),
+        floor={metric: (float(mean), float(sd)) for metric, (mean, sd) in floor.items()},
+        generator=problem.generator,
+        params=on_one_device(ema.of(problem.ema_decay, from_host(found[0], like).ema_params)),
+        steps=kept["steps"],
+        samples=kept["x"],
+        targets=kept["y"],
+        modes=modes_of(problem.target),
+        divergence={key: value for key, value in ending.items() if key.startswith("diverged_")},
+        name=name,
+        folder=folder.path,
+    )

@@ -1,0 +1,99 @@
+"""Old spellings go on to work, and the ids of runs stay what they were."""
+
+import warnings
+
+import pytest
+import yaml
+
+import gmdwgf
+from gmdwgf.config.build import ConfigError, build, load_node, shipped_piece
+from gmdwgf.config.moved import as_first_spelled, respelled_override, updated
+from gmdwgf.drifts.wrappers.sub_batches import SubBatchDrift
+from gmdwgf.drifts.wrappers.sum import SumDrift
+from gmdwgf.launch.spec import make_spec
+from tests.launch.test_environment import composed
+
+IDS = {
+    "drift=kl": "8db8f48a",
+    "drift=sinkhorn dataset=pinwheel seed=3": "6cc3bc99",
+    "drift=mmd generator=particles": "6f06e56b",
+    "drift=sliced_mmd": "277ba05a",
+    "drift=sliced_wasserstein drift.directions=independent": "5aa3d710",
+    "drift=sum": "7eb28ca2",
+    "drift=critic": "534357ea",
+    "drift=kl training.field=local training.n_targets=16": "8b088599",
+    "drift=deng generator=dit_tiny dataset=image_latents condition=classes condition.n_groups=5": "6906a985",
+    "drift=kl dataset=image_latents features=digits": "a02b5360",
+    "drift=mmd optimizer=sgd optimizer.schedule.decay=constant": "f9280427",
+    "drift=kl drift.bandwidth={schedule:linear,start:1.0,end:0.1,until:100}": "87940169",
+}
+"""Ids that version 0.1 gave."""
+
+
+@pytest.mark.parametrize("words", IDS)
+def test_the_id_of_a_run_is_that_of_version_0_1(words):
+    assert make_spec(composed(*map(respelled_override, words.split())), {}).id == IDS[words]
+
+
+def test_an_old_config_has_the_same_id_and_is_read_in_the_spelling_of_now():
+    config = make_spec(composed("drift=sliced_mmd", "training.batching=sub_batches", "features=digits"), {}).config
+    old = as_first_spelled(config)
+    assert old["training"]["field"] == "local"
+    assert old["training"]["_target_"] == "gmdwgf.training.plan.TrainingPlan"
+    assert old["drift"]["directions"] == "spread"
+    assert old["features"]["maps"]["_target_"] == "gmdwgf.features.base.Together"
+    assert updated(old) == config
+    assert updated(config) == config
+
+
+def test_a_class_under_its_old_path_is_built_also_for_who_does_not_trust_it():
+    node = load_node("drift", "sum", {})
+    node["_target_"] = "gmdwgf.drifts.sum.SumDrift"
+    assert type(build(node, "drift", shipped_piece)) is SumDrift
+    with pytest.raises(ConfigError, match="gmdwgf.training.plan.os"):
+        build({"_target_": "gmdwgf.training.plan.os"}, "drift", shipped_piece)
+
+
+def test_old_words_in_a_yaml_of_ones_own_are_taken_with_a_line(tmp_path):
+    cfg = composed()
+    cfg.training = yaml.safe_load("field: local") | dict(cfg.training)
+    del cfg.training["batching"]
+    spec = make_spec(cfg, {})
+    assert spec.config["training"]["batching"] == "sub_batches"
+    assert "field" not in spec.config["training"]
+    assert len(spec.notices) == 1
+    assert "training.batching=sub_batches" in spec.notices[0]
+    assert not make_spec(composed(), {}).notices
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("training.field=local", "training.batching=sub_batches"),
+        ("+training.field=global,local", "+training.batching=full,sub_batches"),
+        ("drift.directions=spread,independent", "drift.directions=stratified,independent"),
+        ("drift.drifts.0.directions=spread", "drift.drifts.0.directions=stratified"),
+        ("drift.directions=independent", "drift.directions=independent"),
+        ("training.eta=0.5", "training.eta=0.5"),
+    ],
+)
+def test_overrides_are_respelled(old, new):
+    assert respelled_override(old) == new
+
+
+def test_old_words_in_python_are_taken_with_a_warning():
+    with pytest.warns(FutureWarning, match="directions=stratified"):
+        drift = gmdwgf.load_drift("sliced_mmd", directions="spread")
+    with pytest.warns(FutureWarning, match="batching=sub_batches"):
+        problem = gmdwgf.make_problem("eight_gaussians", drift, field="local")
+    assert isinstance(problem.drift_at(0), SubBatchDrift)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gmdwgf.load_drift("sliced_mmd", directions="stratified")
+
+
+@pytest.mark.parametrize("old", ["training.field=local"])
+def test_the_command_says_the_new_word_once(old, cli):
+    code, out, err = cli("sweep.dry=true", old)
+    assert code == 0, err
+    assert err.count("training.batching=sub_batches") == 1
