@@ -3,7 +3,7 @@
 import warnings
 
 import pytest
-import yaml
+from omegaconf import OmegaConf
 
 import gmdwgf
 from gmdwgf.config.build import ConfigError, build, load_node, shipped_piece
@@ -50,14 +50,14 @@ def test_a_class_under_its_old_path_is_built_also_for_who_does_not_trust_it():
     node = load_node("drift", "sum", {})
     node["_target_"] = "gmdwgf.drifts.sum.SumDrift"
     assert type(build(node, "drift", shipped_piece)) is SumDrift
-    with pytest.raises(ConfigError, match="gmdwgf.training.plan.os"):
+    with pytest.raises(ConfigError, match="gmdwgf.training.problem.os"):
         build({"_target_": "gmdwgf.training.plan.os"}, "drift", shipped_piece)
 
 
 def test_old_words_in_a_yaml_of_ones_own_are_taken_with_a_line(tmp_path):
     cfg = composed()
-    cfg.training = yaml.safe_load("field: local") | dict(cfg.training)
-    del cfg.training["batching"]
+    OmegaConf.set_struct(cfg, False)
+    cfg.training = {name: value for name, value in cfg.training.items() if name != "batching"} | {"field": "local"}
     spec = make_spec(cfg, {})
     assert spec.config["training"]["batching"] == "sub_batches"
     assert "field" not in spec.config["training"]
