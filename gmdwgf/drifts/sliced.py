@@ -1,0 +1,62 @@
+"""What the sliced drifts share: the mean over random directions of a flow of the projected clouds."""
+
+import abc
+
+from gmdwgf.config.fields import choice, count
+from gmdwgf.drifts.base import DriftOutput, StatelessDrift, rms
+from gmdwgf.pairs import reductions, slicing
+from gmdwgf.pairs.slicing import Directions
+from gmdwgf.typing import Array, Float, Particles, Scalar, Targets, Weights
+
+
+class AbstractSlicedDrift(StatelessDrift):
+    """v(x) = factor(d) * mean_theta speed(<x, theta>) theta, over `n_projections` fresh directions theta a step."""
+
+    n_projections: int = count(of_numbers=True)
+    directions: str = choice(*slicing.DRAWS)
+
+    def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
+        directions = slicing.DRAWS[self.directions](key, self.n_projections, x.shape[-1], x.dtype)
+        v = self.velocity_along(directions, x, y, at=at, x_weights=x_weights, y_weights=y_weights)
+        return DriftOutput(v, {"v_rms": rms(v)})
+
+    def velocity_along(
+        self,
+        directions: Directions,
+        x: Particles,
+        y: Targets,
+        *,
+        at: Float[Array, "k d"] | None = None,
+        x_weights: Weights | None = None,
+        y_weights: Weights | None = None,
+    ) -> Float[Array, "k d"]:
+        """The field for given directions `[p d]`."""
+
+        def speed(on_x, on_y, on_queries=None):
+            return self.speed(on_x, on_y, on_queries, x_weights, y_weights)
+
+        clouds = reductions.centred(x, y, *([] if at is None else [at]))
+        return self.factor(x.shape[-1]) * slicing.field_along(speed, directions, *clouds)
+
+    def functional_along(self, directions: Directions, x: Particles, y: Targets) -> Scalar:
+        """The functional for given directions, of equal masses: v = -n times its gradient."""
+        return self.factor(x.shape[-1]) * slicing.along(self.functional, directions, x, y).mean()
+
+    @abc.abstractmethod
+    def speed(
+        self,
+        on_x: Float[Array, " n"],
+        on_y: Float[Array, " m"],
+        on_queries: Float[Array, " k"] | None,
+        x_weights: Weights | None,
+        y_weights: Weights | None,
+    ) -> Float[Array, " k"]:
+        """Velocity on the line at the queries (None: at `on_x` itself), of the projected clouds."""
+
+    @abc.abstractmethod
+    def functional(self, on_x: Float[Array, " n"], on_y: Float[Array, " m"]) -> Scalar:
+        """The functional on the line whose flow `speed` is."""
+
+    @abc.abstractmethod
+    def factor(self, dim: int) -> float:
+        """What the mean over directions is multiplied by in `dim` dimensions."""
