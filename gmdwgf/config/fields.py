@@ -18,6 +18,7 @@ import numpy as np
 from jax.core import Tracer
 
 from gmdwgf.config.memory import too_many
+from gmdwgf.mappings import Config
 
 _RULE = "gmdwgf_rule"
 _UNIT = "gmdwgf_unit"
@@ -269,7 +270,7 @@ def _value(value: Any) -> str:
     return f"[{', '.join(numbers)}]" if value.ndim else numbers[0]
 
 
-def check_fields(made_by: Any, values: dict[str, Any]) -> None:
+def check_fields(made_by: Any, values: Config) -> None:
     """Hold values to the rules of the fields they are meant for, before an object of the class is made of them.
 
     A class's own code then meets only values that its fields allow.

@@ -14,6 +14,7 @@ from gmdwgf.engine import multihost
 from gmdwgf.engine.checkpoints import Checkpoints, digest, from_host, to_host
 from gmdwgf.engine.inheritance import take_over
 from gmdwgf.engine.stream import StreamWindow
+from gmdwgf.mappings import Record
 from gmdwgf.metrics.suite import MetricSuite, Reference
 from gmdwgf.pairs import sharding
 from gmdwgf.runs import history
@@ -41,7 +42,7 @@ class RunContext(NamedTuple):
     """Signals that ask it to save and end, beside those that always do."""
     parent: RunDir | None = None
     """The finished run that this one goes on from, while it has no checkpoint of its own."""
-    on_evaluation: Callable[[dict[str, Any], Any], bool] | None = None
+    on_evaluation: Callable[[Record, Any], bool] | None = None
     """Called with every record and the averaged parameters that it scores; the run stops there if the answer is true."""
 
 
@@ -86,7 +87,7 @@ class RunMonitor:
             self.window.restore(notes["window"])
             self._show(self.window.target)
         self.seconds, self.best = notes.get("seconds", 0.0), notes.get("best", {"mmd2": float("inf"), "step": 0})
-        self.record: dict[str, Any] = notes.get("record", {})
+        self.record: Record = notes.get("record", {})
         self._take_up_history()
         run.tracker.start(self.step, self.reference.floor)
         if self.resumed and self.ended and bool(multihost.broadcast_from_main(self.step not in self.snapshots.taken)):

@@ -19,6 +19,7 @@ from gmdwgf.config.moved import current_field, notice
 from gmdwgf.generators.particles import ParticlesGenerator
 from gmdwgf.launch.components import problem_of
 from gmdwgf.launch.kinds import KINDS
+from gmdwgf.mappings import Config
 from gmdwgf.optim.schedules import SCHEDULES, AbstractSchedule
 from gmdwgf.targets.arrays import ArrayTarget
 from gmdwgf.targets.base import AbstractTarget
@@ -36,14 +37,14 @@ class Chosen(NamedTuple):
     """The config, where every object stands as its `_target_` and fields."""
     choices: dict[str, str]
     """The name of every group: that of its YAML file, or of the class of the object."""
-    objects: dict[str, Any]
+    objects: Config
     """The groups that were given as objects."""
     unnamed: list[str]
     """Those of them that no config can describe; in `cfg` there is only a text about each."""
     rows: np.ndarray | None
     """The points, where the target was given as an array."""
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Config:
         """The resolved config."""
         return OmegaConf.to_container(self.cfg, resolve=True)  # type: ignore[return-value]
 
@@ -51,7 +52,7 @@ class Chosen(NamedTuple):
         """The target and the drift, as in the name of a folder."""
         return f"{self.choices['dataset']}-{self.choices['drift']}"
 
-    def with_objects(self) -> dict[str, Any]:
+    def with_objects(self) -> Config:
         """The resolved config, with the objects that were given in their places."""
         return self.config() | self.objects
 

@@ -17,6 +17,7 @@ from gmdwgf.launch.components import build_components
 from gmdwgf.launch.reporter import Reporter
 from gmdwgf.launch.spec import RunSpec
 from gmdwgf.launch.workers import no_temporary_folder
+from gmdwgf.mappings import Facts
 from gmdwgf.runs.folder import ENDINGS, RunDir, RunVanished, reason
 from gmdwgf.runs.standing import FINISHED, standing
 from gmdwgf.training.step import check_step
@@ -51,7 +52,7 @@ def execute(
     *,
     progress: Any = None,
     on_evaluation: Any = None,
-) -> dict[str, Any]:
+) -> Facts:
     """Run to the end in the run's folder and return the summary; `say` takes its news and `detail` what it is made of.
 
     `progress` is another sink to show how far it is, and `on_evaluation` is called at every evaluation, as `RunContext` says.

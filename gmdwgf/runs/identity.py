@@ -10,6 +10,7 @@ from typing import Any
 from gmdwgf.config.build import ConfigError
 from gmdwgf.config.moved import as_first_spelled, current_path, updated
 from gmdwgf.data import data_files
+from gmdwgf.mappings import Config
 
 MACHINE_KEYS = ("paths", "tracking", "devices", "sweep", "extend")
 """Top-level keys that say where, how and from which checkpoint a run is carried out, not what it computes."""
@@ -18,7 +19,7 @@ MACHINE_TRAINING_KEYS = ("chunk_size", "checkpoint_every")
 """Training keys on which no number depends: results do not change with chunks and checkpoints."""
 
 
-def science(config: dict[str, Any]) -> dict[str, Any]:
+def science(config: Config) -> Config:
     """The part of a resolved config that decides the numbers of a run."""
     kept = {name: value for name, value in config.items() if name not in MACHINE_KEYS and not name.startswith("_")}
     if isinstance(kept.get("training"), dict):
@@ -26,25 +27,25 @@ def science(config: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def run_id(config: dict[str, Any]) -> str:
+def run_id(config: Config) -> str:
     """Eight hex digits: the same for configs that mean the same (1 and 1.0, a data file that only moved)."""
     text = json.dumps(_canonical(as_first_spelled(science(config))), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def data_id(config: dict[str, Any]) -> str:
+def data_id(config: Config) -> str:
     """Eight hex digits of the contents of the files that a config names; empty where it names none."""
     named = sorted(data_files.named_in(science(config)).items())
     ids = [data_files.contents_id(files) for _, files in named]
     return (ids[0] if len(ids) == 1 else hashlib.sha256("\n".join(ids).encode()).hexdigest())[:8] if ids else ""
 
 
-def data_paths(config: dict[str, Any]) -> dict[str, list[str]]:
+def data_paths(config: Config) -> dict[str, list[str]]:
     """Absolute paths of the files behind `data_id`, by the keys that name them."""
     return {key: [str(file) for file in files] for key, files in data_files.named_in(science(config)).items()}
 
 
-def drift_file_id(config: dict[str, Any]) -> str:
+def drift_file_id(config: Config) -> str:
     """Eight hex digits of the file that the class of the drift is written in; nothing is imported. Empty if not found."""
     *module, _ = str(current_path(config["drift"].get("_target_", ""))).split(".")
     for folder in [Path(__file__).resolve().parents[2], *map(Path, sys.path)]:
@@ -54,7 +55,7 @@ def drift_file_id(config: dict[str, Any]) -> str:
     return ""
 
 
-def run_name(config: dict[str, Any], choices: dict[str, str]) -> str:
+def run_name(config: Config, choices: dict[str, str]) -> str:
     """Folder name of a run: readable dataset and drift, then the id."""
     return f"{choices.get('dataset', 'custom')}-{choices.get('drift', 'custom')}-{run_id(config)}"
 
@@ -72,7 +73,7 @@ def check_choices(choices: dict[str, Any]) -> None:
             raise ConfigError(group, repr(name)[1:-1], f"is not the name of a config; {own}")
 
 
-def differences(kept: dict[str, Any], asked: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+def differences(kept: Config, asked: Config) -> dict[str, tuple[Any, Any]]:
     """Keys of the science of two configs with another value, and both; None where one has none. Files count by `data_id`."""
     one, other = (_flat(science(updated(config))) for config in (kept, asked))
     return {
@@ -82,7 +83,7 @@ def differences(kept: dict[str, Any], asked: dict[str, Any]) -> dict[str, tuple[
     }
 
 
-def _flat(node: Any, key: str = "") -> dict[str, Any]:
+def _flat(node: Any, key: str = "") -> Config:
     if not isinstance(node, dict) or not node:
         return {key: node}
     parts = [_flat(value, f"{key}.{name}" if key else str(name)) for name, value in node.items()]

@@ -7,6 +7,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from gmdwgf.mappings import Facts
+
 FILES = ("manifest.json", "run.lock", "DONE.json", "DIVERGED.json", "FAILED.json")
 """A run folder has at least one of these."""
 
@@ -15,7 +17,7 @@ _LIMIT = 1 << 24
 """Bytes of the largest manifest that is read (ours)."""
 
 
-def marks(run: str) -> dict[str, Any]:
+def marks(run: str) -> Facts:
     """What the manifest of every run holds."""
     return {"id": run, "gmdwgf": metadata.version("gmdwgf")}
 

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from gmdwgf.files import DamagedFile
+from gmdwgf.mappings import Config
 from gmdwgf.reading import one_line, parse_yaml, read_mapping
 from gmdwgf.runs.folder import ENDINGS, RunDir
 from gmdwgf.runs.identity import data_id, differences, run_id
@@ -19,7 +20,7 @@ class Standing(NamedTuple):
     """What is wrong with the folder, and what is done about it."""
 
 
-def standing(folder: RunDir, config: dict[str, Any], text: str) -> Standing:
+def standing(folder: RunDir, config: Config, text: str) -> Standing:
     """What became of the run that `config` asks for, whose config.yaml would be `text`. Reads only.
 
     Raises DamagedFile where the folder holds a run of another config or of other data.
@@ -52,7 +53,7 @@ def _told(damage: DamagedFile) -> str:
     return f"{damage.path.name} {damage.problem}; " + ("it is kept in damaged/" if there else "it is written anew")
 
 
-def _check_same(folder: RunDir, config: dict[str, Any], text: str) -> None:
+def _check_same(folder: RunDir, config: Config, text: str) -> None:
     manifest = folder.manifest()
     try:
         kept = read_mapping(folder.path / "config.yaml", parse_yaml, "")

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from gmdwgf.mappings import Config, Facts
 
 Values = dict[str, float | int]
 """Metrics by name."""
@@ -17,7 +19,7 @@ class RunHeader(NamedTuple):
     """What a person calls it."""
     folder: Path
     """Where the run writes; it exists."""
-    config: dict[str, Any]
+    config: Config
     """The resolved configuration, plain data."""
     n_steps: int
     """The step at which the run ends."""
@@ -47,5 +49,5 @@ class Sink:
     def figure(self, name: str, path: Path) -> None:
         """A picture that has been written to `path` (PNG), made after the last logged step."""
 
-    def finish(self, summary: dict[str, Any]) -> None:
+    def finish(self, summary: Facts) -> None:
         """After the last record, also of a run that failed."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gmdwgf.files import DamagedFile, replaced_atomically
+from gmdwgf.mappings import Record as Record
 from gmdwgf.reading import one_line, shown
 from gmdwgf.tracking.base import RunHeader, Sink, Values
 
@@ -20,9 +21,6 @@ MAX_BYTES = 1 << 28
 """Of a file of records: with some hundred bytes a record, a million of them."""
 
 FIX = "the command of the run goes on with the records that are whole"
-
-Record = dict[str, Any]
-"""`step`, a whole number, and metrics by name."""
 
 
 class JsonlSink(Sink):
