@@ -1,4 +1,4 @@
-"""Wasserstein gradient flow of half the squared sliced Wasserstein-2 distance (zoo Z14)."""
+"""Wasserstein gradient flow of half the squared sliced Wasserstein-2 distance (arXiv:1806.08141)."""
 
 import jax.numpy as jnp
 
@@ -14,19 +14,20 @@ class SlicedWassersteinDrift(StatelessDrift):
 
         v(x_i) = mean_theta (t_theta(x_i) - <x_i, theta>) theta        (times d if `scale_by_dim`),
 
-    t_theta(x_i) the mean of the quantile function of the projected targets over the levels (A_{i-1}, A_i] that the particle
-    covers, A the cumulative masses of the projected particles in order. For n = m it is the target of the same rank. A
-    translation of the law by b gives v = b / d, hence the factor: with it, one step of eta = 1 undoes a translation (along
-    stratified directions exactly, if there are 2 or more of them in the plane, or whole frames of d beyond).
+    where t_theta(x_i) is the mean of the quantile function of the projected targets over the levels (A_{i-1}, A_i] of the
+    particle, with A the cumulative masses of the sorted projected particles. For n = m it is the target of the same rank. A
+    translation of the distribution by b gives v = b / d; with the factor d, one step of eta = 1 removes a translation (exactly for
+    2 or more stratified directions in the plane, or complete orthogonal frames in higher dimensions).
 
-    Flow of: SW_2^2(q, p) / 2 (times d) between the empirical laws at the directions drawn, exactly, for any n, m and masses.
-    Long range, and no bandwidth. Units: v in data units. Along each direction t_theta is interpolated linearly between
-    particles and constant beyond them: that is the field at `at`. Particles that tie along a direction are taken in the order
-    of their rows. Fresh directions are drawn from the key every step, `stratified` or `independent` as those of `sliced_mmd`;
-    rotating the clouds rotates v in law only.
-    Self term: none; the plan takes the whole batch.
-    Choose: long range without a bandwidth, for large batches in few dimensions.
-    Fails: noise of the directions and of the batch, like `sinkhorn`'s; in many dimensions each direction sees little.
+    Flow of: SW_2^2(q, p) / 2 (times d) between the empirical measures for the directions drawn, exactly, for any n, m and masses.
+    Long range, without a bandwidth. With `at`, t_theta is interpolated linearly between particles and constant beyond them.
+    Particles that tie along a direction are ordered by row. New directions are drawn from the key every step, `stratified` or
+    `independent` as in `sliced_mmd`, so v is equivariant to rotations only in distribution.
+    Units: v in data units.
+    Self term: none; the transport plan uses the whole batch.
+    Choose: long range without a bandwidth, for large batches in low dimensions.
+    Fails: noise of the directions, and of the batch as for `sinkhorn`; in high dimensions each direction carries little
+    information.
     Cost: O(n_projections (n + m) (d + log(n + m))); no pairs.
     Source: Bonneel et al. 2015; as a flow Bonnotte 2013, Liutkus et al. 2019 (arXiv:1806.08141).
     """
@@ -50,7 +51,7 @@ class SlicedWassersteinDrift(StatelessDrift):
         x_weights: Weights | None = None,
         y_weights: Weights | None = None,
     ) -> Float[Array, "k d"]:
-        """The field for given directions `[p d]`."""
+        """Velocity for given directions `[p d]`."""
 
         def speed(on_x, on_y, on_queries=None):
             order, y_order = jnp.argsort(on_x), jnp.argsort(on_y)
@@ -64,7 +65,7 @@ class SlicedWassersteinDrift(StatelessDrift):
         return self._factor(x) * slicing.field_along(speed, directions, *clouds)
 
     def functional_along(self, directions: Directions, x: Particles, y: Targets) -> Scalar:
-        """Half the mean over directions of W_2^2 of the projections (times d if `scale_by_dim`): v = -n times its gradient."""
+        """Half the mean over directions of W_2^2 of the projections (times d if `scale_by_dim`); v is -n times its gradient."""
 
         def half_squared_w2(on_x, on_y):
             i, j, width = slicing.monotone_coupling(
