@@ -46,7 +46,7 @@ class KALEDrift(StatelessDrift):
     step is exact to machine precision, or after `max_iters` steps. `converged`, `n_iters` and `decrement` are logged every step.
     A small lam needs more steps (h is of the order 1/lam where q has mass and p has none), which limits lam in practice.
 
-    Flow of: KALE, exactly when the solver has converged. lam -> inf gives the drift `mmd`. Local for kernels with local support.
+    Flow of: KALE, exactly when the solver has converged. lam -> inf gives the drift `mmd`. Local, as the kernel is.
     Units: `regularisation` has none (k(x, x) = 1); `bandwidth` in data units, one or a list (the mean of the kernels); v in
     1 / data units.
     Memory: stores an m x m matrix and its Cholesky factor, as every Newton step solves a linear system.

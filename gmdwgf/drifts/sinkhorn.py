@@ -133,7 +133,7 @@ class SinkhornDrift(StatelessDrift):
         return jnp.concatenate(pulls), worst
 
     def _between_halves(self, x, x_weights):
-        """Attraction between the halves, from one plan between them, weighted by the mass of each half."""
+        """Attraction of each half to the other, from one plan between them, divided by twice the mass of the attracted half."""
         (first, a), (second, b) = halves(x, x_weights)
         found = self._potentials(first, second, x_weights=a, y_weights=b)
         pulls = self._pull(first, second, found.g, b) / jnp.sum(a), self._pull(second, first, found.f, a) / jnp.sum(b)

@@ -123,7 +123,7 @@ def test_of_a_large_file_a_share_is_kept_and_refreshed_by_its_feed(large):
 
 
 def test_a_large_archive_is_refused_since_it_cannot_be_read_in_parts(npz):
-    with pytest.raises(FieldError, match=r"only a \.npy file can be read in parts"):
+    with pytest.raises(FieldError, match=r"max_resident.*\.npy"):
         made(npz, max_resident=KEPT)
 
 
@@ -236,7 +236,7 @@ def test_in_a_file_read_in_parts_a_row_that_is_not_finite_is_found_when_it_is_re
     rows[late, 1, 4] = np.nan
     np.save(large, rows)
     target = made(large, max_resident=KEPT)
-    assert ["is found when it is read" in line for line in target.introduction()] == [True]
+    assert ["NaN" in line for line in target.introduction()] == [True]
     feed = target.reader()
     with pytest.raises(FieldError, match=rf"large\.npy.* row {late}, place \[1, 4\]: nan"):
         feed.next(70)
