@@ -168,7 +168,7 @@ def test_a_parent_without_a_readable_checkpoint_or_history_is_refused(tmp_path):
     child = RunDir(tmp_path / "child")
     child.path.mkdir()
     checkpoints = Checkpoints(child.checkpoints, print)
-    with pytest.raises(DamagedFile, match="no checkpoint in it can be read"):
+    with pytest.raises(DamagedFile, match=r"checkpoint.*extend=null"):
         take_over(made.folder, child, checkpoints, 100, state_at(0))
     with_checkpoint(made.folder, 200)
     made.folder.samples.write_bytes(b"")
