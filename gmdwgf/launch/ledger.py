@@ -1,4 +1,4 @@
-"""What came of the jobs of a sweep: one small file a job, so that whichever process carried it out can tell."""
+"""Status of the jobs of a sweep, in one small file for each job, written by whichever process executes it."""
 
 import contextlib
 import hashlib
@@ -22,26 +22,26 @@ from gmdwgf.launch.cli_errors import complain
 from gmdwgf.launch.layout import check_name
 
 STATES = ("done", "skipped", "diverged", "failed", "left out", "would run", "would be skipped")
-"""How a job of a sweep can end, in the order in which they are counted."""
+"""Possible states of a finished job, in the order in which they are reported."""
 
 _NO_IDENTITY = ("hydra", "sweep", "paths", "tracking", "devices", "-")
 
 
 def sweep_name(arguments: list[str]) -> str:
-    """The same for the same sweep typed again, wherever and however it is run."""
+    """Default name of a sweep, derived from its overrides, so that repeating the command gives the same name."""
     kept = sorted(word.lstrip("+") for word in arguments if not word.startswith(_NO_IDENTITY))
     return "sweep-" + hashlib.sha256("\n".join(kept).encode()).hexdigest()[:8]
 
 
 class SweepLedger:
-    """`<root>/.sweeps/<name>/<job>.json`: empty while a job is under way, then its state and what was said of it.
+    """Files `<root>/.sweeps/<name>/<job>.json`: empty while a job is in progress, then its state and message.
 
-    A job whose file stays empty was lost, or found no room on the disk even for this: it counts as failed. A dry sweep, all of
-    which is in this process, has its ledger in memory alone.
+    A job whose file stays empty was lost, or its disk was full; it counts as failed. A dry sweep runs in a single process and keeps
+    its ledger only in memory.
     """
 
     here: dict[Path, dict[str, Any]] = {}
-    """What this process wrote, whatever the disk did."""
+    """Entries written by this process, kept in memory in case the disk is full."""
 
     def __init__(self, config: DictConfig):
         check_name(config.sweep.name)
@@ -50,16 +50,16 @@ class SweepLedger:
 
     @classmethod
     def of(cls, config: DictConfig) -> "SweepLedger | None":
-        """The ledger of a job's sweep; None where the sweep has no name, or one that the job itself will be refused for."""
+        """The ledger of a job's sweep; None if the sweep has no name, or an invalid one, which the job itself reports."""
         try:
             return None if config.sweep.name is None else cls(config)
         except ConfigError:
             return None
 
     def clear(self) -> None:
-        """Forget an earlier attempt: delete its entries, and their folder if nothing else is in it.
+        """Delete the entries of an earlier attempt, and their folder if it is then empty.
 
-        Raises ConfigError where the folder is a link, whose files are not the ledger's.
+        Raises ConfigError if the folder is a link.
         """
         SweepLedger.here.clear()
         for folder in (self.folder.parent, self.folder):
@@ -79,16 +79,16 @@ class SweepLedger:
         return [path for path in found if re.fullmatch(r"\d+\.json", path.name, re.ASCII) and not path.is_symlink()]
 
     def _torn(self) -> list[Path]:
-        """What processes that were killed in the middle of writing an entry have left."""
+        """Temporary files of processes that were killed while writing an entry."""
         found = [(path, writer_of(path.name)) for path in self.folder.glob(".*.tmp.json") if not path.is_symlink()]
         return [path for path, writer in found if writer is not None and not is_alive(writer)]
 
     def begin(self, job: int) -> None:
-        """A job is under way."""
+        """Record that a job has started."""
         self._write(job, "")
 
     def end(self, job: int, state: str, line: str) -> None:
-        """A job has ended, in one of `STATES`."""
+        """Record the final state of a job, one of `STATES`."""
         self._write(job, json.dumps({"state": state, "line": line}))
 
     def _write(self, job: int, text: str) -> None:
@@ -101,18 +101,18 @@ class SweepLedger:
             write_atomically(path, text)
 
     def jobs(self) -> dict[int, dict[str, Any]]:
-        """What is known of each job, by its number."""
+        """Entries of all jobs, by job number."""
         found: dict[int, dict[str, Any]] = {}
         for path in {*self._entries(), *SweepLedger.here}:
             known = SweepLedger.here.get(path)
             try:
                 found[int(path.stem)] = known if known is not None else json.loads(path.read_text() or "{}")
-            except (OSError, ValueError):  # being written, or half written on a full disk
+            except (OSError, ValueError):  # being written, or incomplete because of a full disk
                 found[int(path.stem)] = {}
         return dict(sorted(found.items()))
 
     def counts(self) -> Counter[str]:
-        """How many jobs ended in which state."""
+        """Number of jobs in each state."""
         return Counter(entry.get("state", "failed") for entry in self.jobs().values())
 
     def any_failed(self) -> bool:
@@ -122,7 +122,7 @@ class SweepLedger:
 
 @contextlib.contextmanager
 def _refusing() -> Iterator[None]:
-    """End the command with one line where the block raises: of an exception in a callback Hydra makes a warning, and goes on."""
+    """Exit with a one-line message if the block raises, because Hydra turns exceptions in callbacks into warnings."""
     try:
         yield
     except Exception as error:
@@ -130,7 +130,7 @@ def _refusing() -> Iterator[None]:
 
 
 def _check_not_swept(config: DictConfig) -> None:
-    """Raise ConfigError where what a sweep has one of (its name, whether it is dry) is an axis of the sweep."""
+    """Raise ConfigError if a sweep-wide setting (its name, whether it is dry) is an axis of the sweep."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     overrides = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
@@ -140,27 +140,27 @@ def _check_not_swept(config: DictConfig) -> None:
         axes |= {str(key): value for key, value in (more or {}).items()}
     for key, value in axes.items():
         if key.split(".")[0].lstrip("+") == "sweep":
-            raise ConfigError(key, value, "a sweep has one value of it; give one")
+            raise ConfigError(key, value, "must have a single value in a sweep")
 
 
 class SweepSummary(Callback):
-    """Hydra's callback around a sweep: says what came of it, in the process in which it was typed."""
+    """Hydra callback that prints a summary of a sweep, in the process that started it."""
 
     n_failed = 0
-    """Of the sweep that ended last."""
+    """Whether a job of the last sweep failed."""
 
     def __reduce__(self):
-        return SweepSummary, ()  # workers are sent one, and have nothing to tell
+        return SweepSummary, ()  # workers receive a copy, which does not print
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """A job by itself is no sweep that failed before in this process."""
+        """Reset the failure flag of an earlier sweep in this process."""
         SweepSummary.n_failed = 0
         with _refusing():
             if config.sweep.dry:
                 bytecode.write_nothing(config)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Open the ledger; repeat the lines of jobs whose own output goes to files."""
+        """Open the ledger, and print the messages of jobs whose output goes to files."""
         SweepSummary.n_failed = 0
         with _refusing():
             _check_not_swept(config)
@@ -179,7 +179,7 @@ class SweepSummary(Callback):
             threading.Thread(target=self._repeat, daemon=True).start()
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """One line: how many jobs ended how."""
+        """Print the number of jobs in each state."""
         if config.sweep.name is None:
             return
         self.over.set()
