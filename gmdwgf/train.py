@@ -3,9 +3,11 @@
 Nothing heavy is imported before a run begins, so `--help` and `--cfg job` answer at once.
 """
 
+import contextlib
 import os
 import re
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 try:
@@ -88,6 +90,17 @@ def _beside_swept_groups(arguments: list[str]) -> list[str]:
     return [re.sub("=(.*)", r"=choice(\1)", argument) if alone(found) else argument for argument, found in pairs]
 
 
+class JobFailed(SystemExit):
+    """A job that runs by itself could not be run, or crashed: why, and its folder where it has one.
+
+    It asks for the end of the process, because of any other exception Hydra says a line of its own.
+    """
+
+    def __init__(self, cause: Exception, folder: Any):
+        super().__init__(CRASH)
+        self.cause, self.folder = cause, folder
+
+
 @hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="train")
 def main(cfg: DictConfig) -> float:
     """One job, alone or of a sweep; returns its MMD^2, infinite unless it was trained to its end."""
@@ -125,9 +138,7 @@ def main(cfg: DictConfig) -> float:
     except Exception as error:
         if in_sweep:
             return reporter.failed(spec, error)
-        if wants_tracebacks():
-            raise
-        raise SystemExit(complain(error, sys.argv[1:], spec.folder if spec else None)) from error
+        raise JobFailed(error, spec.folder if spec else None) from error
 
 
 def _finished(reporter: Any, spec: Any, summary: dict[str, Any]) -> float:
@@ -138,14 +149,6 @@ def _finished(reporter: Any, spec: Any, summary: dict[str, Any]) -> float:
         raise
 
 
-def wants_tracebacks() -> bool:
-    """Whether the user asked for them by setting HYDRA_FULL_ERROR=1."""
-    return os.environ.get("HYDRA_FULL_ERROR") == "1" and not _set_by_us
-
-
-_set_by_us = False
-
-
 def cli() -> None:
     """Entry point: every message to the user is one line; a traceback is kept in the run folder."""
     with lasting_output(), as_control_c():
@@ -153,7 +156,6 @@ def cli() -> None:
 
 
 def _cli() -> None:
-    global _set_by_us
     use_whole_vectors()
     escape_what_cannot_be_shown()
     typed = accept_plus(_respelled(sys.argv[1:]))
@@ -161,21 +163,31 @@ def _cli() -> None:
         print(f"gmdwgf: {misused}", file=sys.stderr)  # noqa: T201
         sys.exit(BAD_INPUT)
     sys.argv[1:] = accept_sweep(typed)
-    if not wants_tracebacks():
-        _set_by_us, os.environ["HYDRA_FULL_ERROR"] = True, "1"  # Hydra then raises its errors instead of printing them
+    wants_tracebacks = os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
-        main()
-    except Exception as error:
-        if wants_tracebacks():
-            raise
-        sys.exit(complain(error, typed, None))
+        with _hydra_raises():
+            main()
+    except (JobFailed, Exception) as error:
+        cause, folder = (error.cause, error.folder) if isinstance(error, JobFailed) else (error, None)
+        if wants_tracebacks:
+            raise cause from None
+        sys.exit(complain(cause, typed, folder))
     except KeyboardInterrupt:
         print("gmdwgf: stopped; the same command goes on from the last checkpoints", file=sys.stderr)  # noqa: T201
         sys.exit(CODE)
-    from gmdwgf.launch.ledger import SweepSummary
 
-    if SweepSummary.n_failed:
-        sys.exit(CRASH)
+
+@contextlib.contextmanager
+def _hydra_raises() -> Iterator[None]:
+    """Let Hydra raise its errors in the block, which it would otherwise print with a hint of its own."""
+    before = os.environ.get("HYDRA_FULL_ERROR")
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop("HYDRA_FULL_ERROR")
+        if before is not None:
+            os.environ["HYDRA_FULL_ERROR"] = before
 
 
 if __name__ == "__main__":

@@ -216,7 +216,6 @@ def answer(case: Case) -> Answer:
 
     out, err = io.StringIO(), io.StringIO()
     os.environ.pop("HYDRA_FULL_ERROR", None)
-    train._set_by_us = False
     sys.argv, code = ["gmdwgf", *case.arguments, "--dry"], 0
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:

@@ -234,6 +234,10 @@ class Configurable(eqx.Module):
             rule = field.metadata.get(_RULE)
             if rule is not None:
                 rule(field.name, getattr(self, field.name))
+        self.check_values()
+
+    def check_values(self) -> None:
+        """Raise FieldError for values that do not go together; called once, after every field has been checked by itself."""
 
     def __repr__(self) -> str:
         return shown(self)

@@ -64,8 +64,7 @@ class CriticDrift(AbstractDrift):
     gradient_penalty: Scalar = real("per squared slope, in the frame of the first targets", at_least=0)
     ratio_clip: Scalar = real("largest density ratio", at_least=1)
 
-    def __check_init__(self) -> None:
-        super().__check_init__()
+    def check_values(self) -> None:
         schedule = self.optimizer.schedule
         if schedule.decay != "constant":
             fix = "must be constant: a critic learns as long as the run lasts (give learning_rate a schedule instead)"

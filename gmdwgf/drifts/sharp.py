@@ -31,8 +31,7 @@ class SharpDrift(StatelessDrift):
     bandwidth: Scalar = real("data units", above=0)
     normalise: str = choice("sharp_normalised", "un_normalised")
 
-    def __check_init__(self) -> None:
-        super().__check_init__()
+    def check_values(self) -> None:
         if self.normalise == "sharp_normalised" and self.kernel not in LOG_SHARP_KERNELS:
             positive = ", ".join(LOG_SHARP_KERNELS)
             raise FieldError(

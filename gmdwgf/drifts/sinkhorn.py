@@ -66,8 +66,7 @@ class SinkhornDrift(StatelessDrift):
     self_term: str = choice("same_batch", "two_batch")
     unbalanced: Scalar | None = _real_or_null()
 
-    def __check_init__(self) -> None:
-        super().__check_init__()
+    def check_values(self) -> None:
         rho = self.unbalanced
         if rho is not None and not isinstance(rho, Tracer):
             if not isinstance(rho, jax.Array) or not 0 < float(rho) < math.inf:

@@ -2,14 +2,12 @@
 
 import jax.numpy as jnp
 
-from gmdwgf.config.fields import choice, count
-from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
-from gmdwgf.pairs import reductions, slicing
-from gmdwgf.pairs.slicing import Directions
-from gmdwgf.typing import Array, Float, Particles, Scalar, Targets, Weights
+from gmdwgf.drifts.base import Tags
+from gmdwgf.drifts.sliced import AbstractSlicedDrift
+from gmdwgf.pairs import slicing
 
 
-class SlicedMMDDrift(StatelessDrift):
+class SlicedMMDDrift(AbstractSlicedDrift):
     """Energy drift (`mmd` with kernel -|x - y|) along random directions, each in O((n + m) log(n + m)).
 
         v(x) = mean_theta 2 (F_q(<x, theta>) - F_p(<x, theta>)) theta / c_d,
@@ -33,45 +31,22 @@ class SlicedMMDDrift(StatelessDrift):
     Source: Hertrich et al. 2023 (arXiv:2305.11463), also for the slicing constant of the energy kernel.
     """
 
-    n_projections: int = count(of_numbers=True)
-    directions: str = choice(*slicing.DRAWS)
+    def speed(self, on_x, on_y, on_queries, x_weights, y_weights):
+        """2 (F_q - F_p) at the queries, by mid-ranks."""
+        on_queries = on_x if on_queries is None else on_queries
+        f_q, f_p = (slicing.mid_distribution(on_queries, on, w) for on, w in ((on_x, x_weights), (on_y, y_weights)))
+        return 2 * (f_q - f_p)
 
-    def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
-        directions = slicing.DRAWS[self.directions](key, self.n_projections, x.shape[-1], x.dtype)
-        v = self.velocity_along(directions, x, y, at=at, x_weights=x_weights, y_weights=y_weights)
-        return DriftOutput(v, {"v_rms": rms(v)})
+    def functional(self, on_x, on_y):
+        """The integral of (F_q - F_p)^2."""
+        values = jnp.concatenate([on_x, on_y])
+        order = jnp.argsort(values)
+        jumps = jnp.where(order < on_x.size, 1 / on_x.size, -1 / on_y.size)
+        return jnp.sum(jnp.cumsum(jumps)[:-1] ** 2 * jnp.diff(values[order]))
 
-    def velocity_along(
-        self,
-        directions: Directions,
-        x: Particles,
-        y: Targets,
-        *,
-        at: Float[Array, "k d"] | None = None,
-        x_weights: Weights | None = None,
-        y_weights: Weights | None = None,
-    ) -> Float[Array, "k d"]:
-        """Velocity for given directions `[p d]`."""
-
-        def speed(on_x, on_y, on_queries=None):
-            on_queries = on_x if on_queries is None else on_queries
-            f_q, f_p = (slicing.mid_distribution(on_queries, on, w) for on, w in ((on_x, x_weights), (on_y, y_weights)))
-            return 2 * (f_q - f_p)
-
-        clouds = reductions.centred(x, y, *([] if at is None else [at]))
-        return slicing.field_along(speed, directions, *clouds) / slicing.mean_abs_cosine(x.shape[-1])
-
-    def functional_along(self, directions: Directions, x: Particles, y: Targets) -> Scalar:
-        """Mean over directions of the integral of (F_q - F_p)^2, divided by c_d; v is -n times its gradient."""
-
-        def half_energy_distance(on_x, on_y):
-            values = jnp.concatenate([on_x, on_y])
-            order = jnp.argsort(values)
-            jumps = jnp.where(order < on_x.size, 1 / on_x.size, -1 / on_y.size)
-            return jnp.sum(jnp.cumsum(jumps)[:-1] ** 2 * jnp.diff(values[order]))
-
-        mean = jnp.mean(slicing.along(half_energy_distance, directions, x, y))
-        return mean / slicing.mean_abs_cosine(x.shape[-1])
+    def factor(self, dim):
+        """1 / c_d."""
+        return 1 / slicing.mean_abs_cosine(dim)
 
     def tags(self) -> Tags:
         flow = "MMD^2(q, p) / 2 of -|x - y|, along the directions drawn"

@@ -40,8 +40,7 @@ class Function(AbstractFeatures):
     runs_named_code: ClassVar[bool] = True
     function: str = eqx.field(static=True)
 
-    def __check_init__(self) -> None:
-        super().__check_init__()
+    def check_values(self) -> None:
         try:
             self._function()
         except Exception as error:

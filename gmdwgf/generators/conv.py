@@ -24,8 +24,7 @@ class ConvGenerator(AbstractGenerator):
     width: int = count(of_numbers=True)
     n_halvings: int = count(at_least=0, at_most=31)
 
-    def __check_init__(self) -> None:
-        super().__check_init__()
+    def check_values(self) -> None:
         if self.n_halvings and min(coarser(n, self.n_halvings - 1) for n in self.shape[:2]) == 1:
             fix = f"must leave at least one pixel of shape={list(self.shape)}"
             raise FieldError("n_halvings", self.n_halvings, fix)

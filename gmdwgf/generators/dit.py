@@ -40,8 +40,7 @@ class DiTGenerator(AbstractGenerator):
     compute_dtype: str = choice(*_PRECISIONS)
     remat: bool = flag()
 
-    def __check_init__(self) -> None:
-        super().__check_init__()
+    def check_values(self) -> None:
         if self.shape[0] % self.patch_size or self.shape[1] % self.patch_size:
             raise FieldError("patch_size", self.patch_size, f"must divide height and width of shape={list(self.shape)}")
         if self.width % (2 * self.n_heads) or self.width % 4:

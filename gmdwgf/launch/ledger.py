@@ -4,21 +4,15 @@ import contextlib
 import hashlib
 import json
 import re
-import sys
-import threading
 from collections import Counter
-from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
-from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf
-from rich.console import Console
 
 from gmdwgf.config.build import ConfigError
 from gmdwgf.files import is_alive, write_atomically, writer_of
-from gmdwgf.launch import bytecode
-from gmdwgf.launch.cli_errors import complain
 from gmdwgf.launch.layout import check_name
 
 STATES = ("done", "skipped", "diverged", "failed", "left out", "would run", "would be skipped")
@@ -33,6 +27,10 @@ def sweep_name(arguments: list[str]) -> str:
     return "sweep-" + hashlib.sha256("\n".join(kept).encode()).hexdigest()[:8]
 
 
+_written_here: ContextVar[dict[Path, dict[str, Any]] | None] = ContextVar("written_here", default=None)
+"""Entries written by jobs of the current sweep in this process, kept in case the disk is full; None outside of a sweep."""
+
+
 class SweepLedger:
     """Files `<root>/.sweeps/<name>/<job>.json`: empty while a job is in progress, then its state and message.
 
@@ -40,11 +38,10 @@ class SweepLedger:
     its ledger only in memory.
     """
 
-    here: dict[Path, dict[str, Any]] = {}
-    """Entries written by this process, kept in memory in case the disk is full."""
-
     def __init__(self, config: DictConfig):
         check_name(config.sweep.name)
+        written = _written_here.get()
+        self.here: dict[Path, dict[str, Any]] = {} if written is None else written
         self.folder = Path(config.paths.root).expanduser().absolute() / ".sweeps" / str(config.sweep.name)
         self.dry = bool(OmegaConf.select(config, "sweep.dry", default=False))
 
@@ -61,7 +58,7 @@ class SweepLedger:
 
         Raises ConfigError if the folder is a link.
         """
-        SweepLedger.here.clear()
+        self.here.clear()
         for folder in (self.folder.parent, self.folder):
             if folder.is_symlink():
                 raise ConfigError(
@@ -93,7 +90,7 @@ class SweepLedger:
 
     def _write(self, job: int, text: str) -> None:
         path = self.folder / f"{job}.json"
-        SweepLedger.here[path] = json.loads(text or "{}")
+        self.here[path] = json.loads(text or "{}")
         if self.dry:
             return
         with contextlib.suppress(OSError):
@@ -103,8 +100,8 @@ class SweepLedger:
     def jobs(self) -> dict[int, dict[str, Any]]:
         """Entries of all jobs, by job number."""
         found: dict[int, dict[str, Any]] = {}
-        for path in {*self._entries(), *SweepLedger.here}:
-            known = SweepLedger.here.get(path)
+        for path in {*self._entries(), *self.here}:
+            known = self.here.get(path)
             try:
                 found[int(path.stem)] = known if known is not None else json.loads(path.read_text() or "{}")
             except (OSError, ValueError):  # being written, or incomplete because of a full disk
@@ -120,89 +117,6 @@ class SweepLedger:
         return any(entry.get("state") == "failed" for entry in self.jobs().values())
 
 
-@contextlib.contextmanager
-def _refusing() -> Iterator[None]:
-    """Exit with a one-line message if the block raises, because Hydra turns exceptions in callbacks into warnings."""
-    try:
-        yield
-    except Exception as error:
-        raise SystemExit(complain(error, sys.argv[1:], None)) from error
-
-
-def _check_not_swept(config: DictConfig) -> None:
-    """Raise ConfigError if a sweep-wide setting (its name, whether it is dry) is an axis of the sweep."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    overrides = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
-    axes = {o.key_or_group: str(o.input_line).partition("=")[2] for o in overrides if o.is_sweep_override()}
-    sweeper = config.hydra.sweeper
-    for more in [sweeper.get("params"), *(sweeper.get("grids") or [])]:
-        axes |= {str(key): value for key, value in (more or {}).items()}
-    for key, value in axes.items():
-        if key.split(".")[0].lstrip("+") == "sweep":
-            raise ConfigError(key, value, "must have a single value in a sweep")
-
-
-class SweepSummary(Callback):
-    """Hydra callback that prints a summary of a sweep, in the process that started it."""
-
-    n_failed = 0
-    """Whether a job of the last sweep failed."""
-
-    def __reduce__(self):
-        return SweepSummary, ()  # workers receive a copy, which does not print
-
-    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Reset the failure flag of an earlier sweep in this process."""
-        SweepSummary.n_failed = 0
-        with _refusing():
-            if config.sweep.dry:
-                bytecode.write_nothing(config)
-
-    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Open the ledger, and print the messages of jobs whose output goes to files."""
-        SweepSummary.n_failed = 0
-        with _refusing():
-            _check_not_swept(config)
-            check_name(config.sweep.name)
-            if config.sweep.dry:
-                bytecode.write_nothing(config)
-            bytecode.expand_home(config)
-            if config.sweep.name is None:
-                return
-            self.ledger = SweepLedger(config)
-            self.ledger.clear()
-        self.said: set[int] = set()
-        self.over = threading.Event()
-        self.out_of_sight = "submitit" in str(config.hydra.launcher._target_)
-        if self.out_of_sight:
-            threading.Thread(target=self._repeat, daemon=True).start()
-
-    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Print the number of jobs in each state."""
-        if config.sweep.name is None:
-            return
-        self.over.set()
-        if self.out_of_sight:
-            self._repeat_new()
-        counts = self.ledger.counts()
-        SweepSummary.n_failed = counts["failed"]
-        parts = [f"{counts[state]} {state}" for state in STATES if counts[state] or state in STATES[:4]]
-        retried = "; the same command tries the failed ones again" if counts["failed"] else ""
-        if config.sweep.dry:
-            parts = [f"{counts[state]} {state}" for state in STATES[5:]] + [f"{counts['failed']} would fail"]
-            retried = "; nothing was run"
-        self._print(f"{config.sweep.name}: {sum(counts.values())} jobs: {', '.join(parts)}{retried}")
-
-    def _repeat(self) -> None:
-        while not self.over.wait(0.5):
-            self._repeat_new()
-
-    def _repeat_new(self) -> None:
-        for job, entry in self.ledger.jobs().items():
-            if entry and job not in self.said:
-                self.said.add(job)
-                self._print(entry["line"])
-
-    def _print(self, line: str) -> None:
-        Console(highlight=False, soft_wrap=True).print(line, markup=False)
+def start_sweep() -> None:
+    """Reset the entries kept from an earlier sweep of this process."""
+    _written_here.set({})

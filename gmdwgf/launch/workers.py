@@ -13,24 +13,20 @@ import stat
 import sys
 import tempfile
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from gmdwgf.config.build import ConfigError
 
-_place: IO | None = None
-"""Open lock file of this process's slot, held until the process ends."""
-
 
 def take_share(launcher: Any) -> None:
-    """Take a slot, once, if this process is a worker of joblib."""
-    global _place
-    if _place is not None or "joblib" not in str(launcher.get("_target_")) or "jax" in sys.modules:
+    """Take a slot if this process is a worker of joblib, before JAX is imported and until the process ends."""
+    if "joblib" not in str(launcher.get("_target_")) or "jax" in sys.modules:
         return
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
     n_workers = launcher.n_jobs if launcher.n_jobs > 0 else max(1, len(cores) + 1 + launcher.n_jobs)
     folder = Path(tempfile.gettempdir()) / f"gmdwgf-workers-{os.getuid()}-{os.getppid()}"
     try:
-        place, _place = free_place(folder, n_workers)
+        place = free_place(folder, n_workers)
     except OSError as error:
         raise no_temporary_folder(error) from error
     mine, environment = share(place, n_workers, cores, gpus())
@@ -61,8 +57,8 @@ def no_temporary_folder(error: OSError) -> ConfigError:
     )
 
 
-def free_place(folder: Path, n_workers: int) -> tuple[int, IO]:
-    """The first slot not held by a live process (0 if all are), and the open lock file that holds it.
+def free_place(folder: Path, n_workers: int) -> int:
+    """The first slot not held by a live process, or 0 if all are; this process holds it until it ends.
 
     Raises ConfigError for a link or a folder that others can write to, since any user can create one in the temporary folder.
     """
@@ -73,17 +69,13 @@ def free_place(folder: Path, n_workers: int) -> tuple[int, IO]:
         fix = f"{folder} must be a folder that only you can write to; remove it, or set TMPDIR to another folder"
         raise ConfigError("TMPDIR", folder.parent, fix)
     for place in range(n_workers):
-        file = _opened(folder / str(place))
+        file = os.open(folder / str(place), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return place, file
+            return place  # the file stays open, and locked
         except OSError:
-            file.close()
-    return 0, _opened(folder / "0")
-
-
-def _opened(path: Path) -> IO:
-    return open(path, "a", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW, 0o600))
+            os.close(file)
+    return 0
 
 
 def gpus() -> list[str]:

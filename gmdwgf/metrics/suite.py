@@ -83,8 +83,7 @@ class MetricSuite(Configurable):
     n_projections: int = count(of_numbers=True)
     n_floor_draws: int = count(at_least=2, at_most=10_000)
 
-    def __check_init__(self) -> None:
-        super().__check_init__()
+    def check_values(self) -> None:
         if self.n_assignment > self.n_samples:
             fix = f"must be at most n_samples={self.n_samples}; reduce it, or increase n_samples"
             raise FieldError("n_assignment", self.n_assignment, fix)

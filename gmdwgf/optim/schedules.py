@@ -115,8 +115,7 @@ class Step(AbstractSchedule):
     values: Float[Array, " k"] = reals()
     boundaries: Float[Array, " j"] = reals("steps", at_least=0)
 
-    def __check_init__(self) -> None:
-        super().__check_init__()
+    def check_values(self) -> None:
         if isinstance(self.boundaries, Tracer):
             return
         boundaries = np.asarray(self.boundaries).tolist()

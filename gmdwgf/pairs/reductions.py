@@ -9,6 +9,7 @@ all of the other cloud: the answer is that of one device, to rounding.
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import jax
@@ -28,7 +29,7 @@ TILE_PAIRS = 1 << 20
 """Pairs in a tile of a streamed reduction, 4 MB in float32: more leave the cache, fewer do not pay for the calls.
 
 Both were measured on a CPU (`scripts/benchmarks/drifts.py --tiles`), where dense blocks fall behind beyond a single tile.
-`tiles` has them otherwise for a while.
+`tiles` sets other limits for a block of code.
 """
 
 ACCELERATOR_FACTOR = 64
@@ -38,16 +39,22 @@ _FEW_COORDINATES = 16
 """Up to this dimension distances are sums of squared differences, exact near zero; beyond it one matrix product."""
 
 
+_limits: ContextVar[tuple[int, int] | None] = ContextVar("limits", default=None)
+
+
 @contextlib.contextmanager
 def tiles(dense_pairs: int, tile_pairs: int) -> Iterator[None]:
-    """Other limits, the same on every platform, for what is compiled meanwhile."""
-    global DENSE_PAIRS, TILE_PAIRS, ACCELERATOR_FACTOR
-    before = DENSE_PAIRS, TILE_PAIRS, ACCELERATOR_FACTOR
-    DENSE_PAIRS, TILE_PAIRS, ACCELERATOR_FACTOR = dense_pairs, tile_pairs, 1
+    """Set other limits, the same on every platform, for what is traced in the block."""
+    token = _limits.set((dense_pairs, tile_pairs))
     try:
         yield
     finally:
-        DENSE_PAIRS, TILE_PAIRS, ACCELERATOR_FACTOR = before
+        _limits.reset(token)
+
+
+def limits() -> tuple[int, int]:
+    """The largest number of pairs in a dense block, and in a tile, on this platform."""
+    return _limits.get() or (platform_factor() * DENSE_PAIRS, platform_factor() * TILE_PAIRS)
 
 
 def full_precision(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -89,15 +96,16 @@ def over_devices(function: Callable[[Any], Any], rows: Any) -> Any:
 
 def _in_tiles(reduction: Callable[..., Any], rows: Any, n_columns: int) -> Any:
     n_rows = jax.tree.leaves(rows)[0].shape[0]
-    if n_rows * n_columns <= platform_factor() * DENSE_PAIRS:
+    dense_pairs, tile_pairs = limits()
+    if n_rows * n_columns <= dense_pairs:
         return jax.vmap(reduction)(rows)
-    tile = min(n_rows, max(8, platform_factor() * TILE_PAIRS // n_columns))
+    tile = min(n_rows, max(8, tile_pairs // n_columns))
     return jax.lax.map(reduction, rows, batch_size=tile)
 
 
 def platform_factor() -> int:
     """How many times as much is done at once on this platform as on a CPU."""
-    return 1 if _on_cpu() else ACCELERATOR_FACTOR
+    return 1 if _on_cpu() or _limits.get() is not None else ACCELERATOR_FACTOR
 
 
 def _on_cpu() -> bool:

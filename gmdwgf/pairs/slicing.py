@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from gmdwgf.pairs import reductions
-from gmdwgf.typing import Key, Particles, Weights
+from gmdwgf.typing import Key, Weights
 
 Directions = Float[Array, "p d"]
 """Unit vectors, one a row."""
@@ -54,7 +54,7 @@ def mean_abs_cosine(dim: int) -> float:
     return math.exp(math.lgamma(dim / 2) - math.lgamma((dim + 1) / 2)) / math.sqrt(math.pi)
 
 
-def along(rule: Callable[..., Any], directions: Directions, *clouds: Particles) -> Any:
+def along(rule: Callable[..., Any], directions: Directions, *clouds: Float[Array, "_ d"]) -> Any:
     """`rule` of the projections of all clouds, one answer a direction, stacked.
 
     The clouds are projected as one, row by row: points that coincide do so along every direction, which is what ties between
@@ -69,7 +69,9 @@ def along(rule: Callable[..., Any], directions: Directions, *clouds: Particles) 
     return reductions.over_points(answer, directions, points.size)
 
 
-def field_along(speed: Callable[..., Array], directions: Directions, *clouds: Particles) -> Float[Array, "k d"]:
+def field_along(
+    speed: Callable[..., Array], directions: Directions, *clouds: Float[Array, "_ d"]
+) -> Float[Array, "k d"]:
     """Mean over directions theta of speed(projections along theta) theta; keeps `[p k]` speeds, k the number of queries."""
     speeds = along(speed, directions, *clouds)
     return jnp.matmul(speeds.T, directions, precision="highest") / directions.shape[0]

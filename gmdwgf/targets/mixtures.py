@@ -110,7 +110,7 @@ class Gaussian(AbstractTarget):
     mean: Float[Array, " d"] = reals("data units")
     covariance: Float[Array, "d d"] = _matrix()
 
-    def __check_init__(self) -> None:
+    def check_values(self) -> None:
         if isinstance(self.mean, Tracer) or isinstance(self.covariance, Tracer):
             return
         if getattr(self.mean, "ndim", None) != 1:

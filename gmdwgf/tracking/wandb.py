@@ -23,7 +23,8 @@ _NUMBER_AS_NAME = "(a number as a name: \"'5'\")"
 RETRY_AFTER = 600.0
 """Seconds until a process asks again for a server that did not answer: a sweep waits once, not once a run."""
 
-_unanswered_at = -float("inf")
+_unanswered: dict[str, float] = {}
+"""When a server did not answer, by its address."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -156,13 +157,16 @@ def _check_access(wandb: Any) -> None:
     """Raise where `init` would ask at the terminal for a key, or wait for a server that has just not answered."""
     if not wandb.login(prompt=False, verify=False):
         raise PermissionError("no API key")
-    if time.monotonic() - _unanswered_at < RETRY_AFTER:
+    if time.monotonic() - _unanswered.get(_server(wandb), -RETRY_AFTER) < RETRY_AFTER:
         raise ConnectionError("the server did not answer a moment ago")
 
 
 def _forget_failed_start(wandb: Any, mode: str) -> None:
     # wandb's service holds on to the id of a run that failed to start and would refuse it to the offline run.
-    global _unanswered_at
     if mode == "online":
-        _unanswered_at = time.monotonic()
+        _unanswered[_server(wandb)] = time.monotonic()
     wandb.teardown()
+
+
+def _server(wandb: Any) -> str:
+    return wandb.Settings().base_url

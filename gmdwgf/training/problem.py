@@ -35,8 +35,7 @@ class TrainingPlan(Configurable):
     chunk_size: int = count()
     n_snapshot: int = count(of_numbers=True)
 
-    def __check_init__(self) -> None:
-        super().__check_init__()
+    def check_values(self) -> None:
         if not isinstance(self.ema_decay, Tracer):
             suffixes(self.ema_decay)
         for name in ("batch_size", "n_targets") if self.batching == "sub_batches" else ():

@@ -22,5 +22,5 @@ from gmdwgf.transport.maps import (
     pull as pull,
     softmin as softmin,
 )
-from gmdwgf.transport.problem import Potentials as Potentials
-from gmdwgf.transport.solvers import SOLVERS as SOLVERS, potentials as potentials
+from gmdwgf.transport.problem import SOLVERS as SOLVERS, Potentials as Potentials
+from gmdwgf.transport.solvers import potentials as potentials

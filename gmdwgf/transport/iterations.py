@@ -5,7 +5,14 @@ import jax.numpy as jnp
 
 from gmdwgf.pairs import reductions
 from gmdwgf.transport.maps import softmin
-from gmdwgf.transport.problem import Potentials, TransportProblem, damping_of, finite_log_masses, marginal_error
+from gmdwgf.transport.problem import (
+    Potentials,
+    TransportProblem,
+    check_arguments,
+    damping_of,
+    finite_log_masses,
+    marginal_error,
+)
 from gmdwgf.typing import Particles, Scalar, Weights
 
 
@@ -48,8 +55,10 @@ def self_potential(
 
     `streamed` makes the kernel anew in tiles for every update, the other `SOLVERS` keep it: |f| / epsilon is at most half
     of |log a| here, so that exp(f / epsilon) and exp(-c / epsilon) can be had apart, and an update is a matrix product.
+    Raises ValueError for the same arguments as `potentials`.
     Source: Feydy et al. 2019 (arXiv:1810.08278), section 3.1; relaxed: Séjourné et al. 2019 (arXiv:1910.12958).
     """
+    check_arguments(solver, cost, epsilon, relaxation)
     x = jax.lax.stop_gradient(x)
     x = reductions.centred(x, x)[0]
     log_a = finite_log_masses(x_weights, x)

@@ -4,15 +4,18 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from gmdwgf.pairs import reductions
 from gmdwgf.transport.costs import COSTS
 from gmdwgf.transport.plans import Masses
 from gmdwgf.typing import Array, Float, Particles, Point, Scalar, Targets, Weights
 
+SOLVERS = ("newton", "ott", "streamed")
+
 
 class Potentials(NamedTuple):
-    """DualPoint potentials `f` `[n]`, `g` `[m]` in cost units, and how well they solve the problem."""
+    """Dual potentials `f` `[n]`, `g` `[m]` in cost units, and how well they solve the problem."""
 
     f: Float[Array, " n"]
     g: Float[Array, " m"]
@@ -47,6 +50,16 @@ class TransportProblem(NamedTuple):
     @property
     def masses(self) -> Masses:
         return Masses(jnp.exp(self.log_a), jnp.exp(self.log_b))
+
+
+def check_arguments(solver: str, cost: str, epsilon: Scalar, relaxation: Scalar | None) -> None:
+    """Raise ValueError for a solver or cost that there is not, and for an epsilon or relaxation that is not positive."""
+    for name, value, known in (("solver", solver, SOLVERS), ("cost", cost, tuple(COSTS))):
+        if value not in known:
+            raise ValueError(f"{name}={value!r}: must be one of {', '.join(known)}")
+    for name, value in (("epsilon", epsilon), ("relaxation", relaxation)):
+        if value is not None and not isinstance(value, Tracer) and not float(value) > 0:
+            raise ValueError(f"{name}={value}: must be greater than 0")
 
 
 def damping_of(relaxation: Scalar | None, epsilon: Scalar) -> Scalar | float:

@@ -4,18 +4,14 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jax.core import Tracer
 
 from gmdwgf.pairs import reductions
 from gmdwgf.transport import newton
-from gmdwgf.transport.costs import COSTS
 from gmdwgf.transport.iterations import solve_by_iterations
 from gmdwgf.transport.ott import solve_ott
 from gmdwgf.transport.plans import DensePlan, Plan, StreamedPlan
-from gmdwgf.transport.problem import Potentials, TransportProblem, finite_log_masses
+from gmdwgf.transport.problem import Potentials, TransportProblem, check_arguments, finite_log_masses
 from gmdwgf.typing import Particles, Scalar, Targets, Weights
-
-SOLVERS = ("newton", "ott", "streamed")
 
 
 @reductions.full_precision
@@ -40,18 +36,14 @@ def potentials(
     tiles, and after it plain iterations in tiles; nothing n x m is kept. Relaxed problems are ott-jax's, or plain
     iterations if streamed.
     `n_iters` counts Newton steps and the Sinkhorn iterations after them.
-    Raises ValueError for a solver or cost that there is not, and for an epsilon that is not positive.
+    Raises ValueError for a solver or cost that there is not, and for an epsilon or relaxation that is not positive.
     Not differentiable, and need not be: by the envelope theorem the flow takes the plan as given.
 
     Single precision: logits are off by about 6e-8 times the largest potential over epsilon, and the marginals as much;
     what is reported is the error of the plan as computed. Thresholds below 1e-5, or an epsilon below 1e-4 of the largest
     cost, ask for double precision.
     """
-    for name, value, known in (("solver", solver, SOLVERS), ("cost", cost, tuple(COSTS))):
-        if value not in known:
-            raise ValueError(f"{name}={value!r}: must be one of {', '.join(known)}")
-    if not isinstance(epsilon, Tracer) and not float(epsilon) > 0:
-        raise ValueError(f"epsilon={epsilon}: must be greater than 0")
+    check_arguments(solver, cost, epsilon, relaxation)
     x, y = reductions.centred(jax.lax.stop_gradient(x), jax.lax.stop_gradient(y))
     log_a, log_b = finite_log_masses(x_weights, x), finite_log_masses(y_weights, y)
     # Between shifted clouds the half squared cost differs by a sum of functions of x and of y, which exact marginals do

@@ -6,14 +6,14 @@ import pytest
 from omegaconf import OmegaConf
 
 from gmdwgf.config.build import ConfigError
-from gmdwgf.launch.ledger import SweepLedger, sweep_name
+from gmdwgf.launch.ledger import SweepLedger, start_sweep, sweep_name
 from gmdwgf.train import accept_sweep
 from tests.launch.common import SMALL
 from tests.runs.trees import tree
 
 
 def ledger_in(folder, name="s", **sweep):
-    SweepLedger.here.clear()
+    start_sweep()
     return SweepLedger(OmegaConf.create({"paths": {"root": str(folder)}, "sweep": {"name": name, **sweep}}))
 
 

@@ -27,8 +27,7 @@ class SumDrift(AbstractDrift):
     drifts: tuple[AbstractDrift, ...] = pieces(AbstractDrift, "drifts")
     weights: Float[Array, " k"] = reals("velocity of the sum per velocity of the part")
 
-    def __check_init__(self) -> None:
-        super().__check_init__()
+    def check_values(self) -> None:
         if getattr(self.weights, "shape", None) != (len(self.drifts),):
             raise FieldError("weights", self.weights, f"must be {len(self.drifts)} numbers, one for each drift")
 
