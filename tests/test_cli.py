@@ -157,7 +157,8 @@ def test_a_diverged_run_is_a_result(cli, tmp_path):
     manifest = ending.parent / "manifest.json"
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"drift_file": "00000000"}))
     again = " ".join(cli("drift=mmd", "training.divergence_radius=0.5", *TINY)[1].split())
-    assert "by another version of its drift's file (python -m gmdwgf.runs rm runs/" in again
+    assert "another version" in again
+    assert "(python -m gmdwgf.runs rm runs/" in again
 
 
 def test_the_module_and_the_console_script_are_one_command(tmp_path):

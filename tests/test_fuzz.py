@@ -110,7 +110,7 @@ TOO_LARGE = {
         "the costs of all pairs",
     ),
     "parameters": ([f"generator.width={math.isqrt(_N)}"], "parameters and their average"),
-    "a critic": (["drift=critic", f"drift.width={math.isqrt(_N)}"], "the state that it carries from step to step"),
+    "a critic": (["drift=critic", f"drift.width={math.isqrt(_N)}"], "its state alone"),
 }
 
 

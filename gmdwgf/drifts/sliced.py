@@ -1,4 +1,4 @@
-"""What the sliced drifts share: the mean over random directions of a flow of the projected clouds."""
+"""Base class of sliced drifts: means over random directions of one-dimensional flows of the projected clouds."""
 
 import abc
 
@@ -10,7 +10,7 @@ from gmdwgf.typing import Array, Float, Particles, Scalar, Targets, Weights
 
 
 class AbstractSlicedDrift(StatelessDrift):
-    """v(x) = factor(d) * mean_theta speed(<x, theta>) theta, over `n_projections` fresh directions theta a step."""
+    """v(x) = factor(d) * mean_theta speed(<x, theta>) theta, over `n_projections` directions theta, drawn anew every step."""
 
     n_projections: int = count(of_numbers=True)
     directions: str = choice(*slicing.DRAWS)
@@ -30,7 +30,7 @@ class AbstractSlicedDrift(StatelessDrift):
         x_weights: Weights | None = None,
         y_weights: Weights | None = None,
     ) -> Float[Array, "k d"]:
-        """The field for given directions `[p d]`."""
+        """Velocity for given directions `[p d]`."""
 
         def speed(on_x, on_y, on_queries=None):
             return self.speed(on_x, on_y, on_queries, x_weights, y_weights)
@@ -39,7 +39,7 @@ class AbstractSlicedDrift(StatelessDrift):
         return self.factor(x.shape[-1]) * slicing.field_along(speed, directions, *clouds)
 
     def functional_along(self, directions: Directions, x: Particles, y: Targets) -> Scalar:
-        """The functional for given directions, of equal masses: v = -n times its gradient."""
+        """Functional for given directions and uniform masses; v is -n times its gradient."""
         return self.factor(x.shape[-1]) * slicing.along(self.functional, directions, x, y).mean()
 
     @abc.abstractmethod
@@ -51,12 +51,12 @@ class AbstractSlicedDrift(StatelessDrift):
         x_weights: Weights | None,
         y_weights: Weights | None,
     ) -> Float[Array, " k"]:
-        """Velocity on the line at the queries (None: at `on_x` itself), of the projected clouds."""
+        """One-dimensional velocity of the projected clouds at the queries, or at `on_x` when None."""
 
     @abc.abstractmethod
     def functional(self, on_x: Float[Array, " n"], on_y: Float[Array, " m"]) -> Scalar:
-        """The functional on the line whose flow `speed` is."""
+        """One-dimensional functional whose flow is `speed`."""
 
     @abc.abstractmethod
     def factor(self, dim: int) -> float:
-        """What the mean over directions is multiplied by in `dim` dimensions."""
+        """Factor of the mean over directions in `dim` dimensions."""

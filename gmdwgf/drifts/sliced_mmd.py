@@ -1,4 +1,4 @@
-"""Wasserstein gradient flow of half the sliced energy distance, by sorting (zoo Z11)."""
+"""Wasserstein gradient flow of half the sliced energy distance, by sorting (arXiv:2305.11463)."""
 
 import jax.numpy as jnp
 
@@ -8,26 +8,27 @@ from gmdwgf.pairs import slicing
 
 
 class SlicedMMDDrift(AbstractSlicedDrift):
-    """The energy drift (`mmd` with kernel -|x - y|) along random directions, in O((n + m) log(n + m)) each.
+    """Energy drift (`mmd` with kernel -|x - y|) along random directions, each in O((n + m) log(n + m)).
 
         v(x) = mean_theta 2 (F_q(<x, theta>) - F_p(<x, theta>)) theta / c_d,
 
     F_q and F_p the distribution functions of the projected clouds at mid-ranks (a tie counts half), theta uniform on the sphere
-    and c_d = E|<u, theta>| / |u| = Gamma(d/2) / (sqrt(pi) Gamma((d+1)/2)). Divided by c_d, v is exactly the energy drift over
-    all pairs in expectation over the directions, in every dimension; without it, it would be c_d (2/pi in the plane) times that.
-    `directions` are drawn `stratified` (equal angles in the plane, perpendicular frames beyond: `slicing.stratified_directions`) or
-    `independent`, with an error of some sqrt(d / n_projections) of |v|. In the plane 16 that are stratified come nearer than 64
-    independent ones, where the clouds overlap already 4.
+    and c_d = E|<u, theta>| / |u| = Gamma(d/2) / (sqrt(pi) Gamma((d+1)/2)). The factor 1 / c_d makes the expectation of v over
+    directions equal to the energy drift over all pairs, in every dimension (c_d = 2/pi in the plane).
+    `directions` are `stratified` (equal angles in the plane, orthogonal frames in higher dimensions, see
+    `slicing.stratified_directions`) or `independent`, with an error of about sqrt(d / n_projections) of |v|. In the plane, 16
+    stratified directions are more accurate than 64 independent ones; where the clouds overlap, 4 are.
 
-    Flow of: half the squared MMD of -|x - y|, in expectation; at the directions drawn, of `functional_along` them, exactly.
-    Long range, and no bandwidth. Units: v has none. The field at `at` is the same formula. Fresh directions are drawn from the
-    key every step; rotating the clouds rotates v in law only.
-    Self term: the particle itself is kept (as a tie with itself it pulls nowhere).
-    Choose: `mmd` energy for large batches.
-    Fails: noise of the directions: fewer than d, even perpendicular ones, leave about sqrt(d / n_projections) of |v|, so that
-    beyond 16 dimensions the default wants raising.
-    Cost: O(n_projections (n + m) (d + log(n + m))); no pairs. Frames take O(n_projections d min(d, n_projections)) more.
-    Source: Hertrich et al. 2023 (arXiv:2305.11463); that the energy kernel is its own slice, in the scale used here, too.
+    Flow of: half the squared MMD of -|x - y|, in expectation; for the directions drawn, exactly of `functional_along` them.
+    Long range, without a bandwidth. New directions are drawn from the key every step, so v is equivariant to rotations only in
+    distribution. With `at` the formula is the same.
+    Units: v has none.
+    Self term: included (as a tie it contributes 0).
+    Choose: in place of `mmd` with the energy kernel for large batches.
+    Fails: noise of the directions: fewer than d, even orthogonal ones, leave an error of about sqrt(d / n_projections) of |v|, so
+    increase `n_projections` in more than 16 dimensions.
+    Cost: O(n_projections (n + m) (d + log(n + m))); no pairs. Orthogonal frames add O(n_projections d min(d, n_projections)).
+    Source: Hertrich et al. 2023 (arXiv:2305.11463), also for the slicing constant of the energy kernel.
     """
 
     def speed(self, on_x, on_y, on_queries, x_weights, y_weights):

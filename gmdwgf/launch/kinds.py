@@ -1,4 +1,4 @@
-"""Whether every piece of a run is of the kind that its place asks for."""
+"""Check the classes of the components of a run."""
 
 from inspect import Parameter
 
@@ -27,11 +27,11 @@ KINDS: dict[str, type] = {
     "condition": ClassCondition,
     "features": FeatureSpace,
 }
-"""What an object of each section must be."""
+"""Base class of the objects of each section."""
 
 
 def check_kinds(objects: Config) -> None:
-    """Raise ConfigError for a piece that is something else, or nothing but a mapping of its fields."""
+    """Raise ConfigError for a component of another class, or for a mapping without `_target_`."""
     for name, piece in objects.items():
         kind = KINDS[name]
         if piece is None or isinstance(piece, kind):

@@ -1,4 +1,4 @@
-"""What came of the jobs of a sweep: one small file a job, so that whichever process carried it out can tell."""
+"""Status of the jobs of a sweep, in one small file for each job, written by whichever process executes it."""
 
 import contextlib
 import hashlib
@@ -16,26 +16,26 @@ from gmdwgf.launch.layout import check_name
 from gmdwgf.mappings import Facts
 
 STATES = ("done", "skipped", "diverged", "failed", "left out", "would run", "would be skipped")
-"""How a job of a sweep can end, in the order in which they are counted."""
+"""Possible states of a finished job, in the order in which they are reported."""
 
 _NO_IDENTITY = ("hydra", "sweep", "paths", "tracking", "devices", "-")
 
 
 def sweep_name(arguments: list[str]) -> str:
-    """The same for the same sweep typed again, wherever and however it is run."""
+    """Default name of a sweep, derived from its overrides, so that repeating the command gives the same name."""
     kept = sorted(word.lstrip("+") for word in arguments if not word.startswith(_NO_IDENTITY))
     return "sweep-" + hashlib.sha256("\n".join(kept).encode()).hexdigest()[:8]
 
 
 _written_here: ContextVar[dict[Path, Facts] | None] = ContextVar("written_here", default=None)
-"""What the jobs of the sweep that goes on in this process have written, whatever the disk did; None outside of a sweep."""
+"""Entries written by jobs of the current sweep in this process, kept in case the disk is full; None outside of a sweep."""
 
 
 class SweepLedger:
-    """`<root>/.sweeps/<name>/<job>.json`: empty while a job is under way, then its state and what was said of it.
+    """Files `<root>/.sweeps/<name>/<job>.json`: empty while a job is in progress, then its state and message.
 
-    A job whose file stays empty was lost, or found no room on the disk even for this: it counts as failed. A dry sweep, all of
-    which is in this process, has its ledger in memory alone.
+    A job whose file stays empty was lost, or its disk was full; it counts as failed. A dry sweep runs in a single process and keeps
+    its ledger only in memory.
     """
 
     def __init__(self, config: DictConfig):
@@ -47,16 +47,16 @@ class SweepLedger:
 
     @classmethod
     def of(cls, config: DictConfig) -> "SweepLedger | None":
-        """The ledger of a job's sweep; None where the sweep has no name, or one that the job itself will be refused for."""
+        """The ledger of a job's sweep; None if the sweep has no name, or an invalid one, which the job itself reports."""
         try:
             return None if config.sweep.name is None else cls(config)
         except ConfigError:
             return None
 
     def clear(self) -> None:
-        """Forget an earlier attempt: delete its entries, and their folder if nothing else is in it.
+        """Delete the entries of an earlier attempt, and their folder if it is then empty.
 
-        Raises ConfigError where the folder is a link, whose files are not the ledger's.
+        Raises ConfigError if the folder is a link.
         """
         self.here.clear()
         for folder in (self.folder.parent, self.folder):
@@ -76,16 +76,16 @@ class SweepLedger:
         return [path for path in found if re.fullmatch(r"\d+\.json", path.name, re.ASCII) and not path.is_symlink()]
 
     def _torn(self) -> list[Path]:
-        """What processes that were killed in the middle of writing an entry have left."""
+        """Temporary files of processes that were killed while writing an entry."""
         found = [(path, writer_of(path.name)) for path in self.folder.glob(".*.tmp.json") if not path.is_symlink()]
         return [path for path, writer in found if writer is not None and not is_alive(writer)]
 
     def begin(self, job: int) -> None:
-        """A job is under way."""
+        """Record that a job has started."""
         self._write(job, "")
 
     def end(self, job: int, state: str, line: str) -> None:
-        """A job has ended, in one of `STATES`."""
+        """Record the final state of a job, one of `STATES`."""
         self._write(job, json.dumps({"state": state, "line": line}))
 
     def _write(self, job: int, text: str) -> None:
@@ -98,18 +98,18 @@ class SweepLedger:
             write_atomically(path, text)
 
     def jobs(self) -> dict[int, Facts]:
-        """What is known of each job, by its number."""
+        """Entries of all jobs, by job number."""
         found: dict[int, Facts] = {}
         for path in {*self._entries(), *self.here}:
             known = self.here.get(path)
             try:
                 found[int(path.stem)] = known if known is not None else json.loads(path.read_text() or "{}")
-            except (OSError, ValueError):  # being written, or half written on a full disk
+            except (OSError, ValueError):  # being written, or incomplete because of a full disk
                 found[int(path.stem)] = {}
         return dict(sorted(found.items()))
 
     def counts(self) -> Counter[str]:
-        """How many jobs ended in which state."""
+        """Number of jobs in each state."""
         return Counter(entry.get("state", "failed") for entry in self.jobs().values())
 
     def any_failed(self) -> bool:
@@ -118,5 +118,5 @@ class SweepLedger:
 
 
 def start_sweep() -> None:
-    """Forget what an earlier sweep of this process wrote."""
+    """Reset the entries kept from an earlier sweep of this process."""
     _written_here.set({})

@@ -1,4 +1,4 @@
-"""What is said of a sweep: how many jobs ended how, in the process in which the sweep was typed."""
+"""Summary of a sweep: the number of jobs in each final state, printed by the process that started the sweep."""
 
 import contextlib
 import sys
@@ -19,7 +19,7 @@ from gmdwgf.launch.ledger import STATES, SweepLedger, start_sweep
 
 @contextlib.contextmanager
 def _refusing() -> Iterator[None]:
-    """End the command with one line where the block raises: of an exception in a callback Hydra makes a warning, and goes on."""
+    """Exit with a one-line message if the block raises, because Hydra turns exceptions in callbacks into warnings."""
     try:
         yield
     except Exception as error:
@@ -27,7 +27,7 @@ def _refusing() -> Iterator[None]:
 
 
 def _check_not_swept(config: DictConfig) -> None:
-    """Raise ConfigError where what a sweep has one of (its name, whether it is dry) is an axis of the sweep."""
+    """Raise ConfigError if a sweep-wide setting (its name, whether it is dry) is an axis of the sweep."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     overrides = OverridesParser.create().parse_overrides(list(config.hydra.overrides.task))
@@ -37,23 +37,23 @@ def _check_not_swept(config: DictConfig) -> None:
         axes |= {str(key): value for key, value in (more or {}).items()}
     for key, value in axes.items():
         if key.split(".")[0].lstrip("+") == "sweep":
-            raise ConfigError(key, value, "a sweep has one value of it; give one")
+            raise ConfigError(key, value, "must have a single value in a sweep")
 
 
 class SweepSummary(Callback):
-    """Hydra's callback around a sweep: says what came of it, in the process in which it was typed."""
+    """Hydra callback that prints a summary of a sweep, in the process that started it."""
 
     def __reduce__(self):
-        return SweepSummary, ()  # workers are sent one, and have nothing to tell
+        return SweepSummary, ()  # workers receive a copy, which does not print
 
     def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """A dry job by itself writes nothing."""
+        """Prevent a single dry job from writing files."""
         with _refusing():
             if config.sweep.dry:
                 bytecode.write_nothing(config)
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Open the ledger; repeat the lines of jobs whose own output goes to files."""
+        """Open the ledger, and print the messages of jobs whose output goes to files."""
         with _refusing():
             _check_not_swept(config)
             check_name(config.sweep.name)
@@ -72,7 +72,7 @@ class SweepSummary(Callback):
             threading.Thread(target=self._repeat, daemon=True).start()
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
-        """Say in one line how many jobs ended how, and exit with 1 where any failed."""
+        """Print the number of jobs in each state, and exit with 1 if any failed."""
         if config.sweep.name is None:
             return
         self.over.set()

@@ -1,4 +1,4 @@
-"""The plane shapes of the literature: `scale` multiplies the shape, `noise` is the blur in data units."""
+"""Common two-dimensional benchmarks. `scale` multiplies the shape; `noise` is the standard deviation of added Gaussian noise."""
 
 import jax
 import jax.numpy as jnp
@@ -10,11 +10,11 @@ from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Array, Float, Key, Scalar, Targets
 
 MOST_NOISE = 1e6
-"""Of a shape of size 1."""
+"""Upper bound of noise relative to the size of the shape."""
 
 
 class PlanarTarget(AbstractTarget):
-    """A target in the plane."""
+    """Base class of targets in the plane."""
 
     @property
     def dim(self) -> int:
@@ -30,9 +30,9 @@ def _blurred(points: Targets, noise: Scalar, key: Key) -> Targets:
 
 
 class Circles(PlanarTarget):
-    """Two circles around the origin, of radii `scale` and `inner * scale`, with half the mass each, blurred by `noise`.
+    """Two circles around the origin, of radii `scale` and `inner * scale` and equal mass, with Gaussian noise.
 
-    A circle of radius R blurred by s has the density exp(-(r^2 + R^2) / 2s^2) I_0(rR / s^2) / (2 pi s^2) at distance r
+    A circle of radius R with noise s has the density exp(-(r^2 + R^2) / 2s^2) I_0(rR / s^2) / (2 pi s^2) at distance r
     from the origin. With `noise` 0 there is no density and `log_density` is NaN.
     """
 
@@ -50,7 +50,7 @@ class Circles(PlanarTarget):
         r, variance = distance(jnp.sum(x**2, axis=1)), self.noise**2
 
         def log_circle(radius):
-            # i0e(z) = exp(-z) I_0(z), which leaves (r - R)^2 in the exponent instead of r^2 + R^2.
+            # i0e(z) = exp(-z) I_0(z), so the exponent has (r - R)^2 in place of r^2 + R^2.
             log_bessel = jnp.log(i0e(r * radius / variance))
             return log_bessel - (r - radius) ** 2 / (2 * variance) - jnp.log(2 * jnp.pi * variance)
 
@@ -60,8 +60,8 @@ class Circles(PlanarTarget):
 class Pinwheel(PlanarTarget):
     """`n_arms` Gaussian arms bent into spirals.
 
-    A point along an arm lies at (1 + radial_noise a, noise b) with a, b standard normal; arm k turns it clockwise by
-    2 pi k / n_arms + twist exp(1 + radial_noise a) radians, and `scale` multiplies everything, the noise too.
+    A point of an arm is (1 + radial_noise a, noise b) with a, b standard normal, rotated clockwise in arm k by
+    2 pi k / n_arms + twist exp(1 + radial_noise a) radians. `scale` multiplies the result, including the noise.
     Source: Johnson et al. 2016 (arXiv:1603.06277).
     """
 
@@ -81,9 +81,9 @@ class Pinwheel(PlanarTarget):
 
 
 class SwissRoll(PlanarTarget):
-    """The spiral t (cos t, sin t), t = 1.5 pi (1 + 2u) with u uniform, scaled to end at distance `scale`.
+    """The spiral t (cos t, sin t), t = 1.5 pi (1 + 2u) with u uniform, scaled to the outer radius `scale`, with Gaussian noise.
 
-    Then blurred by `noise`. A slice of scikit-learn's Swiss roll, of one turn and a half.
+    This is a two-dimensional slice of scikit-learn's Swiss roll, with one and a half turns.
     """
 
     scale: Scalar = real("data units, outer radius", above=0)
@@ -96,13 +96,13 @@ class SwissRoll(PlanarTarget):
 
 
 class Checkerboard(PlanarTarget):
-    """The 8 dark squares of a 4 x 4 board over [-scale, scale]^2, the lower left corner dark, blurred by `noise`.
+    """Uniform on the 8 dark squares of a 4 x 4 board over [-scale, scale]^2, the lower left one dark, with Gaussian noise.
 
-    A square of half width h around c, blurred by s, has with u = x - c the density
+    A square of half width h around c with noise s has, with u = x - c, the density
 
         prod_k [Phi((u_k + h) / s) - Phi((u_k - h) / s)] / 2h.
 
-    With `noise` 0 the density is uniform, and its log is -inf off the dark squares.
+    With `noise` 0 the density is uniform, and its log is -inf outside of the dark squares.
     """
 
     scale: Scalar = real("data units, half the width of the board", above=0)
@@ -123,7 +123,9 @@ class Checkerboard(PlanarTarget):
 
     def log_density(self, x: Targets) -> Float[Array, " m"]:
         centres, h = self._squares()
-        u = jnp.abs(x[:, None] - centres)  # with u >= 0 both Phi are taken in their lower tails, where they are exact
+        u = jnp.abs(
+            x[:, None] - centres
+        )  # by symmetry u >= 0: then both Phi are evaluated in their accurate lower tails
         s = jnp.where(self.noise > 0, self.noise, 1.0)
         log_upper, log_lower = log_ndtr((h - u) / s), log_ndtr((-h - u) / s)
         blurred = log_upper + jnp.log(-jnp.expm1(log_lower - log_upper))
@@ -133,9 +135,9 @@ class Checkerboard(PlanarTarget):
 
 
 class TwoMoons(PlanarTarget):
-    """Two interleaved half circles of radius `scale`, centred on the origin, blurred by `noise`.
+    """Two interleaved half circles of radius `scale`, centred on the origin, with Gaussian noise.
 
-    The upper moon is (cos t - 1/2, sin t - 1/4), t uniform on [0, pi]; the lower one is the upper one turned by pi.
+    The upper moon is (cos t - 1/2, sin t - 1/4), t uniform on [0, pi]; the lower one is the upper one rotated by pi.
     """
 
     scale: Scalar = real("data units, radius of a moon", above=0)

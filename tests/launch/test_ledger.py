@@ -154,7 +154,7 @@ def test_what_a_sweep_has_one_of_is_no_axis(cli, tmp_path):
     for axis in ("sweep.dry=true,false", "sweep.fail_fast=true,false"):
         code, _, err = cli("-m", "drift=kl", axis)
         assert code == 2
-        assert err.startswith(f"gmdwgf: {axis}: a sweep has one value of it; give one")
+        assert err.startswith(f"gmdwgf: {axis}: must have a single value")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -147,7 +147,7 @@ def test_an_older_run_that_wrote_no_sizes_is_loaded_by_its_samples(copied, tmp_p
     (copied / "samples.npz").unlink()
     with pytest.warns(UserWarning, match=r"samples\.npz"), pytest.raises(ConfigError) as refused:
         gmdwgf.load_run(copied)
-    assert str(refused.value).startswith("dataset.path=points.npy: is not there, and the run does not say")
+    assert str(refused.value).startswith("dataset.path=points.npy: does not exist")
 
 
 def test_what_is_gone_of_a_loaded_run_is_a_warning_and_what_it_needs_an_error(copied):

@@ -139,14 +139,14 @@ WRONG = {
         saved(np.ones(7)),
         None,
         "path",
-        "has shape [7], not [N d]; one row is one point, perhaps save array.reshape(-1, 1)",
+        "save array.reshape(-1, 1)",
     ),
     "images": (
         "points.npy",
         saved(np.ones((4, 2, 3))),
         None,
         "path",
-        "has shape [4, 2, 3], not [N d]; one row is one point, perhaps save array.reshape(len(array), -1)",
+        "save array.reshape(len(array), -1)",
     ),
     "objects": ("points.npy", saved(np.array([[1, None]], object)), None, "path", "Python objects"),
     "object_archive": (
