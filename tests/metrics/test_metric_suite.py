@@ -164,6 +164,18 @@ def test_no_random_key_of_a_reference_is_used_twice():
         suite().prepare(Spots(), jax.random.key(0))
 
 
+def test_the_directions_of_sliced_w2_know_nothing_of_the_held_out_points():
+    class Round(AbstractTarget):
+        dim = 2
+
+        def sample(self, key, n):
+            return jax.random.normal(key, (n, 2))
+
+    reference = suite(n_samples=16, n_assignment=4, n_floor_draws=2).prepare(Round(), jax.random.key(0))
+    y = reference.y / jnp.linalg.norm(reference.y, axis=1, keepdims=True)
+    assert jnp.min(jnp.sum(y * reference.directions, axis=1)) < 0.9  # all 1 where one key draws both
+
+
 def test_the_floor_is_that_of_clouds_of_the_size_asked_for(reference):
     small = suite().prepare(Spots(), jax.random.key(0), n=25)
     assert np.array_equal(small.y, reference.y)
