@@ -66,7 +66,7 @@ TESTS = {
         "drifts/wrappers/test_classwise",
     ],
     "training/state": ["training/test_random_keys", "training/test_step"],
-    "training/step": ["training/test_random_keys", "training/test_step"],
+    "training/step": ["training/test_health", "training/test_random_keys", "training/test_step"],
     "transport/costs": ["transport/test_transport"],
     "transport/iterations": ["transport/test_transport"],
     "transport/maps": ["transport/test_transport", "drifts/test_sinkhorn", "drifts/test_sinkhorn_steps"],

@@ -8,7 +8,8 @@
 | arguments | two of them swapped, the branches of `where` swapped, a flag turned, a number of an Optax rule left out |
 | training | `stop_gradient` dropped, norm clipped element by element, masks `&` <-> `|`, `~` dropped |
 
-Left alone are arguments that are checked (`if ...: raise`), messages, `info`, `tags`, and lines with `# no mutants: <reason>`.
+Left alone are arguments that are checked (`if ...: raise`), messages, `info`, `tags`, and lines with `# no mutants: <reason>`;
+`# no mutants (sign flipped, off by one): <reason>` leaves out these kinds alone.
 """
 
 import ast
@@ -18,7 +19,8 @@ from collections.abc import Iterator
 
 LEFT_ALONE = {"tags", "init", "__check_init__", "__repr__"}
 """Functions that are not changed."""
-EXEMPT = re.compile(r"#.*\bno mutants\b:?\s*(.*)")
+EXEMPT = re.compile(r"#.*\bno mutants\b(?: \((.*?)\))?:?\s*(.*)")
+"""A comment with the kinds that are left out, all of them where none is named, and the reason."""
 RENAMED = {
     "jnp.mean": "jnp.sum",
     "jnp.sum": "jnp.mean",
@@ -51,6 +53,9 @@ SYMMETRIC = {
     "max",
     "range",
 }
+
+TYPES = re.compile(r"[A-Z]|(int|float|str|list|tuple|dict)\b")
+"""What a union of types begins with; other `|` and `&` are of masks."""
 
 Change = tuple[str, ast.AST]
 """What is done, and what stands there afterwards."""
@@ -92,9 +97,12 @@ class Sites(ast.NodeVisitor):
             self.generic_visit(node)
 
     def generic_visit(self, node: ast.AST) -> None:
-        if not EXEMPT.search(self.lines[getattr(node, "lineno", 1) - 1]):
-            self.found += [(node, what, new) for what, new in changes_of(node)]
-            super().generic_visit(node)
+        exempt = EXEMPT.search(self.lines[getattr(node, "lineno", 1) - 1])
+        if exempt and not exempt[1]:
+            return
+        left_out = exempt[1].split(", ") if exempt else []
+        self.found += [(node, what, new) for what, new in changes_of(node) if what not in left_out]
+        super().generic_visit(node)
 
     def _visit_all(self, statements: list[ast.stmt]) -> None:
         for statement in statements:
@@ -126,7 +134,7 @@ def _of_arithmetic(node: ast.BinOp) -> Iterator[Change]:
         yield "normaliser dropped", left
     elif isinstance(op, ast.Pow) and isinstance(right, ast.Constant | ast.UnaryOp):
         yield "power raised", ast.BinOp(left, op, ast.BinOp(right, ast.Add(), ast.Constant(1)))
-    elif isinstance(op, ast.BitAnd | ast.BitOr):
+    elif isinstance(op, ast.BitAnd | ast.BitOr) and not TYPES.match(text):
         yield "mask changed", ast.BinOp(left, ast.BitOr() if isinstance(op, ast.BitAnd) else ast.BitAnd(), right)
     elif isinstance(op, ast.Add | ast.Sub) and "shape" not in text:
         yield "sign flipped", ast.BinOp(left, ast.Sub() if isinstance(op, ast.Add) else ast.Add(), right)
@@ -168,7 +176,8 @@ def _of_call(node: ast.Call) -> Iterator[Change]:
     for index, keyword in enumerate(node.keywords):
         value = keyword.value
         others = [*node.keywords[:index], *node.keywords[index + 1 :]]
-        if keyword.arg == "ddof" or (isinstance(value, ast.Constant) and isinstance(value.value, bool)):
+        is_flag = isinstance(value, ast.Constant) and isinstance(value.value, bool) and keyword.arg != "strict"
+        if keyword.arg == "ddof" or is_flag:
             turned = ast.keyword(keyword.arg, _turned(value))
             yield f"{keyword.arg} turned", ast.Call(node.func, args, [*others, turned])
         elif name.startswith("optax."):
@@ -220,4 +229,8 @@ def mutated(source: str, index: int) -> tuple[str, str]:
 def exempted(source: str) -> list[tuple[int, str, str]]:
     """Lines that are left alone, with their reasons: number, code, reason."""
     lines = enumerate(source.splitlines(), 1)
-    return [(number, line.partition("#")[0].strip(), m[1]) for number, line in lines if (m := EXEMPT.search(line))]
+    marked = [(number, line, match) for number, line in lines if (match := EXEMPT.search(line))]
+    return [
+        (number, line.partition("#")[0].strip(), ": ".join(filter(None, match.groups())))
+        for number, line, match in marked
+    ]
