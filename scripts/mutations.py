@@ -20,7 +20,7 @@ from collections.abc import Iterator
 LEFT_ALONE = {"tags", "init", "__check_init__", "__repr__"}
 """Functions that are not changed."""
 EXEMPT = re.compile(r"#.*\bno mutants\b(?: \((.*?)\))?:?\s*(.*)")
-"""A comment with the kinds that are left out, all of them where none is named, and the reason."""
+"""A comment, behind a line or above it, with the kinds that are left out, all of them where none is named, and the reason."""
 RENAMED = {
     "jnp.mean": "jnp.sum",
     "jnp.sum": "jnp.mean",
@@ -97,7 +97,7 @@ class Sites(ast.NodeVisitor):
             self.generic_visit(node)
 
     def generic_visit(self, node: ast.AST) -> None:
-        exempt = EXEMPT.search(self.lines[getattr(node, "lineno", 1) - 1])
+        exempt = exemption(self.lines, getattr(node, "lineno", 1))
         if exempt and not exempt[1]:
             return
         left_out = exempt[1].split(", ") if exempt else []
@@ -107,6 +107,12 @@ class Sites(ast.NodeVisitor):
     def _visit_all(self, statements: list[ast.stmt]) -> None:
         for statement in statements:
             self.visit(statement)
+
+
+def exemption(lines: list[str], number: int) -> re.Match[str] | None:
+    """The exemption of a line: behind it, or as a comment of its own above it."""
+    above = lines[number - 2] if number > 1 and lines[number - 2].lstrip().startswith("#") else ""
+    return EXEMPT.search(lines[number - 1]) or EXEMPT.search(above)
 
 
 def changes_of(node: ast.AST) -> Iterator[Change]:
@@ -228,9 +234,12 @@ def mutated(source: str, index: int) -> tuple[str, str]:
 
 def exempted(source: str) -> list[tuple[int, str, str]]:
     """Lines that are left alone, with their reasons: number, code, reason."""
-    lines = enumerate(source.splitlines(), 1)
-    marked = [(number, line, match) for number, line in lines if (match := EXEMPT.search(line))]
+    lines = source.splitlines()
+    marked = [
+        (number, line, exemption(lines, number)) for number, line in enumerate(lines, 1) if line.strip()[:1] != "#"
+    ]
     return [
         (number, line.partition("#")[0].strip(), ": ".join(filter(None, match.groups())))
         for number, line, match in marked
+        if match
     ]

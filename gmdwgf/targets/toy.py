@@ -43,9 +43,8 @@ class Circles(PlanarTarget):
     def sample(self, key: Key, n: int) -> Targets:
         key_angle, key_circle, key_noise = jax.random.split(key, 3)
         angle = jax.random.uniform(key_angle, (n,), maxval=2 * jnp.pi)
-        radius = self.scale * jnp.where(
-            jax.random.bernoulli(key_circle, 0.5, (n,)), self.inner, 1.0
-        )  # no mutants (branches swapped): halves
+        # no mutants (branches swapped): each circle has half the mass
+        radius = self.scale * jnp.where(jax.random.bernoulli(key_circle, 0.5, (n,)), self.inner, 1.0)
         return _blurred(_polar(radius, angle), self.noise, key_noise)
 
     def log_density(self, x: Targets) -> Float[Array, " m"]:
@@ -79,9 +78,8 @@ class Pinwheel(PlanarTarget):
         along, across = 1 + self.radial_noise * a, self.noise * b  # no mutants (sign flipped): symmetric noise
         arm = jax.random.randint(key_arm, (n,), 0, self.n_arms)
         angle = -(2 * jnp.pi * arm / self.n_arms + self.twist * jnp.exp(along))
-        return self.scale * (
-            _polar(along, angle) + _polar(across, angle + jnp.pi / 2)
-        )  # no mutants (sign flipped): as above
+        # no mutants (sign flipped): as above
+        return self.scale * (_polar(along, angle) + _polar(across, angle + jnp.pi / 2))
 
 
 class SwissRoll(PlanarTarget):
@@ -123,9 +121,8 @@ class Checkerboard(PlanarTarget):
         key_square, key_place, key_noise = jax.random.split(key, 3)
         square = jax.random.randint(key_square, (n,), 0, 8)
         place = jax.random.uniform(key_place, (n, 2), minval=-1.0)
-        return _blurred(
-            centres[square] + half_width * place, self.noise, key_noise
-        )  # no mutants (sign flipped): symmetric
+        # no mutants (sign flipped): a square is symmetric
+        return _blurred(centres[square] + half_width * place, self.noise, key_noise)
 
     def log_density(self, x: Targets) -> Float[Array, " m"]:
         centres, h = self._squares()
