@@ -46,7 +46,7 @@ BAD_INPUT = {
     "array with NaN": (["dataset=array", "dataset.path=holes.npy"], ["dataset.path=holes.npy", "1 of 6 rows"]),
     "latent of another size": (["generator=conv"], ["generator.shape=[8, 8, 4]", "256 numbers", "dataset 2"]),
     "unwritable folder": (["paths.root=file.txt/runs"], ["paths.root=", "file.txt/runs", "choose another folder"]),
-    "drift by its file": (["drift=kl.yaml"], ["drift=kl.yaml", "is chosen by its name: drift=kl"]),
+    "drift by its file": (["drift=kl.yaml"], ["drift=kl.yaml", ": drift=kl"]),
     "dataset outside of its group": (
         ["dataset=../other/cloud"],
         ["dataset=../other/cloud", "--config-dir=OWN dataset="],

@@ -1,4 +1,4 @@
-"""Optax optimisers as modules with traced numbers: a new learning rate never recompiles."""
+"""Optax optimisers as modules with traced numbers, so that changing a learning rate does not recompile."""
 
 import abc
 
@@ -33,7 +33,7 @@ class RateSchedule(Configurable):
 
 
 class AbstractOptimizer(Configurable):
-    """A learning rate with its schedule, clipping, and an Optax rule built inside the trace from traced numbers."""
+    """Abstract base class of optimisers: a scheduled learning rate, clipping, and an Optax rule built from traced numbers."""
 
     learning_rate: eqx.AbstractVar[Scalar]
     schedule: eqx.AbstractVar[RateSchedule]
@@ -48,7 +48,7 @@ class AbstractOptimizer(Configurable):
         return self._chain(self.learning_rate).init(params)
 
     def update(self, gradient, opt_state, params, step: Scalar, n_steps: Scalar):
-        """Updates to add to `params`, the next state, and the global norm of the gradient."""
+        """Compute the updates to add to `params`, the next state, and the global norm of the gradient."""
         rate = self.learning_rate * self.schedule(step, n_steps)
         updates, opt_state = self._chain(rate).update(gradient, opt_state, params)
         return updates, opt_state, rate
@@ -58,7 +58,7 @@ class AbstractOptimizer(Configurable):
 
 
 class Adam(AbstractOptimizer):
-    """Adam with decoupled weight decay (AdamW; plain Adam at weight_decay 0)."""
+    """Adam with decoupled weight decay (AdamW); Adam if `weight_decay` is 0."""
 
     schedule: RateSchedule = piece(RateSchedule)
     learning_rate: Scalar = real("", above=0)
@@ -73,7 +73,7 @@ class Adam(AbstractOptimizer):
 
 
 class SGD(AbstractOptimizer):
-    """Gradient descent with momentum (none at 0)."""
+    """Stochastic gradient descent with momentum, or without if `momentum` is 0."""
 
     schedule: RateSchedule = piece(RateSchedule)
     learning_rate: Scalar = real("", above=0)
