@@ -146,7 +146,7 @@ def count(
     def check(name: str, value: Any) -> None:
         whole = int(value) if isinstance(value, float) and value.is_integer() else value
         if not isinstance(whole, int) or isinstance(whole, bool):
-            raise FieldError(name, value, "must be a whole number")
+            raise FieldError(name, value, "must be an integer")
         if whole < at_least:
             raise FieldError(name, value, f"must be at least {at_least}")
         if of_numbers and (fix := too_many(whole, "one number each")):
@@ -154,7 +154,7 @@ def count(
         if whole > at_most:
             raise FieldError(name, value, f"must be at most {at_most}")
         if whole is not value:
-            raise FieldError(name, value, f"must be a whole number; write {whole}")
+            raise FieldError(name, value, f"must be an integer; write {whole}")
 
     return eqx.field(static=True, metadata={_RULE: check}, default=default)
 
@@ -165,7 +165,7 @@ def counts(*names: str) -> Any:
     def check(name: str, value: Any) -> None:
         whole = isinstance(value, tuple) and all(isinstance(n, int) and not isinstance(n, bool) for n in value)
         if not whole or len(value) != len(names) or min(value) < 1:
-            raise FieldError(name, value, f"must be whole numbers of at least 1: [{', '.join(names)}]")
+            raise FieldError(name, value, f"must be integers of at least 1: [{', '.join(names)}]")
         if max(value) > LARGEST_COUNT:
             raise FieldError(name, value, f"must be at most {LARGEST_COUNT} each")
 

@@ -184,11 +184,11 @@ def classes(labels: np.ndarray, n_rows: int) -> np.ndarray:
     if labels.shape != (n_rows,):
         raise ValueError(f"labels have shape {list(labels.shape)}, not [{n_rows}], one a row; save one for each row")
     if labels.dtype.kind not in "biuf":
-        raise ValueError(f"labels are {labels.dtype}, not whole numbers; {RENUMBER}")
+        raise ValueError(f"labels are {labels.dtype}, not integers; {RENUMBER}")
     wrong = (labels < 0) | (labels != np.floor(labels)) if labels.dtype.kind != "b" else np.zeros(n_rows, bool)
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
-        raise ValueError(f"row {row} has label {labels[row]}, which is not 0 or a whole number above; {RENUMBER}")
+        raise ValueError(f"row {row} has label {labels[row]}, which is not an integer of at least 0; {RENUMBER}")
     row = int(np.argmax(labels))
     if labels[row] >= n_rows:
         raise ValueError(f"row {row} has label {labels[row]}: more classes than the {n_rows} rows; {RENUMBER}")

@@ -35,7 +35,7 @@ class ShardedReader:
         moments: int | None = None,
     ):
         if not 0 <= shard < n_shards:
-            raise ValueError(f"shard {shard} of {n_shards}: must be a whole number from 0 to n_shards - 1")
+            raise ValueError(f"shard {shard} of {n_shards}: must be an integer from 0 to n_shards - 1")
         self.path, self.seed, self.shard, self.n_shards, self.moments = path, seed, shard, n_shards, moments
         rows = latent_files.read_latents(path, moments).rows
         self.n_rows, self.block = len(rows), max(1, _BLOCK_BYTES // (rows.nbytes // len(rows)))
