@@ -91,9 +91,9 @@ def _beside_swept_groups(arguments: list[str]) -> list[str]:
 
 
 class JobFailed(SystemExit):
-    """A job that runs by itself could not be run, or crashed: why, and its folder where it has one.
+    """Raised if a single job is invalid or crashes, with the cause and the run folder, if any.
 
-    It asks for the end of the process, because of any other exception Hydra says a line of its own.
+    It is a SystemExit, because Hydra prints its own message for other exceptions.
     """
 
     def __init__(self, cause: Exception, folder: Any):
@@ -173,7 +173,7 @@ def _cli() -> None:
             raise cause from None
         sys.exit(complain(cause, typed, folder))
     except KeyboardInterrupt:
-        print("gmdwgf: stopped; the same command goes on from the last checkpoints", file=sys.stderr)  # noqa: T201
+        print("gmdwgf: stopped; the same command resumes from the last checkpoints", file=sys.stderr)  # noqa: T201
         sys.exit(CODE)
 
 

@@ -81,7 +81,7 @@ def shipped_piece(name: Any, key: str) -> Any:
     if is_piece and not found.runs_named_code:
         return found
     fix = "is not a class of gmdwgf that only computes, and a run folder may run nothing else"
-    raise ConfigError(key, name, f"{fix}; load_run(folder, trust=True) if you trust whoever wrote it")
+    raise ConfigError(key, name, f"{fix}; load_run(folder, trust=True) if you trust its author")
 
 
 def _is_class_of_package(module: str, word: str) -> bool:

@@ -237,7 +237,7 @@ class Configurable(eqx.Module):
         self.check_values()
 
     def check_values(self) -> None:
-        """Raise FieldError for values that do not go together; called once, after every field has been checked by itself."""
+        """Raise FieldError for incompatible values; called once, after every field has been validated separately."""
 
     def __repr__(self) -> str:
         return shown(self)

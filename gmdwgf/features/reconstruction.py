@@ -89,7 +89,7 @@ def report(
     if errors[whole] > TOO_MUCH * digits:
         too_large = [whole]
     warned = [
-        f"{name}: reconstruction error {errors[name]:.2f}, of digits it is {digits:.2f}: the shipped encoder cannot represent these "
+        f"{name}: reconstruction error {errors[name]:.2f}, of digits {digits:.2f}: the included encoder cannot represent these "
         "pictures; use another encoder (docs/latents.md)"
         for name in too_large
     ]

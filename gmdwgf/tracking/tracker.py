@@ -91,6 +91,6 @@ class Tracker:
             if id(sink) not in self._failed:
                 self._failed.add(id(sink))
                 reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
-                self._say(f"{type(sink).__name__} failed to {method} ({reason}); the run goes on")
+                self._say(f"{type(sink).__name__} failed to {method} ({reason}); the run continues")
             return False
         return True
