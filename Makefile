@@ -20,10 +20,10 @@ test-browser: .venv/installed-dev
 
 # Every experiment, one after the other, and the page of them; typed again, it goes on where it was stopped.
 figures: .venv/installed
-	$(BIN)/python experiments/all.py
+	$(BIN)/python -m experiments.all
 
 gallery: .venv/installed
-	$(BIN)/python experiments/gallery/build.py
+	$(BIN)/python -m experiments.gallery.build
 
 lint: .venv/installed-dev
 	$(BIN)/ruff check .

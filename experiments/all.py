@@ -1,4 +1,4 @@
-"""Make every figure of the experiments: `python experiments/all.py [--preset quick|full] [NAME ...]`, or `make figures`.
+"""Make every figure of the experiments: `python -m experiments.all [--preset quick|full] [NAME ...]`, or `make figures`.
 
 The experiments run one after the other, a line each; a cell that is done is not repeated, so that the command, typed again
 after an interruption, goes on. Whatever fails does not stop the others. Then the gallery's page is built.
@@ -21,8 +21,8 @@ def experiments() -> list[Path]:
 
 def command(folder: Path, preset: str) -> list[str]:
     """What to type for an experiment; one without cells has no preset."""
-    script = folder / "run.py"
-    return [sys.executable, str(script), *(["--preset", preset] if "Experiment(" in script.read_text() else [])]
+    has_cells = "Experiment(" in (folder / "run.py").read_text()
+    return [sys.executable, "-m", f"experiments.{folder.name}.run", *(["--preset", preset] if has_cells else [])]
 
 
 def timed(words: list[str], log: Path) -> tuple[float, int]:
@@ -35,7 +35,9 @@ def timed(words: list[str], log: Path) -> tuple[float, int]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "python -m experiments.all", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="*", help="experiments; all of them where none is named")
     parser.add_argument("--preset", choices=("quick", "full"), default="quick")
     arguments = parser.parse_args()
@@ -45,7 +47,7 @@ def main() -> int:
         parser.error(f"no experiment {', '.join(unknown)}; there are {', '.join(known)}")
     jobs = {name: command(known[name], arguments.preset) for name in arguments.names or known}
     if not arguments.names:
-        jobs["gallery"] = [sys.executable, str(HERE / "gallery" / "build.py")]
+        jobs["gallery"] = [sys.executable, "-m", "experiments.gallery.build"]
     total, failed = 0.0, []
     for name, words in jobs.items():
         log = HERE.parent / "runs" / "experiments" / f"{name}.log"

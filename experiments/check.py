@@ -1,4 +1,4 @@
-"""Compare results with those that are committed: `python experiments/check.py [NAME ...]`, after `make figures`.
+"""Compare results with those that are committed: `python -m experiments.check [NAME ...]`, after `make figures`.
 
 Every number of an experiment is kept with the bounds between which a repetition is expected. This says which of the numbers
 in the working tree lie outside of the committed bounds, or are missing on one side, and exits with 1 if there are any.
@@ -34,7 +34,9 @@ def outside(new: dict[str, list[float]], old: dict[str, list[float]]) -> list[st
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "python -m experiments.check", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("names", nargs="*", help="experiments; all of them where none is named")
     parser.add_argument("--against", default="HEAD", metavar="REVISION", help="what to compare with (HEAD)")
     arguments = parser.parse_args()

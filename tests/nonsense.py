@@ -57,7 +57,10 @@ MAY_BE_LARGE = {
 }
 """Numbers that are not squared lengths: with a huge one a run diverges, which is a result."""
 ANY_WORD = {"project", "entity", "group", "tags", "root", "coordinator"}
-HAS_DEFAULT = {"devices.timeout"}
+HAS_DEFAULT = {
+    f"devices.{name}"
+    for name in ("n", "distributed", "coordinator", "n_processes", "process", "timeout", "save_signals")
+}
 """Keys with a default in their class."""
 
 BASES = [

@@ -2,32 +2,68 @@
 
 import base64
 import hashlib
-import importlib.util
 import json
 import re
+import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from PIL import Image
 
-EXPERIMENTS = Path(__file__).resolve().parents[1] / "experiments"
+from experiments import check
+from experiments.common.record import Experiment
+from experiments.compare import choice
+from experiments.gallery import build as gallery
+from tests.conftest import ROOT, user_environment
+
+EVERY_HELP = """
+import runpy, sys
+for name in sys.argv[1:]:
+    sys.argv = [name, "--help"]
+    try:
+        runpy.run_module(name, run_name="__main__")
+    except SystemExit as ended:
+        assert ended.code == 0, name
+"""
 
 
-def load(path: str, monkeypatch):
-    """A script of the experiments as a module; those beside it and in the folder above can be imported by it."""
-    file = EXPERIMENTS / path
-    monkeypatch.setattr(sys, "path", [str(file.parent), str(EXPERIMENTS), *sys.path])
-    spec = importlib.util.spec_from_file_location(f"experiment_{file.stem}", file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def test_every_experiment_says_the_command_that_runs_it(tmp_path):
+    scripts = [
+        *ROOT.glob("experiments/*/run.py"),
+        *ROOT.glob("experiments/*/build.py"),
+        *ROOT.glob("experiments/*/cost.py"),
+    ]
+    names = [
+        "experiments.all",
+        "experiments.check",
+        *(f"experiments.{script.parent.name}.{script.stem}" for script in scripts),
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", EVERY_HELP, *names],
+        cwd=ROOT,
+        env=user_environment(tmp_path),
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert re.findall(r"^usage: python -m (\S+) \[-h\]", done.stdout, re.MULTILINE) == names
 
 
-def test_a_number_outside_of_its_bounds_is_said_and_one_within_is_not(monkeypatch):
-    check = load("check.py", monkeypatch)
+def test_a_kept_cell_belongs_to_a_name_and_its_numbers_wherever_the_code_stands(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["run.py"])
+    experiment = Experiment(str(tmp_path / "run.py"), None)
+    experiment.cells = tmp_path
+    (tmp_path / "trained-24eeaabedbc7.json").write_text('{"answer": [0.25]}')
+
+    def trained(**fields):
+        raise AssertionError("computed anew")
+
+    assert experiment.cell(trained, seed=3, drift="kl") == [0.25]
+    with pytest.raises(AssertionError, match="computed anew"):
+        experiment.cell(trained, seed=4, drift="kl")
+
+
+def test_a_number_outside_of_its_bounds_is_said_and_one_within_is_not():
     old = {"a": [1.0, 0.5, 1.5], "b": [1.0, 0.5, 1.5], "gone": [0.0, 0.0, 0.0]}
     new = {"a": [1.4, 1.0, 1.8], "b": [1.6, 1.0, 2.0], "fresh": [0.0, 0.0, 0.0]}
     said = check.outside(new, old)
@@ -35,8 +71,7 @@ def test_a_number_outside_of_its_bounds_is_said_and_one_within_is_not(monkeypatc
     assert check.outside(old, old) == []
 
 
-def test_every_number_and_figure_of_the_page_is_looked_up(monkeypatch, tmp_path):
-    gallery = load("gallery/build.py", monkeypatch)
+def test_every_number_and_figure_of_the_page_is_looked_up(tmp_path):
     (tmp_path / "toy" / "figures").mkdir(parents=True)
     Image.new("L", (600, 1)).save(tmp_path / "toy" / "figures" / "one.png", dpi=(300, 300))
     (tmp_path / "toy" / "results.json").write_text(json.dumps({"|v| = 0": [0.25, 0.2, float("inf")]}))
@@ -52,7 +87,6 @@ def test_every_number_and_figure_of_the_page_is_looked_up(monkeypatch, tmp_path)
 
 
 def test_the_gallery_may_run_no_script_and_its_style_is_the_one_it_allows(monkeypatch, tmp_path):
-    gallery = load("gallery/build.py", monkeypatch)
     monkeypatch.setattr(gallery, "told", lambda experiments: ["<p>A story.</p>"])
     page = gallery.build(tmp_path)
     (style,) = re.findall("<style>(.*?)</style>", page, re.DOTALL)
@@ -63,16 +97,14 @@ def test_the_gallery_may_run_no_script_and_its_style_is_the_one_it_allows(monkey
         assert not re.search(r"<script|\sstyle=|\son\w+=|javascript:", section.read_text())
 
 
-def test_a_setting_is_scored_on_seeds_that_did_not_choose_it(monkeypatch):
-    choice = load("compare/choice.py", monkeypatch)
+def test_a_setting_is_scored_on_seeds_that_did_not_choose_it():
     # The first setting is lucky with one seed: chosen by the others it is never taken, so its luck is not reported.
     found = choice.held_out([[0.0, 5.0, 5.0], [2.0, 2.0, 2.0], [9.0, 9.0, 9.0]], ["lucky", "steady", "bad"])
     assert found.best == [2.0, 2.0, 2.0]
     assert found.chosen == "steady"
 
 
-def test_ranks_of_drifts_that_no_seed_tells_apart_have_wide_bounds(monkeypatch):
-    choice = load("compare/choice.py", monkeypatch)
+def test_ranks_of_drifts_that_no_seed_tells_apart_have_wide_bounds():
     ranks = choice.ranks({"a": [1.0, 2.0, 3.0], "b": [1.1, 2.0, 2.9], "far": [50.0, 51.0, 52.0]})
     assert ranks["far"] == (3, 3, 3)
     assert ranks["a"].low == 1

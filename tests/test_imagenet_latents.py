@@ -1,7 +1,5 @@
 """The published ImageNet runs: each takes a step when made tiny, and their cost is what it is said to be."""
 
-import importlib.util
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,12 +7,12 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from experiments.imagenet_latents import cost
 from gmdwgf.config.build import config_dir
 from gmdwgf.generators.dit import DiTGenerator
 from gmdwgf.launch.components import problem_of
 from gmdwgf.training.state import initial_state
 from gmdwgf.training.step import train_chunk
-from tests.conftest import ROOT
 
 TINY = [
     "debug=tiny",
@@ -25,15 +23,6 @@ TINY = [
     "training.batch_size=8",
     "training.n_targets=8",
 ]
-
-
-@pytest.fixture(scope="module")
-def cost():
-    path = ROOT / "experiments" / "imagenet_latents" / "cost.py"
-    spec = importlib.util.spec_from_file_location("cost", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def composed(name, overrides):
@@ -66,7 +55,7 @@ def test_the_published_numbers_stand_in_the_configs(name, n_particles):
     assert numbers == [*of_paper, 0.9, 0.95, 2.0]
 
 
-def test_the_count_of_operations_is_that_of_the_matrix_products(cost):
+def test_the_count_of_operations_is_that_of_the_matrix_products():
     width, depth, n_tokens, n_registers = 256, 3, 64, 16
     fields = {"shape": [16, 16, 4], "patch_size": 2, "width": width, "depth": depth, "n_heads": 4}
     fields |= {"n_registers": n_registers, "n_styles": 32, "n_codes": 64, "compute_dtype": "float32", "remat": False}
@@ -79,7 +68,7 @@ def test_the_count_of_operations_is_that_of_the_matrix_products(cost):
     assert 1 < again / (4 * forward) < 1.15
 
 
-def test_the_encoder_counts_as_its_convolutions(cost):
+def test_the_encoder_counts_as_its_convolutions():
     # Nearly every convolution of a ResNet whose width doubles where its side halves costs as much as any other.
     width, side = 640, 32
     np.testing.assert_allclose(cost.encoder_flops(width), 32 * 2 * 9 * width**2 * side**2, rtol=0.06)

@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from common import CONVERGED, KEY, between, claim, clouds, drift, gap, more_than, two_modes, velocity
-from identities import not_the_score_difference, zero_at_equality
-from structure import particle_asymmetry
 
 import gmdwgf
+from experiments.claims.common import CONVERGED, KEY, between, claim, clouds, drift, gap, more_than, two_modes, velocity
+from experiments.claims.identities import not_the_score_difference, zero_at_equality
+from experiments.claims.structure import particle_asymmetry
 from gmdwgf.drifts.base import rms
 from gmdwgf.generators.mlp import MLPGenerator
 from gmdwgf.optim.optimizers import SGD, Adam, RateSchedule

@@ -8,10 +8,10 @@ import functools
 import jax
 import jax.numpy as jnp
 import numpy as np
-from common import KEY, H, claim, clouds, drift, gap, gaussian_grid, velocity
-from mixtures import hermite
 
 import gmdwgf
+from experiments.claims.common import KEY, H, claim, clouds, drift, gap, gaussian_grid, velocity
+from experiments.common.mixtures import hermite
 
 MEAN_Q, A, MEAN_P, B = -0.3, 0.5, 0.7, 1.6
 """q = N(MEAN_Q, A), p = N(MEAN_P, B)."""

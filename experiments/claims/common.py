@@ -8,9 +8,9 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import short_runs
 
 import gmdwgf
+from experiments.common import training
 from gmdwgf.pairs import slicing
 from gmdwgf.testing.laws import skewed_clouds
 
@@ -21,7 +21,7 @@ KEY = jax.random.key(0)
 
 def velocity(drift, x, y, at=None, x_weights=None, y_weights=None, key=KEY):
     """The drift's answer, with one key for all claims that ask for no other."""
-    return short_runs.velocity(drift, x, y, key, at=at, x_weights=x_weights, y_weights=y_weights)
+    return training.velocity(drift, x, y, key, at=at, x_weights=x_weights, y_weights=y_weights)
 
 
 H, TAU, EPSILON = 0.7, 0.6, 0.5

@@ -1,12 +1,23 @@
 """Figures of the claims that are curves rather than numbers."""
 
 import numpy as np
-from behaviour import APART, EPSILONS, FAR, FLOOR, LOCAL, SIGMA, SIZES, crossing, errors_on_the_line, noise_floor
-from closed_forms import recursion, slope_after
-from identities import FLOWS
 from matplotlib.figure import Figure
-from structure import NO_FLOWS, STEPS, particle_asymmetry
 
+from experiments.claims.behaviour import (
+    APART,
+    EPSILONS,
+    FAR,
+    FLOOR,
+    LOCAL,
+    SIGMA,
+    SIZES,
+    crossing,
+    errors_on_the_line,
+    noise_floor,
+)
+from experiments.claims.closed_forms import recursion, slope_after
+from experiments.claims.identities import FLOWS
+from experiments.claims.structure import NO_FLOWS, STEPS, particle_asymmetry
 from gmdwgf.plots.style import COLUMN, INK, TARGET, colour_of, styled
 
 COLOURS = {

@@ -4,7 +4,9 @@ import functools
 
 import jax
 import jax.numpy as jnp
-from common import (
+
+import gmdwgf
+from experiments.claims.common import (
     CONVERGED,
     EPSILON,
     KEY,
@@ -24,9 +26,7 @@ from common import (
     value,
     velocity,
 )
-from mixtures import hermite
-
-import gmdwgf
+from experiments.common.mixtures import hermite
 from gmdwgf import transport
 from gmdwgf.drifts.affinity import Candidates, joint_drift, laplace, ruiz_potentials
 from gmdwgf.generators.mlp import MLPGenerator

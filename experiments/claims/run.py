@@ -1,22 +1,19 @@
-"""Check the 31 claims on this package's drifts: `python experiments/claims/run.py`. Exits with 1 if one fails unexplained."""
+"""Check the 31 claims on this package's drifts: `python -m experiments.claims.run`. Exits with 1 if one fails unexplained."""
 
 import argparse
 import sys
 import time
 from pathlib import Path
 
+from experiments.claims import behaviour, closed_forms, identities, structure
+from experiments.claims.common import CLAIMS, Claim
+from experiments.claims.figures import FIGURES
+from experiments.common import record
+from gmdwgf.plots.style import save
+
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-
-import behaviour as behaviour  # noqa: E402
-import closed_forms as closed_forms  # noqa: E402
-import identities as identities  # noqa: E402
-import record  # noqa: E402
-import structure as structure  # noqa: E402
-from common import CLAIMS, Claim  # noqa: E402
-from figures import FIGURES  # noqa: E402
-
-from gmdwgf.plots.style import save  # noqa: E402
+GROUPS = (identities, structure, closed_forms, behaviour)
+"""Importing a module registers its claims."""
 
 
 def verdict(claim: Claim, measured: float) -> str:
@@ -55,7 +52,7 @@ def kept(rows: list[tuple[Claim, float]]) -> dict[str, record.Number]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser("python -m experiments.claims.run", description=__doc__)
     parser.add_argument("claims", nargs="*", type=int, help="numbers of claims to show; nothing is written then")
     parser.add_argument("--out", type=Path, default=HERE, help="folder for README.md, results.json and figures/")
     arguments = parser.parse_args()

@@ -4,10 +4,10 @@ import functools
 
 import jax
 import jax.numpy as jnp
-from common import EPSILON, claim, clouds, drift, equispaced, gap, more_than, velocity
-from identities import FLOWS, smoothed_flow
 
 import gmdwgf
+from experiments.claims.common import EPSILON, claim, clouds, drift, equispaced, gap, more_than, velocity
+from experiments.claims.identities import FLOWS, smoothed_flow
 from gmdwgf.testing import asymmetry
 
 STEPS = (0, 1, 3, 10, 500)

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from record import Number
+
+from experiments.common.record import Number
 
 
 class Held(NamedTuple):

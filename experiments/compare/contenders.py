@@ -2,9 +2,8 @@
 
 from typing import Any, NamedTuple
 
-from trial import Sizes, problem_of, run, scores, step_seconds
-
 import gmdwgf
+from experiments.common.trial import Sizes, problem_of, run, scores, step_seconds
 from gmdwgf.drifts.wrappers.sum import SumDrift
 from gmdwgf.optim.schedules import Step, with_value
 

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 import numpy as np
-from contenders import ARENAS, CONTENDERS, config_of
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
-from record import Number
 
+from experiments.common.record import Number
+from experiments.compare.contenders import ARENAS, CONTENDERS, config_of
 from gmdwgf.plots.style import COLUMN, INK, PAGE, colour_of, styled
 
 Numbers = dict[str, Number]

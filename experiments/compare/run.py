@@ -1,17 +1,12 @@
 """Like for like: every drift with its best and its median setting, for equal samples and for equal time; the size of the
-batch; and a transport drift that hands over to a local one. `python experiments/compare/run.py [--preset quick|full]`.
+batch; and a transport drift that hands over to a local one. `python -m experiments.compare.run [--preset quick|full]`.
 """
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-import figures as figures  # noqa: E402
-import record  # noqa: E402
-from choice import Held, held_out, measured_seconds, ranks  # noqa: E402
-from contenders import ARENAS, CONTENDERS, VARIANTS, Setting, handed_over, paces, trained  # noqa: E402
-from record import Number, mean_of_seeds  # noqa: E402
+from experiments.common import record
+from experiments.common.record import Number, mean_of_seeds
+from experiments.compare import figures
+from experiments.compare.choice import Held, held_out, measured_seconds, ranks
+from experiments.compare.contenders import ARENAS, CONTENDERS, VARIANTS, Setting, handed_over, paces, trained
 
 BATCHES = (64, 128, 256, 512)
 FLOORS = ("sinkhorn, two batches", "sinkhorn, one batch", "kl", "kl, two batches", "deng")

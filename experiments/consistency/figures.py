@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from search import DRIFTS, target_cloud
 
+from experiments.consistency.search import DRIFTS, target_cloud
 from gmdwgf.plots.style import INK, PAGE, TARGET, colour_of, empty_panel, styled
 
 

@@ -1,13 +1,10 @@
 """Is V = 0 only at p = q? Search small clouds for other places of rest, and ask whether the flow stays there."""
 
-import sys
-from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from figures import distances, gallery  # noqa: E402
-from record import Experiment, Number, exact, mean_of_seeds, table  # noqa: E402
-from search import AT_REST, DRIFTS, KINDS, STRANDED, search  # noqa: E402
+from experiments.common.record import Experiment, Number, exact, mean_of_seeds, table
+from experiments.consistency.figures import distances, gallery
+from experiments.consistency.search import AT_REST, DRIFTS, KINDS, STRANDED, search
 
 MEASURES = {
     "rest": "at rest",

@@ -7,9 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from mixtures import GaussianMixture, hermite
 
 import gmdwgf
+from experiments.common.mixtures import GaussianMixture, hermite
 from gmdwgf.drifts.base import AbstractDrift, rms
 from gmdwgf.drifts.kl_wgf import KLWGFDrift
 from gmdwgf.drifts.sinkhorn import SinkhornDrift

@@ -1,4 +1,4 @@
-"""Train on 8 Gaussians with every drift as its YAML has it, and write the table: `python experiments/defaults/run.py`.
+"""Train on 8 Gaussians with every drift as its YAML has it, and write the table: `python -m experiments.defaults.run`.
 
 Finished runs are read, not repeated. Exits with 1 if a drift misses the bound without a reason in EXPLAINED.
 """
@@ -12,13 +12,10 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from experiments.common import record
 from gmdwgf.config.build import load_node, options
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent))
-
-import record  # noqa: E402
-
 BOUND, STEPS = 0.02, 3000
 EXPLAINED = {
     "deng_released": "its floor draws samples to the mean of the ring (its page in docs/drifts.md, and "
@@ -79,7 +76,9 @@ def table(ends: dict[str, dict[str, Any] | None]) -> list[str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "python -m experiments.defaults.run", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--root", type=Path, default=Path("runs/defaults"), help="folder of the runs")
     root = parser.parse_args().root.resolve()
     names = options("drift")

@@ -1,14 +1,11 @@
 """Where training comes to rest, against where it should: Gaussian laws, a mixture on the line, generators and flows."""
 
-import sys
-from pathlib import Path
 from typing import Any
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from figures import deviations, gaussian, laws  # noqa: E402
-from record import Experiment, Number, exact, mean_of_seeds, table  # noqa: E402
-from theory import mmd_energy, mmd_gaussian, wasserstein  # noqa: E402
-from training import gaussian_variance, mixture_law, sampling_floor  # noqa: E402
+from experiments.common.record import Experiment, Number, exact, mean_of_seeds, table
+from experiments.fixed_point.figures import deviations, gaussian, laws
+from experiments.fixed_point.theory import mmd_energy, mmd_gaussian, wasserstein
+from experiments.fixed_point.training import gaussian_variance, mixture_law, sampling_floor
 
 BANDWIDTHS = (0.1, 0.2, 0.4, 0.8, 1.6)
 SIZES = (16, 64, 256)

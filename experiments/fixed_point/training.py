@@ -6,9 +6,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from mixtures import GaussianMixture, on_the_line
 
 import gmdwgf
+from experiments.common.mixtures import GaussianMixture, on_the_line
 from gmdwgf.config.build import build
 from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.targets.base import AbstractTarget

@@ -1,4 +1,4 @@
-"""The story of the experiments as one page: `python experiments/gallery/build.py`, or `make gallery`.
+"""The story of the experiments as one page: `python -m experiments.gallery.build`, or `make gallery`.
 
 The text is in `sections/`, in which stand no results: `[[experiment|name]]` is a number of that experiment's results.json,
 with a link to its line in the table at the end (value, bounds, command); `[[experiment|name|.2g]]` says how it is written,
@@ -58,7 +58,7 @@ class Page:
         path, name = self.experiments / experiment / "results.json", " ".join(name.split())
         if experiment not in self.results:
             if not path.is_file():
-                raise Missing(f"{experiment} has no results.json; python experiments/{experiment}/run.py makes it")
+                raise Missing(f"{experiment} has no results.json; python -m experiments.{experiment}.run makes it")
             self.results[experiment] = json.loads(path.read_text())
         if name not in self.results[experiment]:
             raise Missing(f"{path} has no number {name!r}")
@@ -86,7 +86,7 @@ class Page:
         rows = []
         for place, (experiment, name, *number) in enumerate(self.numbers, start=1):
             value, low, high = (written(x, ".3g") for x in number)
-            command = html.escape(f"python experiments/{experiment}/run.py")
+            command = html.escape(f"python -m experiments.{experiment}.run")
             rows.append(
                 f'<tr id="n{place}"><td>{place}</td><td>{html.escape(name)}</td><td>{value}</td>'
                 f"<td>{low} to {high}</td><td><code>{command}</code></td></tr>"
@@ -112,7 +112,7 @@ def told(experiments: Path) -> list[str]:
         text = path.read_text()
         owner = re.match(r"<!-- of (\w+) -->", text)
         if owner and not (experiments / owner[1] / "results.json").is_file():
-            print(f"{path.name} is left out: experiments/{owner[1]}/run.py was not run", file=sys.stderr)
+            print(f"{path.name} is left out: python -m experiments.{owner[1]}.run was not run", file=sys.stderr)
         else:
             texts.append(text)
     return texts
@@ -131,7 +131,9 @@ def build(experiments: Path) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "python -m experiments.gallery.build", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, default=HERE / "gallery.html")
     arguments = parser.parse_args()
     try:

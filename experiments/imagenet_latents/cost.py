@@ -1,6 +1,6 @@
 """What a step of the published ImageNet runs costs. Nothing is allocated and nothing is run.
 
-    python experiments/imagenet_latents/cost.py --tflops 989 --utilisation 0.4 --devices 8
+    python -m experiments.imagenet_latents.cost --tflops 989 --utilisation 0.4 --devices 8
 
 Generator: forward and backward as XLA counts them before optimisation (`cost_analysis`), with all arrays abstract.
 Encoder: the multiplications of the convolutions of the published feature encoder (Deng et al. 2026, arXiv:2602.04770, A.3),
@@ -54,7 +54,11 @@ def encoder_flops(width: int, side: int = 32, channels: int = 4) -> float:
 
 def main() -> None:
     """Print the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "python -m experiments.imagenet_latents.cost",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--tflops", type=float, default=989.0, help="peak of a device in bfloat16 (H100 SXM: 989)")
     parser.add_argument("--utilisation", type=float, default=0.4, help="share of the peak that is reached")
     parser.add_argument("--devices", type=int, default=8)

@@ -3,12 +3,12 @@
 from typing import Any
 
 import numpy as np
-from drifts import ENTRIES, EVERY, FLOWS, NETWORKS, SIGMA
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from record import mean_of_seeds
-from speeds import TRANSPORT
 
+from experiments.common.record import mean_of_seeds
+from experiments.mode_masses.drifts import ENTRIES, EVERY, FLOWS, NETWORKS, SIGMA
+from experiments.mode_masses.speeds import TRANSPORT
 from gmdwgf.plots.style import INK, PAGE, TARGET, colour_of, legend_below, styled
 
 MARKERS = {"local": "o", "steps": "D", "speed": "s", "long": "^"}

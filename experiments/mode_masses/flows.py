@@ -7,11 +7,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import short_runs
-from drifts import SAME
-from speeds import SHARE, cloud
 
 import gmdwgf
+from experiments.common import training
+from experiments.mode_masses.drifts import SAME
+from experiments.mode_masses.speeds import SHARE, cloud
 from gmdwgf.metrics.modes import Modes, mode_counts
 
 ETA = 0.1
@@ -40,10 +40,10 @@ def particles(drift: str, fields: dict[str, Any], distances: Sequence[float], se
     marks = np.arange(11) * n_steps // 10
     for distance in distances:
         target = gmdwgf.load_target("two_modes", distance=distance)
-        problem = short_runs.flow(target, gmdwgf.load_drift(drift, **fields), n=200, n_steps=n_steps, eta=ETA)
+        problem = training.particle_flow(target, gmdwgf.load_drift(drift, **fields), n=200, n_steps=n_steps, eta=ETA)
         keys = jax.random.split(jax.random.key(0), seeds)
         start = jnp.stack([cloud(key, distance, target.noise, SHARE, 200, False) for key in keys])
-        x = short_runs.samples_of(problem, keys, marks, 200, {"x": start})
+        x = training.samples_of(problem, keys, marks, 200, {"x": start})
         for name, values in zip(found, masses(x, target), strict=True):
             found[name].append(values)
     return found
@@ -54,8 +54,8 @@ def _wrong(distance: float, seeds: int, width: int, n_steps: int) -> Any:
     """Networks trained on the masses 80 : 20, by transport; a leading axis of seeds."""
     target = gmdwgf.load_target("two_modes", distance=distance, fraction=1 - SHARE)
     drift = gmdwgf.load_drift("sinkhorn", **SAME)
-    problem = short_runs.training(target, drift, width=width, batch=256, n_steps=n_steps)
-    return short_runs.trained(problem, jax.random.split(jax.random.key(1), seeds), n_steps)
+    problem = training.network_training(target, drift, width=width, batch=256, n_steps=n_steps)
+    return training.trained(problem, jax.random.split(jax.random.key(1), seeds), n_steps)
 
 
 def networks(
@@ -75,13 +75,13 @@ def networks(
     found: dict[str, list] = {"right": [], "near": [], "freed": []}
     for distance in distances:
         target, asked = gmdwgf.load_target("two_modes", distance=distance), gmdwgf.load_drift(drift, **fields)
-        problem = short_runs.training(target, asked, width=width, batch=256, n_steps=n_steps)
+        problem = training.network_training(target, asked, width=width, batch=256, n_steps=n_steps)
         keys, marks = jax.random.split(jax.random.key(2), seeds), np.array([0, n_steps])
-        x = short_runs.samples_of(problem, keys, marks, 2000, _wrong(distance, seeds, width, n_steps))
+        x = training.samples_of(problem, keys, marks, 2000, _wrong(distance, seeds, width, n_steps))
         right, near = masses(x, target)
-        problem = short_runs.flow(target, asked, n=200, n_steps=flow_steps, eta=ETA)
+        problem = training.particle_flow(target, asked, n=200, n_steps=flow_steps, eta=ETA)
         start, marks = {"x": jnp.asarray(x[:, 0, :200])}, np.array([0, flow_steps])
-        freed, _ = masses(short_runs.samples_of(problem, keys, marks, 200, start), target)
+        freed, _ = masses(training.samples_of(problem, keys, marks, 200, start), target)
         for name, values in zip(found, (right, near, freed), strict=True):
             found[name].append(values)
     return found

@@ -1,16 +1,11 @@
-"""Two modes with wrong masses: which drift moves mass, how fast, how far: `python experiments/mode_masses/run.py`."""
+"""Two modes with wrong masses: which drift moves mass, how fast, how far: `python -m experiments.mode_masses.run`."""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-import figures  # noqa: E402
-import record  # noqa: E402
-from drifts import ENTRIES, EVERY, FLOWS, NETWORKS, RELEASED  # noqa: E402
-from flows import ETA, networks, particles  # noqa: E402
-from speeds import by_scalings, by_steps, speeds  # noqa: E402
-from tables import pages  # noqa: E402
+from experiments.common import record
+from experiments.mode_masses import figures
+from experiments.mode_masses.drifts import ENTRIES, EVERY, FLOWS, NETWORKS, RELEASED
+from experiments.mode_masses.flows import ETA, networks, particles
+from experiments.mode_masses.speeds import by_scalings, by_steps, speeds
+from experiments.mode_masses.tables import pages
 
 DISTANCES = [2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0]
 SHORT = [3.0, 6.0, 12.0]

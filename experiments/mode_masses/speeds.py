@@ -6,10 +6,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from drifts import SIGMA
-from short_runs import velocity
 
 import gmdwgf
+from experiments.common.training import velocity
+from experiments.mode_masses.drifts import SIGMA
 from gmdwgf.drifts.base import AbstractDrift
 
 N, SHARE = 200, 0.8

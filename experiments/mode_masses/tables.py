@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import record
-from drifts import ENTRIES, FLOWS, NETWORKS, SIGMA
-from speeds import TRANSPORT
+
+from experiments.common import record
+from experiments.mode_masses.drifts import ENTRIES, FLOWS, NETWORKS, SIGMA
+from experiments.mode_masses.speeds import TRANSPORT
 
 FAR = {"local": 8 * SIGMA, "steps": 16 * SIGMA, "speed": 8 * SIGMA, "long": 8 * SIGMA}
 """Distance from which modes are far; 10 or 20 corrections of a plan reach beyond the kernel."""

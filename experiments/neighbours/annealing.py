@@ -3,9 +3,10 @@
 from typing import Any
 
 import numpy as np
-import record
-from common import Row, Sizes, kept, last, train
-from he import EPSILONS, MARKS, RING, on_ring
+
+from experiments.common import record
+from experiments.neighbours.common import Row, Sizes, kept, last, train
+from experiments.neighbours.he import EPSILONS, MARKS, RING, on_ring
 
 PAPER = "2603.09936"
 WIDE, NARROW = float(np.sqrt(EPSILONS[0] / 2)), float(np.sqrt(EPSILONS[-1] / 2))

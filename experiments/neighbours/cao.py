@@ -3,9 +3,10 @@
 from typing import Any
 
 import numpy as np
-import record
-from common import Row, Sizes, kept, last, train
-from he import MARKS, RING, on_ring
+
+from experiments.common import record
+from experiments.neighbours.common import Row, Sizes, kept, last, train
+from experiments.neighbours.he import MARKS, RING, on_ring
 
 PAPER = "Cao et al."
 EPSILON = 0.1

@@ -5,10 +5,9 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-import record
-import short_runs
 
 import gmdwgf
+from experiments.common import record, training
 from gmdwgf.config.build import build, load_node
 from gmdwgf.metrics.suite import MetricSuite, Reference
 from gmdwgf.optim.schedules import Exponential
@@ -82,9 +81,9 @@ def train(
     if annealed:
         schedules["bandwidth"] = Exponential(start=annealed[0], end=annealed[1], n_steps=0.8 * size.n_steps)
     asked = {"width": size.width, "batch": size.batch, "n_steps": size.n_steps, "rate": rate, "decay": "cosine"}
-    problem = short_runs.training(law, gmdwgf.load_drift(drift, **fields), schedules=schedules, **asked)
+    problem = training.network_training(law, gmdwgf.load_drift(drift, **fields), schedules=schedules, **asked)
     steps = np.arange(1, marks + 1) * (size.n_steps // marks)
-    x = short_runs.samples_of(problem, jax.random.split(jax.random.key(0), size.seeds), steps, 1000)
+    x = training.samples_of(problem, jax.random.split(jax.random.key(0), size.seeds), steps, 1000)
     return scored(x, reference_of(law))
 
 

@@ -6,11 +6,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import record
-import short_runs
-from common import Row, Sizes, last, train
 
 import gmdwgf
+from experiments.common import record, training
+from experiments.neighbours.common import Row, Sizes, last, train
 from gmdwgf.metrics.modes import Modes, mode_counts
 
 PAPER = "Deng et al."
@@ -27,7 +26,7 @@ def starts(temperature: Any, n_steps: int, seeds: int) -> dict[str, list[float]]
     """Share on the lighter mode after the flow of Algorithm 2 from three starts: two modes 3 apart, sd 0.3, 256 particles."""
     target = gmdwgf.load_target("two_modes", distance=3.0)
     drift = gmdwgf.load_drift("deng", temperature=temperature)
-    problem = short_runs.flow(target, drift, n=256, n_steps=n_steps, eta=0.5)
+    problem = training.particle_flow(target, drift, n=256, n_steps=n_steps, eta=0.5)
     modes, keys = Modes(*target.modes(), target.mode_radius()), jax.random.split(jax.random.key(0), seeds)
     noise = jnp.stack([jax.random.normal(key, (256, 2)) for key in keys])
     places = {
@@ -37,7 +36,7 @@ def starts(temperature: Any, n_steps: int, seeds: int) -> dict[str, list[float]]
     }
     found = {}
     for name, start in places.items():
-        x = short_runs.samples_of(problem, keys, np.array([n_steps]), 256, {"x": start})[:, 0]
+        x = training.samples_of(problem, keys, np.array([n_steps]), 256, {"x": start})[:, 0]
         found[name] = [float(mode_counts(cloud, modes)[1].min()) / 256 for cloud in x]
     return found
 

@@ -2,16 +2,14 @@
 
 from typing import Any
 
-import deng
-import he
 import jax
 import numpy as np
-import rings
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from record import mean_of_seeds
 
 import gmdwgf
+from experiments.common.record import mean_of_seeds
+from experiments.neighbours import deng, he, rings
 from gmdwgf.plots.samples import panel, view_of
 from gmdwgf.plots.style import COLUMN, INK, PAGE, TARGET, colour_of, legend_below, styled
 

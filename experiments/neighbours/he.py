@@ -3,8 +3,9 @@
 from typing import Any
 
 import numpy as np
-import record
-from common import Row, Sizes, kept, last, train
+
+from experiments.common import record
+from experiments.neighbours.common import Row, Sizes, kept, last, train
 
 PAPER = "He et al."
 EPSILONS = (1.0, 0.1, 0.01)

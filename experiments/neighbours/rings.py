@@ -5,11 +5,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import record
-import short_runs
-from common import N_SHOWN, Row, Sizes
 
 import gmdwgf
+from experiments.common import record, training
+from experiments.neighbours.common import N_SHOWN, Row, Sizes
 from gmdwgf.metrics.wasserstein import exact_w2
 from gmdwgf.targets.toy import PlanarTarget
 from gmdwgf.typing import Key, Targets
@@ -48,11 +47,11 @@ RIESZ["gaussian"] = ("mmd", {"kernel": "gaussian", "bandwidth": BANDWIDTH}, 0.2)
 def flow(drift: str, fields: dict[str, Any], eta: float, start: str, n_steps: int, seeds: int) -> dict[str, Any]:
     """W2 `[seed][mark]` between the particles and the rings; they start around the origin, or near a point 5 away."""
     target = ThreeRings()
-    problem = short_runs.flow(target, gmdwgf.load_drift(drift, **fields), n=N, n_steps=n_steps, eta=eta)
+    problem = training.particle_flow(target, gmdwgf.load_drift(drift, **fields), n=N, n_steps=n_steps, eta=eta)
     keys = jax.random.split(jax.random.key(0), seeds)
     place, spread = {"around": ([0.0, 0.0], 0.5), "far": ([5.0, 0.0], 0.01)}[start]
     x = jnp.stack([jnp.asarray(place) + spread * jax.random.normal(key, (N, 2)) for key in keys])
-    seen = short_runs.samples_of(problem, keys, np.arange(MARKS + 1) * (n_steps // MARKS), N, {"x": x})
+    seen = training.samples_of(problem, keys, np.arange(MARKS + 1) * (n_steps // MARKS), N, {"x": x})
     y = np.asarray(target.sample(keys[0], N))
     distances = [[exact_w2(cloud, y) for cloud in run] for run in seen]
     return {"w2": distances, "samples": np.round(seen[0, -1, :N_SHOWN], 3).tolist()}
@@ -69,8 +68,8 @@ def slices(seeds: int) -> list[list[float]]:
     def error(n: int, seed: int) -> float:
         key, start = jax.random.split(jax.random.key(seed))
         x = jax.random.normal(start, (N, 2))
-        whole = short_runs.velocity(energy, x, y, key)
-        sliced = short_runs.velocity(
+        whole = training.velocity(energy, x, y, key)
+        sliced = training.velocity(
             gmdwgf.load_drift("sliced_mmd", n_projections=n, directions="independent"), x, y, key
         )
         return float(jnp.linalg.norm(sliced - whole) / jnp.linalg.norm(whole))

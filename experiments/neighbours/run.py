@@ -1,18 +1,8 @@
-"""Planar results of neighbouring papers, with numbers and intervals: `python experiments/neighbours/run.py`."""
+"""Planar results of neighbouring papers, with numbers and intervals: `python -m experiments.neighbours.run`."""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-import annealing  # noqa: E402
-import cao  # noqa: E402
-import deng  # noqa: E402
-import figures  # noqa: E402
-import he  # noqa: E402
-import record  # noqa: E402
-import rings  # noqa: E402
-from common import FULL, QUICK, Row  # noqa: E402
+from experiments.common import record
+from experiments.neighbours import annealing, cao, deng, figures, he, rings
+from experiments.neighbours.common import FULL, QUICK, Row
 
 PAPERS = {"deng": deng, "he": he, "rings": rings, "annealing": annealing, "cao": cao}
 

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
-from record import Experiment, Number
-from trial import Sizes, problem_of, run
 
 import gmdwgf
+from experiments.common.record import Experiment, Number
+from experiments.common.trial import Sizes, problem_of, run
 from gmdwgf.plots.style import PAGE, styled
 
 DRIFTS: dict[str, tuple[str, dict[str, Any]]] = {

@@ -1,13 +1,7 @@
-"""The paper's comparison on four toys, and where drifts diverge: `python experiments/toys/run.py [--preset quick|full]`."""
+"""The paper's comparison on four toys, and where drifts diverge: `python -m experiments.toys.run [--preset quick|full]`."""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
-import divergence as divergence  # noqa: E402
-import record  # noqa: E402
-import sweep as sweep  # noqa: E402
+from experiments.common import record
+from experiments.toys import divergence, sweep
 
 
 def main() -> None:

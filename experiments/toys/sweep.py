@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from PIL import Image
-from record import ROOT, Number, mean_of_seeds, small_png
 
+from experiments.common.record import ROOT, Number, mean_of_seeds, small_png
 from gmdwgf.analysis.cells import caption, cells, varied
 from gmdwgf.reports.figures import draw_figures, floor_of
 from gmdwgf.reports.findings import Score, best, score

@@ -6,10 +6,10 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from mixtures import GaussianMixture
-from short_runs import velocity
 
 import gmdwgf
+from experiments.common.mixtures import GaussianMixture
+from experiments.common.training import velocity
 from gmdwgf.drifts.base import AbstractDrift
 
 P = GaussianMixture(

@@ -3,11 +3,11 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from fields import DRIFTS, WITH_BANDWIDTH, H, clouds, drift_at, first_variation, kl_velocity
 from matplotlib.figure import Figure
-from record import Number
-from short_runs import velocity
 
+from experiments.common.record import Number
+from experiments.common.training import velocity
+from experiments.velocity_field.fields import DRIFTS, WITH_BANDWIDTH, H, clouds, drift_at, first_variation, kl_velocity
 from gmdwgf.plots.style import COLUMN, INK, PAGE, TARGET, colour_of, drift_styles, legend_below, styled
 
 Results = dict[str, Number]

@@ -1,12 +1,8 @@
 """Velocity of KL(q || p) between two known laws, and what every drift makes of it from samples."""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-from fields import DRIFTS, WITH_BANDWIDTH, H, compare  # noqa: E402
-from figures import by_bandwidth, figure_one  # noqa: E402
-from record import Experiment, Number, mean_of_seeds, table  # noqa: E402
+from experiments.common.record import Experiment, Number, mean_of_seeds, table
+from experiments.velocity_field.fields import DRIFTS, WITH_BANDWIDTH, H, compare
+from experiments.velocity_field.figures import by_bandwidth, figure_one
 
 BANDWIDTHS = (0.1, 0.2, 0.3, 0.5, 0.8, 1.2)
 MEASURES = ("kl_cosine", "kl_angle", "law_cosine", "law_angle", "own_cosine", "own_angle")

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from gmdwgf.mappings import Config
 from gmdwgf.runs.identity import science
 from gmdwgf.runs.records import RunFiles, flatten
 
@@ -54,7 +55,7 @@ def varied(runs: Sequence[RunFiles]) -> list[str]:
     return sorted(found, key=lambda key: not key.startswith("drift."))
 
 
-def scientific(run: RunFiles) -> dict[str, Any]:
+def scientific(run: RunFiles) -> Config:
     """Flat config keys of a run that affect its results."""
     return flatten(science(run.config))
 

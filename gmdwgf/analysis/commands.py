@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gmdwgf.config.build import options
 from gmdwgf.config.composition import compose
+from gmdwgf.mappings import Config
 from gmdwgf.runs.identity import MACHINE_KEYS
 from gmdwgf.runs.records import RunFiles, flatten
 
@@ -21,7 +22,7 @@ _SPECIAL = ("null", "true", "false", "nan", "inf")
 class _Base(NamedTuple):
     """Config composed from choices of groups only."""
 
-    config: dict[str, Any]
+    config: Config
     references: dict[str, str]
 
 
@@ -91,7 +92,7 @@ def _differences(base: _Base, run: RunFiles) -> list[str]:
     return found
 
 
-def _compare(base: dict[str, Any], config: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+def _compare(base: Config, config: Config, prefix: str = "") -> list[tuple[str, Any]]:
     """Keys to change, to add (`+key`) and to delete (`~key`), with their values."""
     found: list[tuple[str, Any]] = []
     for name, value in config.items():

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gmdwgf.config.moved import current_field, current_path, notice
+from gmdwgf.mappings import Config
 
 # Silence Hydra's log of failed imports, which are reported in the ConfigError.
 logging.getLogger("hydra").addHandler(logging.NullHandler())
@@ -157,7 +158,7 @@ def unknown_name(name: str, known: list[str]) -> str:
     return f"unknown; {guess}Known: {', '.join(known)}"
 
 
-def load_node(group: str, name: str, changes: dict[str, Any]) -> DictConfig:
+def load_node(group: str, name: str, changes: Config) -> DictConfig:
     """Load the YAML file `name` of a group (or any YAML file) with the files in its defaults, and apply `changes`."""
     path = Path(name) if name.endswith((".yaml", ".yml")) else config_dir() / group / f"{name}.yaml"
     if not path.is_file():

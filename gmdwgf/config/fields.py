@@ -18,6 +18,7 @@ import numpy as np
 from jax.core import Tracer
 
 from gmdwgf.config.memory import too_many
+from gmdwgf.mappings import Config
 
 _RULE = "gmdwgf_rule"
 _UNIT = "gmdwgf_unit"
@@ -269,7 +270,7 @@ def _value(value: Any) -> str:
     return f"[{', '.join(numbers)}]" if value.ndim else numbers[0]
 
 
-def check_fields(made_by: Any, values: dict[str, Any]) -> None:
+def check_fields(made_by: Any, values: Config) -> None:
     """Validate values of fields before an object of the class is constructed, so that its code receives only valid values."""
     if not (isinstance(made_by, type) and issubclass(made_by, Configurable)):
         return

@@ -6,6 +6,8 @@ ids are hashed. Old keys are accepted on the command line for one more version, 
 
 from typing import Any, NamedTuple
 
+from gmdwgf.mappings import Config
+
 _MODULES = {
     "gmdwgf.drifts.sum": "gmdwgf.drifts.wrappers.sum",
     "gmdwgf.optimizers": "gmdwgf.optim.optimizers",
@@ -47,17 +49,17 @@ def _first_path(path: Any) -> Any:
     return classes.get(path) or (f"{modules[module]}.{name}" if module in modules else path)
 
 
-def updated(config: dict[str, Any]) -> dict[str, Any]:
+def updated(config: Config) -> Config:
     """Convert a config to the current names."""
     return {section: _respelled(node, section, current_path, current_field) for section, node in config.items()}
 
 
-def as_first_spelled(config: dict[str, Any]) -> dict[str, Any]:
+def as_first_spelled(config: Config) -> Config:
     """Convert a config to the names of version 0.1."""
     return {section: _respelled(node, section, _first_path, _old_key) for section, node in config.items()}
 
 
-def notices(config: dict[str, Any]) -> list[str]:
+def notices(config: Config) -> list[str]:
     """Deprecation notices for the old keys and values of a config, one line each."""
     return [line for section, node in config.items() for line in _notices(node, section, section)]
 

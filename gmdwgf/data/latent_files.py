@@ -10,6 +10,7 @@ import numpy as np
 from gmdwgf.config.fields import FieldError
 from gmdwgf.data import array_files, data_files
 from gmdwgf.files import replaced_atomically
+from gmdwgf.mappings import Facts
 from gmdwgf.reading import parse_json
 
 
@@ -110,7 +111,7 @@ def _mapped(file: Path, latents: Path, what: str = "") -> np.ndarray:
     return array
 
 
-def _notes(file: Path) -> dict[str, Any]:
+def _notes(file: Path) -> Facts:
     """Read the json file that describes a `.npy` file."""
     beside = data_files.notes_beside(file)
     if beside is None:
@@ -210,13 +211,13 @@ def write(
     combined with the json file or labels of another.
     """
     if path.suffix == ".npz":
-        given: dict[str, Any] = {"mean": mean, "logvar": log_var, "labels": labels, "held_out": held_out}
+        given: Facts = {"mean": mean, "logvar": log_var, "labels": labels, "held_out": held_out}
         given |= {"encoder": encoder, "sha256": sha256}
         with replaced_atomically(path) as temporary:
             np.savez_compressed(temporary, **{name: value for name, value in given.items() if value is not None})
         return
     beside, of_labels = beside_npy(path)
-    notes: dict[str, Any] = {"moments": None if log_var is None else -1, "encoder": encoder, "sha256": sha256}
+    notes: Facts = {"moments": None if log_var is None else -1, "encoder": encoder, "sha256": sha256}
     with replaced_atomically(path) as temporary:
         np.save(temporary, mean if log_var is None else np.concatenate([mean, log_var], axis=-1))
         with replaced_atomically(beside) as temporary_notes, contextlib.ExitStack() as last:

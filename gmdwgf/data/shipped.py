@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
+from gmdwgf.mappings import Facts
+
 DATA = Path(__file__).resolve().parents[1] / "data"
 VAE, CLASSIFIER, LATENTS = (DATA / f"digits_{name}.npz" for name in ("vae", "classifier", "latents"))
 PROVENANCE = DATA / "digits.json"
@@ -22,7 +24,7 @@ def sha256(path: Path) -> str:
 
 
 @functools.cache
-def provenance() -> dict[str, Any]:
+def provenance() -> Facts:
     """Command and versions that produced the included files, their measured metrics, and their hashes by file name."""
     return json.loads(PROVENANCE.read_text())
 

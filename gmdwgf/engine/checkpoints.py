@@ -20,6 +20,7 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from gmdwgf.engine.late_errors import silence_late_errors
+from gmdwgf.mappings import Facts
 from gmdwgf.pairs.sharding import place_replicated
 from gmdwgf.training.state import TrainState
 
@@ -57,7 +58,7 @@ class Checkpoints:
         """Steps of the checkpoints, in increasing order."""
         return sorted(self.manager.all_steps())
 
-    def save(self, state: TrainState, metric: float, notes: dict[str, Any]) -> None:
+    def save(self, state: TrainState, metric: float, notes: Facts) -> None:
         """Save the state at its step, and delete checkpoints that are neither among the two latest nor the best.
 
         `metric` is the score of these parameters, lower is better; infinity or NaN if they were not scored.
@@ -78,7 +79,7 @@ class Checkpoints:
         for old in set(steps) - {*steps[-2:], *self._ranked()[:1]}:
             self.manager.delete(old)
 
-    def latest(self, like: Any) -> tuple[Any, dict[str, Any]] | None:
+    def latest(self, like: Any) -> tuple[Any, Facts] | None:
         """Restore the latest intact checkpoint as plain arrays with the shapes of `like`; damaged ones are moved aside."""
         for step in reversed(self.steps()):
             try:
@@ -87,7 +88,7 @@ class Checkpoints:
                 self._set_aside(step, error)
         return None
 
-    def best(self, like: Any) -> tuple[Any, dict[str, Any]] | None:
+    def best(self, like: Any) -> tuple[Any, Facts] | None:
         """Restore the readable checkpoint with the lowest metric, or the latest readable one if none was scored."""
         for step in self._ranked():
             try:
@@ -98,7 +99,7 @@ class Checkpoints:
                 )
         return self.latest(like)
 
-    def restore(self, step: int, like: Any) -> tuple[Any, dict[str, Any]]:
+    def restore(self, step: int, like: Any) -> tuple[Any, Facts]:
         """Restore the checkpoint at `step` as plain arrays; raises if it cannot be read or a digest does not match."""
         target = jax.tree.map(_empty, like)
         items = ocp.args.Composite(state=ocp.args.StandardRestore(target), notes=ocp.args.JsonRestore())
@@ -142,7 +143,7 @@ class Checkpoints:
         self.manager.close()
 
 
-def _verified(notes: dict[str, Any], step: int) -> dict[str, Any]:
+def _verified(notes: Facts, step: int) -> Facts:
     """Return the notes of the checkpoint at `step` after verifying their format and digest."""
     if notes["format"] == 1:
         return notes
@@ -153,12 +154,12 @@ def _verified(notes: dict[str, Any], step: int) -> dict[str, Any]:
     return notes
 
 
-def _digest_of_notes(notes: dict[str, Any]) -> str:
+def _digest_of_notes(notes: Facts) -> str:
     kept = {name: value for name, value in notes.items() if name != "digest"}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
-def score(notes: dict[str, Any], step: int) -> float:
+def score(notes: Facts, step: int) -> float:
     """Metric in verified notes. Format 1 has only the last record, which may belong to an earlier step."""
     if notes["format"] == 1:
         record = notes.get("record", {})

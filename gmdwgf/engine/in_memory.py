@@ -12,13 +12,14 @@ from gmdwgf.engine.pace import Pace
 from gmdwgf.engine.serial import SerialExecutor
 from gmdwgf.engine.signals import Interrupts
 from gmdwgf.engine.stream import StreamWindow
+from gmdwgf.mappings import Record
 from gmdwgf.metrics.suite import MetricSuite, Reference
 from gmdwgf.training import ema
 from gmdwgf.training.problem import Problem, TrainingPlan
 from gmdwgf.training.state import TrainState, initial_state
 from gmdwgf.typing import Key
 
-OnEvaluation = Callable[[dict[str, Any], Any], bool]
+OnEvaluation = Callable[[Record, Any], bool]
 """Called with each record and its averaged parameters, which the next step donates; training stops if it returns true."""
 
 
@@ -27,7 +28,7 @@ class Trained(NamedTuple):
 
     status: str
     state: TrainState
-    records: list[dict[str, Any]]
+    records: list[Record]
     """One record for each evaluation: step, seconds, metrics and the logs of the last step."""
     samples: dict[int, np.ndarray]
     """Samples `[n d]` of the averaged generator at each evaluation, by step."""
@@ -50,7 +51,7 @@ def train_in_memory(
     feed = problem.target.reader()
     window = None if feed is None else StreamWindow(problem.target, feed, plan.refresh_every)
     executor = SerialExecutor([problem], [jax.jit(initial_state)(problem, key)], plan.chunk_size)
-    records: list[dict[str, Any]] = []
+    records: list[Record] = []
     samples: dict[int, np.ndarray] = {}
     intervals = [plan.eval_every, *([plan.refresh_every] if window else [])]
 

@@ -1,12 +1,12 @@
 """Copy records, samples and the latest checkpoint from a finished run to a run that extends it."""
 
 import json
-from typing import Any
 
 import numpy as np
 
 from gmdwgf.engine.checkpoints import Checkpoints, score
 from gmdwgf.files import DamagedFile, write_atomically
+from gmdwgf.mappings import Facts
 from gmdwgf.runs import snapshots
 from gmdwgf.runs.folder import RunDir
 from gmdwgf.tracking import jsonl
@@ -62,11 +62,11 @@ def _belongs(step: int, last: int, eval_every: int) -> bool:
     return step <= last and step % eval_every == 0
 
 
-def _kept(notes: dict[str, Any]) -> dict[str, Any]:
+def _kept(notes: Facts) -> Facts:
     return {name: notes[name] for name in ("seconds", "record", "window") if name in notes}
 
 
-def _best(records: list[jsonl.Record], notes: dict[str, Any]) -> dict[str, Any]:
+def _best(records: list[jsonl.Record], notes: Facts) -> Facts:
     """The best record; the one in the notes if there are no records."""
     scored = [record for record in records if record.get("mmd2", float("nan")) < float("inf")]
     if not scored:

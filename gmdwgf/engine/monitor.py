@@ -14,6 +14,7 @@ from gmdwgf.engine import multihost
 from gmdwgf.engine.checkpoints import Checkpoints, digest, from_host, to_host
 from gmdwgf.engine.inheritance import take_over
 from gmdwgf.engine.stream import StreamWindow
+from gmdwgf.mappings import Record
 from gmdwgf.metrics.suite import MetricSuite, Reference
 from gmdwgf.pairs import sharding
 from gmdwgf.runs import history
@@ -41,7 +42,7 @@ class RunContext(NamedTuple):
     """Signals that save and stop the run, in addition to the default ones."""
     parent: RunDir | None = None
     """Finished run that this one extends, as long as it has no checkpoint itself."""
-    on_evaluation: Callable[[dict[str, Any], Any], bool] | None = None
+    on_evaluation: Callable[[Record, Any], bool] | None = None
     """Called with every record and its averaged parameters; the run stops if it returns true."""
 
 
@@ -86,7 +87,7 @@ class RunMonitor:
             self.window.restore(notes["window"])
             self._show(self.window.target)
         self.seconds, self.best = notes.get("seconds", 0.0), notes.get("best", {"mmd2": float("inf"), "step": 0})
-        self.record: dict[str, Any] = notes.get("record", {})
+        self.record: Record = notes.get("record", {})
         self._take_up_history()
         run.tracker.start(self.step, self.reference.floor)
         if self.resumed and self.ended and bool(multihost.broadcast_from_main(self.step not in self.snapshots.taken)):

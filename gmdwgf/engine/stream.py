@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from gmdwgf.mappings import Facts
 from gmdwgf.targets.base import AbstractTarget
 
 
@@ -16,11 +17,11 @@ class StreamWindow:
         self.number, self.before = 0, reader.state()
         reader.next_labelled(target.n_kept)  # skip the rows that the target already has
 
-    def notes(self) -> dict[str, Any]:
+    def notes(self) -> Facts:
         """Data to store in a checkpoint."""
         return {"number": self.number, "before": self.before}
 
-    def restore(self, notes: dict[str, Any]) -> None:
+    def restore(self, notes: Facts) -> None:
         """Restore the window of a checkpoint."""
         self.reader.restore(notes["before"])
         self.number = notes["number"] - 1

@@ -16,6 +16,7 @@ from gmdwgf.launch.extension import Parent
 from gmdwgf.launch.figures import draw_run
 from gmdwgf.launch.layout import seed_of
 from gmdwgf.launch.spec import RunSpec
+from gmdwgf.mappings import Facts
 from gmdwgf.runs import folder as folders
 from gmdwgf.runs.identity import data_id, data_paths, drift_file_id, run_id
 from gmdwgf.runs.standing import Standing, reopen, standing
@@ -84,7 +85,7 @@ class ActiveRun:
             on_evaluation=on_evaluation,
         )
 
-    def _introduce(self, parent: Parent) -> dict[str, Any]:
+    def _introduce(self, parent: Parent) -> Facts:
         """Print notices about the run that this one extends; returns the manifest's entry about it."""
         before = parent.folder.manifest().get("drift_file")
         if before and before != drift_file_id(self.spec.config):
@@ -98,7 +99,7 @@ class ActiveRun:
         self.spec.folder.note(line)
         self.say(self.spec.folder.hide(line))
 
-    def finish(self, result: Any) -> dict[str, Any]:
+    def finish(self, result: Any) -> Facts:
         """Draw the figures and write the final status, unless the run was interrupted; returns its summary."""
         spec = self.spec
         summary = {"id": spec.id, **result.summary, "wall_seconds": time.perf_counter() - self.began}

@@ -7,9 +7,10 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, open_dict, read_write
+
+from gmdwgf.mappings import Config
 
 _IN_THIS_PROCESS = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
@@ -35,7 +36,7 @@ def expand_home(config: DictConfig) -> None:
         _set(config, {"sweep.dir": str(Path(folder).expanduser())})
 
 
-def _set(config: DictConfig, values: dict[str, Any]) -> None:
+def _set(config: DictConfig, values: Config) -> None:
     """Set keys of Hydra's own config, here and in the configs of the jobs, which Hydra composes separately."""
     with read_write(config.hydra), open_dict(config.hydra):
         for key, value in values.items():

@@ -8,15 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from gmdwgf.generators.base import AbstractGenerator
+from gmdwgf.mappings import Record
 
-Callback = Callable[[int, dict[str, Any], Callable], bool | None]
+Callback = Callable[[int, Record, Callable], bool | None]
 """Called as `callback(step, record, sample)`; `sample(key, n)` draws points from the averaged generator at that step."""
 
 
-def one_callback(generator: AbstractGenerator, callbacks: Sequence[Callback]) -> Callable[[dict[str, Any], Any], bool]:
+def one_callback(generator: AbstractGenerator, callbacks: Sequence[Callback]) -> Callable[[Record, Any], bool]:
     """Combine callbacks into one function of a record and the averaged parameters, which it copies before they are donated."""
 
-    def call(record: dict[str, Any], params: Any) -> bool:
+    def call(record: Record, params: Any) -> bool:
         if not callbacks:
             return False
         kept = on_one_device(params)

@@ -19,6 +19,7 @@ from gmdwgf.config.moved import current_field, notice
 from gmdwgf.generators.particles import ParticlesGenerator
 from gmdwgf.launch.components import problem_of
 from gmdwgf.launch.kinds import KINDS
+from gmdwgf.mappings import Config
 from gmdwgf.optim.schedules import SCHEDULES, AbstractSchedule
 from gmdwgf.targets.arrays import ArrayTarget
 from gmdwgf.targets.base import AbstractTarget
@@ -36,14 +37,14 @@ class Chosen(NamedTuple):
     """The config, in which every given object is represented by its `_target_` and fields."""
     choices: dict[str, str]
     """Name of the choice in every group: of the YAML file, or of the class of the object."""
-    objects: dict[str, Any]
+    objects: Config
     """Objects given in place of names, by group."""
     unnamed: list[str]
     """Groups whose objects cannot be described by a config; `cfg` contains only their repr."""
     rows: np.ndarray | None
     """The points, if the target was given as an array."""
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Config:
         """The resolved config."""
         return OmegaConf.to_container(self.cfg, resolve=True)  # type: ignore[return-value]
 
@@ -51,7 +52,7 @@ class Chosen(NamedTuple):
         """Names of target and drift, as in the name of the run folder."""
         return f"{self.choices['dataset']}-{self.choices['drift']}"
 
-    def with_objects(self) -> dict[str, Any]:
+    def with_objects(self) -> Config:
         """The resolved config, with given objects in place of their descriptions."""
         return self.config() | self.objects
 

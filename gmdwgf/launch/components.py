@@ -1,6 +1,6 @@
 """Build the components of a run from a resolved config."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 from jax.sharding import Mesh
@@ -16,6 +16,7 @@ from gmdwgf.launch.kinds import check_kinds
 from gmdwgf.launch.layout import OPTIONAL, check_keys
 from gmdwgf.launch.sizes import check_memory
 from gmdwgf.launch.spec import RunSpec
+from gmdwgf.mappings import Config
 from gmdwgf.metrics import MetricSuite
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.tracking import TrackingConfig
@@ -56,7 +57,7 @@ def build_components(spec: RunSpec) -> Components:
     return components._replace(parent=parent)
 
 
-def components_of(config: dict[str, Any]) -> Components:
+def components_of(config: Config) -> Components:
     """Build the objects of a resolved config; values that are objects already are used as they are."""
     problem, drift, plan = _problem(config)
     rest = {name: build(config[name], name) for name in ("metrics", "tracking", "devices")}
@@ -64,12 +65,12 @@ def components_of(config: dict[str, Any]) -> Components:
     return Components(problem, drift, plan, rest["metrics"], rest["tracking"], rest["devices"])
 
 
-def problem_of(config: dict[str, Any], target: AbstractTarget | None = None, find: Find = any_object) -> Problem:
+def problem_of(config: Config, target: AbstractTarget | None = None, find: Find = any_object) -> Problem:
     """Build the problem of a resolved config, with `target` in place of the configured one if given."""
     return _problem(config if target is None else config | {"dataset": target}, find)[0]
 
 
-def _problem(config: dict[str, Any], find: Find = any_object) -> tuple[Problem, BuiltDrift, TrainingPlan]:
+def _problem(config: Config, find: Find = any_object) -> tuple[Problem, BuiltDrift, TrainingPlan]:
     parts = {name: build(config[name], name, find) for name in OF_PROBLEM}
     parts |= {name: build(config[name], name, find) if config.get(name) else None for name in OPTIONAL}
     check_kinds(parts)

@@ -23,6 +23,7 @@ from gmdwgf.config.build import ConfigError, Find, any_object, build, unknown_na
 from gmdwgf.config.fields import Configurable, FieldError, choice, real
 from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.drifts.describe import describe_drift
+from gmdwgf.mappings import Config
 from gmdwgf.optim.schedules import SCHEDULES, AbstractSchedule, value_at, with_value
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Scalar
@@ -58,7 +59,7 @@ class BuiltDrift(NamedTuple):
         return describe_drift(self.drift, self.schedules) + rules
 
 
-def build_drift(node: dict[str, Any], target: AbstractTarget, find: Find = any_object) -> BuiltDrift:
+def build_drift(node: Config, target: AbstractTarget, find: Find = any_object) -> BuiltDrift:
     """Build the drift of a resolved config node. Raises ConfigError for an invalid rule, schedule or value."""
     rules: dict[str, float] = {}
     schedules: dict[str, AbstractSchedule] = {}
@@ -101,7 +102,7 @@ def _replaced(node: Any, key: str, word: str, by: Callable[[dict, str], float]) 
     return {name: _replaced(value, f"{key}.{name}", word, by) for name, value in node.items()}
 
 
-def _schedule(mapping: dict[str, Any], key: str, find: Find) -> AbstractSchedule:
+def _schedule(mapping: Config, key: str, find: Find) -> AbstractSchedule:
     name, numbers = mapping["schedule"], {k: v for k, v in mapping.items() if k != "schedule"}
     if str(name) in SCHEDULES:
         made_by = f"{SCHEDULES[name].__module__}.{SCHEDULES[name].__name__}"

@@ -18,6 +18,7 @@ from omegaconf.errors import OmegaConfBaseException
 from omegaconf.resolvers import oc
 
 from gmdwgf.config.build import ConfigError
+from gmdwgf.mappings import Config
 from gmdwgf.runs.identity import science
 
 _SHORT = 4
@@ -48,8 +49,8 @@ class Hidden(NamedTuple):
 class Resolved(NamedTuple):
     """A config with the values of the environment, and its version with hidden values."""
 
-    values: dict[str, Any]
-    shown: dict[str, Any]
+    values: Config
+    shown: Config
     hidden: Hidden
 
     def yaml(self, cfg: DictConfig) -> str:
@@ -62,7 +63,7 @@ class Resolved(NamedTuple):
 def resolved(cfg: DictConfig) -> Resolved:
     """Resolve a composed config and find the values from the environment. Raises ConfigError if a variable is not set."""
     try:
-        values: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
+        values: Config = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
     except OmegaConfBaseException as error:
         key = str(error.full_key or "config")
         said = re.sub(r"^\w+ raised while resolving interpolation: ", "", str(error).splitlines()[0]).replace('"', "")
@@ -109,7 +110,7 @@ def _recorded() -> Iterator[dict[str, str]]:
         OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
 
 
-def filled(config: dict[str, Any], trust: bool) -> dict[str, Any]:
+def filled(config: Config, trust: bool) -> Config:
     """Resolve environment variables in the saved config of a run, in the sections that affect its results, if it is trusted.
 
     Raises ConfigError if a value is an interpolation and the folder is not trusted, or if its variable is not set.

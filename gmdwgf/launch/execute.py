@@ -17,6 +17,7 @@ from gmdwgf.launch.components import build_components
 from gmdwgf.launch.reporter import Reporter
 from gmdwgf.launch.spec import RunSpec
 from gmdwgf.launch.workers import no_temporary_folder
+from gmdwgf.mappings import Facts
 from gmdwgf.runs.folder import ENDINGS, RunDir, RunVanished, reason
 from gmdwgf.runs.standing import FINISHED, standing
 from gmdwgf.training.step import check_step
@@ -51,7 +52,7 @@ def execute(
     *,
     progress: Any = None,
     on_evaluation: Any = None,
-) -> dict[str, Any]:
+) -> Facts:
     """Train to the end in the run folder and return the summary.
 
     `say` prints messages and `detail` lines about the components. `progress` is an additional sink for progress, and

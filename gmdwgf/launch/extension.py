@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gmdwgf.config.build import ConfigError
+from gmdwgf.mappings import Config, Facts
 from gmdwgf.runs.folder import RunDir
 from gmdwgf.runs.identity import differences, run_id
 from gmdwgf.runs.records import RunFiles
@@ -29,12 +30,12 @@ class Parent(NamedTuple):
     id: str
     n_steps: int
 
-    def facts(self) -> dict[str, Any]:
+    def facts(self) -> Facts:
         """Entry about the parent in the manifest of the longer run."""
         return {"id": self.id, "folder": str(self.folder.path), "n_steps": self.n_steps}
 
 
-def parent_of(config: dict[str, Any], folder: RunDir, optimizer: Any) -> Parent | None:
+def parent_of(config: Config, folder: RunDir, optimizer: Any) -> Parent | None:
     """Find the run named by `extend`, or, if it is true, the longest that fits; None if the run already has checkpoints.
 
     Raises ConfigError if there is no such run, or if the longer run would differ from a run from the start.
@@ -52,7 +53,7 @@ def parent_of(config: dict[str, Any], folder: RunDir, optimizer: Any) -> Parent 
     return Parent(RunDir(found.path), found.id, int(found.n_steps or 0))
 
 
-def _longest(root: Path, config: dict[str, Any]) -> RunFiles | None:
+def _longest(root: Path, config: Config) -> RunFiles | None:
     """Find the finished run with the most steps among those that differ only in having fewer steps."""
     asked = run_id(config)
     ended = [RunFiles(path.parent) for path in sorted(root.glob("*/DONE.json"))]
@@ -73,16 +74,16 @@ def _named(root: Path, wanted: Any) -> RunFiles:
     raise ConfigError("extend", wanted, f"is no run folder, and no name or id of a run in {root}; {NEW_RUN}")
 
 
-def _is_shorter(run: RunFiles, config: dict[str, Any]) -> bool:
+def _is_shorter(run: RunFiles, config: Config) -> bool:
     return isinstance(run.n_steps, int) and run.n_steps < config["training"]["n_steps"]
 
 
-def _id_with_steps_of(config: dict[str, Any], other: dict[str, Any]) -> str:
+def _id_with_steps_of(config: Config, other: Config) -> str:
     """Id of a run with the number of steps of another config."""
     return run_id(config | {"training": config["training"] | {"n_steps": other["training"]["n_steps"]}})
 
 
-def _check_fits(parent: RunFiles, config: dict[str, Any]) -> None:
+def _check_fits(parent: RunFiles, config: Config) -> None:
     """Raise ConfigError unless the parent is finished, unchanged, shorter, and otherwise the same."""
     name, n_steps = parent.name, config["training"]["n_steps"]
     if not isinstance(parent.config.get("training"), dict) or not isinstance(parent.n_steps, int):
@@ -103,7 +104,7 @@ def _check_fits(parent: RunFiles, config: dict[str, Any]) -> None:
         raise ConfigError("extend", name, fix)
 
 
-def _check_rate(optimizer: Any, parent: RunFiles, config: dict[str, Any]) -> None:
+def _check_rate(optimizer: Any, parent: RunFiles, config: Config) -> None:
     """Raise ConfigError if the learning rate at a step depends on the number of steps."""
     from gmdwgf.optim.optimizers import AbstractOptimizer, RateSchedule
 

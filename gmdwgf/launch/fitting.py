@@ -18,6 +18,7 @@ from gmdwgf.launch.components import components_of
 from gmdwgf.launch.fitting_in_folder import fit_in_folder
 from gmdwgf.launch.layout import seed_of
 from gmdwgf.launch.result import RunResult, modes_of
+from gmdwgf.mappings import Record
 from gmdwgf.optim.schedules import AbstractSchedule
 from gmdwgf.tracking import RunHeader, Sink
 from gmdwgf.tracking.notebook import default_progress
@@ -97,7 +98,7 @@ def _fit_in_memory(chosen: Chosen, callbacks: Sequence[Callback], sink: Sink) ->
     keep_compiled_programs()
     call = one_callback(problem.generator, callbacks)
 
-    def on_evaluation(record: dict[str, Any], params: Any) -> bool:
+    def on_evaluation(record: Record, params: Any) -> bool:
         sink.log(record["step"], {name: value for name, value in record.items() if name != "step"})
         return call(record, params)
 

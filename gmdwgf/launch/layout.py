@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from gmdwgf.config.build import ConfigError, config_dir, unknown_name
+from gmdwgf.mappings import Config, Facts
 
 PIECES = ("dataset", "drift", "generator", "optimizer", "training", "metrics", "tracking", "devices")
 
@@ -16,13 +17,13 @@ OPTIONAL = ("condition", "features")
 
 
 @functools.cache
-def machine_sections() -> dict[str, dict[str, Any]]:
+def machine_sections() -> dict[str, Facts]:
     """Sections of `configs/train.yaml` from which no component is built, with their defaults."""
     whole: Any = OmegaConf.load(config_dir() / "train.yaml")
     return {name: dict(whole.get(name)) for name in ("paths", "sweep")}
 
 
-def check_sections(config: dict[str, Any]) -> None:
+def check_sections(config: Config) -> None:
     """Raise ConfigError for a missing or invalid section, as far as needed for the name and folder of a run."""
     for name in machine_sections():
         _check_section(name, config.get(name))
@@ -36,7 +37,7 @@ def check_sections(config: dict[str, Any]) -> None:
             raise ConfigError(name, config[name], f"must be a mapping; omit it, or give {name}=NAME")
 
 
-def check_keys(config: dict[str, Any]) -> None:
+def check_keys(config: Config) -> None:
     """Raise ConfigError for an unknown key (e.g. `+sed=3`, which would otherwise be ignored) and for an invalid seed."""
     known = ["seed", "extend", *machine_sections(), *PIECES, *OPTIONAL]
     for name, value in config.items():
@@ -74,7 +75,7 @@ def _typed(value: Any) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def seed_of(config: dict[str, Any]) -> int:
+def seed_of(config: Config) -> int:
     """The seed. Raises ConfigError if it is invalid."""
     value = config.get("seed")
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**32:

@@ -7,13 +7,13 @@ import re
 from collections import Counter
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from gmdwgf.config.build import ConfigError
 from gmdwgf.files import is_alive, write_atomically, writer_of
 from gmdwgf.launch.layout import check_name
+from gmdwgf.mappings import Facts
 
 STATES = ("done", "skipped", "diverged", "failed", "left out", "would run", "would be skipped")
 """Possible states of a finished job, in the order in which they are reported."""
@@ -27,7 +27,7 @@ def sweep_name(arguments: list[str]) -> str:
     return "sweep-" + hashlib.sha256("\n".join(kept).encode()).hexdigest()[:8]
 
 
-_written_here: ContextVar[dict[Path, dict[str, Any]] | None] = ContextVar("written_here", default=None)
+_written_here: ContextVar[dict[Path, Facts] | None] = ContextVar("written_here", default=None)
 """Entries written by jobs of the current sweep in this process, kept in case the disk is full; None outside of a sweep."""
 
 
@@ -41,7 +41,7 @@ class SweepLedger:
     def __init__(self, config: DictConfig):
         check_name(config.sweep.name)
         written = _written_here.get()
-        self.here: dict[Path, dict[str, Any]] = {} if written is None else written
+        self.here: dict[Path, Facts] = {} if written is None else written
         self.folder = Path(config.paths.root).expanduser().absolute() / ".sweeps" / str(config.sweep.name)
         self.dry = bool(OmegaConf.select(config, "sweep.dry", default=False))
 
@@ -97,9 +97,9 @@ class SweepLedger:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_atomically(path, text)
 
-    def jobs(self) -> dict[int, dict[str, Any]]:
+    def jobs(self) -> dict[int, Facts]:
         """Entries of all jobs, by job number."""
-        found: dict[int, dict[str, Any]] = {}
+        found: dict[int, Facts] = {}
         for path in {*self._entries(), *self.here}:
             known = self.here.get(path)
             try:

@@ -11,6 +11,7 @@ from gmdwgf.data import data_files
 from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.files import DamagedFile
 from gmdwgf.generators.base import Condition
+from gmdwgf.mappings import Config, Record
 from gmdwgf.runs.records import flatten
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Key, Particles
@@ -29,9 +30,9 @@ def load_target(name: str, **fields: Any) -> AbstractTarget:
 class LoadedRun(NamedTuple):
     """A run loaded from its folder."""
 
-    config: dict[str, Any]
+    config: Config
     """The resolved config."""
-    records: list[dict[str, Any]]
+    records: list[Record]
     """One record of metrics for each evaluation, in order of steps; can be passed to `pandas.DataFrame`."""
     samples: np.ndarray
     """Samples `[k n d]` at the steps `steps`."""
@@ -97,7 +98,7 @@ def load_run(
     return LoadedRun(config, records, x, steps, y, problem.generator, params, int(found[0].step))
 
 
-def _stand_in(run: Any, config: dict[str, Any], clouds: tuple[np.ndarray, ...] | None) -> AbstractTarget | None:
+def _stand_in(run: Any, config: Config, clouds: tuple[np.ndarray, ...] | None) -> AbstractTarget | None:
     """Placeholder for a target with a data file, which a generator does not need; None if the target can be built.
 
     Its sizes are those in the manifest of the run. For older runs the dimension is that of the samples, and the number of classes
@@ -120,7 +121,7 @@ def _stand_in(run: Any, config: dict[str, Any], clouds: tuple[np.ndarray, ...] |
     return None
 
 
-def _records_of(run: Any) -> list[dict[str, Any]]:
+def _records_of(run: Any) -> list[Record]:
     """Read all intact records, with a warning for the others."""
     from gmdwgf.tracking import jsonl
 

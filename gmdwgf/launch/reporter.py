@@ -14,6 +14,7 @@ from gmdwgf.engine.signals import Interrupted
 from gmdwgf.files import DamagedFile
 from gmdwgf.launch.ledger import SweepLedger
 from gmdwgf.launch.spec import RunSpec
+from gmdwgf.mappings import Facts
 from gmdwgf.runs.folder import RunIsLive, reason
 
 WORST = math.inf
@@ -67,7 +68,7 @@ class Reporter:
             self._end("would run", f"would {how}: {_short(spec)}")
         return WORST
 
-    def finished(self, spec: RunSpec, summary: dict[str, Any]) -> float:
+    def finished(self, spec: RunSpec, summary: Facts) -> float:
         """Report the result of the job: a table for a single job, a line in a sweep."""
         status = summary["status"]
         if status == "interrupted":
@@ -113,7 +114,7 @@ class Reporter:
         if self.ledger is not None and self.number is not None:
             self.ledger.end(self.number, state, self._line(line))
 
-    def _table(self, spec: RunSpec, summary: dict[str, Any]) -> None:
+    def _table(self, spec: RunSpec, summary: Facts) -> None:
         from gmdwgf.metrics.table import METRICS
 
         floors = spec.folder.ending().get("floor", {})
@@ -143,6 +144,6 @@ def _number(value: Any) -> str:
     return f"{value:d}" if isinstance(value, int) else f"{value:.4g}"
 
 
-def _metric(summary: dict[str, Any]) -> float:
+def _metric(summary: Facts) -> float:
     value = summary.get("mmd2")
     return WORST if value is None or math.isnan(value) or summary.get("status") == "diverged" else float(value)

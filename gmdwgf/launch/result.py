@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gmdwgf.generators.base import AbstractGenerator, Condition
+from gmdwgf.mappings import Config, Facts, Record
 from gmdwgf.runs.table import as_table
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Key, Particles
@@ -18,9 +19,9 @@ class RunResult:
 
     status: str
     """`done`, `diverged`, or `interrupted` (by Ctrl-C, or a callback)."""
-    config: dict[str, Any]
+    config: Config
     """The resolved config, with objects represented by their class and fields, or by their repr."""
-    records: list[dict[str, Any]]
+    records: list[Record]
     """One record for each evaluation, in order of steps: `step`, `seconds`, metrics, and the logs of the last step."""
     floor: dict[str, tuple[float, float]]
     """Mean and standard deviation of the score of fresh data against the held-out targets, by metric."""
@@ -34,7 +35,7 @@ class RunResult:
     """Held-out targets `[n d]`."""
     modes: np.ndarray | None = None
     """Centres `[k d]` of the modes of the target; None if unknown."""
-    divergence: dict[str, Any] = dataclasses.field(default_factory=dict)
+    divergence: Facts = dataclasses.field(default_factory=dict)
     """Step, term and value of the divergence; empty if the run did not diverge."""
     name: str = ""
     """Names of target and drift."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
 from gmdwgf.config.moved import notices, updated
 from gmdwgf.launch.environment import resolved
 from gmdwgf.launch.layout import check_name, check_sections
+from gmdwgf.mappings import Config
 from gmdwgf.runs.folder import RunDir
 from gmdwgf.runs.identity import check_choices, drift_file_id, run_id, run_name
 
@@ -16,7 +17,7 @@ from gmdwgf.runs.identity import check_choices, drift_file_id, run_id, run_name
 class RunSpec(NamedTuple):
     """Specification of a run: its config, id and folder, before any component is built."""
 
-    config: dict[str, Any]
+    config: Config
     yaml: str
     id: str
     name: str
@@ -29,7 +30,7 @@ class RunSpec(NamedTuple):
     """Name of the sweep that the run belongs to."""
     writes: bool = True
     """Whether this process writes the run's files; only one of several processes does."""
-    shown: dict[str, Any] = {}
+    shown: Config = {}
     """The config with hidden values of environment variables, as in `yaml`."""
     notices: Sequence[str] = ()
     """Notices about deprecated keys in the config."""
@@ -43,7 +44,7 @@ class RunSpec(NamedTuple):
 def make_spec(cfg: DictConfig, choices: dict[str, str], overrides: Iterable[str] = ()) -> RunSpec:
     """Make the spec of a composed config. Raises ConfigError for invalid names."""
     check_choices(choices)
-    raw: dict[str, Any] = OmegaConf.to_container(cfg, resolve=False)  # type: ignore[assignment]
+    raw: Config = OmegaConf.to_container(cfg, resolve=False)  # type: ignore[assignment]
     if lines := notices(raw):
         cfg = OmegaConf.create(updated(raw))
     config, shown, hidden = found = resolved(cfg)

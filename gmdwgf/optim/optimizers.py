@@ -13,7 +13,11 @@ __all__ = ["SGD", "AbstractOptimizer", "Adam", "RateSchedule"]
 
 
 class RateSchedule(Configurable):
-    """Factor on the learning rate: linear warm-up, then constant, cosine or linear decay to `final_fraction` at the last step."""
+    """Factor on the learning rate: linear warm-up, then constant, cosine or linear decay to `final_fraction` at the last step.
+
+    Steps count from 0, so the last one is n_steps - 1. Warm-up is full at the end of its fraction of the run, where the decay
+    begins; where nothing is left to decay in (a run of one step, or warm-up all the way) the factor stays 1.
+    """
 
     decay: str = choice("constant", "cosine", "linear")
     warmup_fraction: Scalar = real("fraction of the run", at_least=0, at_most=1)
@@ -23,7 +27,8 @@ class RateSchedule(Configurable):
         """Factor at `step` of `n_steps`."""
         warmup = self.warmup_fraction * n_steps
         rising = jnp.minimum((step + 1) / jnp.maximum(warmup, 1.0), 1.0)
-        progress = jnp.clip((step - warmup) / jnp.maximum(n_steps - warmup, 1.0), 0.0, 1.0)
+        n_decaying = n_steps - 1 - warmup
+        progress = jnp.clip((step - warmup) / jnp.where(n_decaying > 0, n_decaying, 1.0), 0.0, 1.0)
         left = {
             "constant": jnp.ones_like(progress),
             "linear": 1 - progress,
@@ -48,7 +53,7 @@ class AbstractOptimizer(Configurable):
         return self._chain(self.learning_rate).init(params)
 
     def update(self, gradient, opt_state, params, step: Scalar, n_steps: Scalar):
-        """Compute the updates to add to `params`, the next state, and the global norm of the gradient."""
+        """Updates to add to `params`, the next state, and the learning rate of this step."""
         rate = self.learning_rate * self.schedule(step, n_steps)
         updates, opt_state = self._chain(rate).update(gradient, opt_state, params)
         return updates, opt_state, rate

@@ -52,7 +52,7 @@ class Constant(AbstractSchedule):
     value: Scalar = real()
 
     def __call__(self, step: Scalar) -> Scalar:
-        return self.value + 0 * step
+        return self.value + 0 * step  # no mutants (sign flipped): nothing is added
 
     def turns(self) -> list[float]:
         return [0]

@@ -12,10 +12,11 @@ import traceback
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from gmdwgf.config.build import ConfigError
 from gmdwgf.files import DamagedFile, write_atomically
+from gmdwgf.mappings import Config, Facts
 from gmdwgf.runs import typed_files
 from gmdwgf.runs.leftovers import sweep_up
 from gmdwgf.runs.marks import marks
@@ -56,18 +57,18 @@ class RunDir:
                 return state
         return "unfinished" if (self.path / "manifest.json").is_file() else "new"
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Config:
         """The resolved config of the run. Raises DamagedFile if it cannot be read."""
         values, troubles = typed_files.read_config(self.path)
         if not values:
             raise troubles[0]
         return values
 
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> Facts:
         """The manifest, written when the run began; empty if it is missing or cannot be read."""
         return typed_files.read_manifest(self.path).values
 
-    def ending(self) -> dict[str, Any]:
+    def ending(self) -> Facts:
         """The ending, written when the run ended; empty if it is missing or cannot be read."""
         state = self.status()
         return typed_files.read_ending(self.path, ENDINGS[state]).values if state in ENDINGS else {}
@@ -128,7 +129,7 @@ class RunDir:
         if not self.is_there():
             raise RunVanished(self.path)
 
-    def begin(self, config_yaml: str, manifest: dict[str, Any]) -> None:
+    def begin(self, config_yaml: str, manifest: Facts) -> None:
         """Write config and manifest, keeping recorded losses; delete an earlier failure record and temporary files."""
         sweep_up(self.path)
         self.figures.mkdir(exist_ok=True)
@@ -139,7 +140,7 @@ class RunDir:
         (self.path / ENDINGS["failed"]).unlink(missing_ok=True)
         self._begun = True
 
-    def end(self, state: str, facts: dict[str, Any]) -> None:
+    def end(self, state: str, facts: Facts) -> None:
         """Record the final state of the run: `done`, `diverged` or `failed`."""
         write_atomically(self.path / ENDINGS[state], json.dumps(facts, indent=2))
 
@@ -165,7 +166,7 @@ class RunDir:
 _TIME = "%Y-%m-%d %H:%M:%S"
 
 
-def _holder(file: IO[str]) -> dict[str, Any]:
+def _holder(file: IO[str]) -> Facts:
     """Process named in the lock file: `host`, `pid` and `since`; empty if there is none or it cannot be read."""
     try:
         file.seek(0)
@@ -175,27 +176,27 @@ def _holder(file: IO[str]) -> dict[str, Any]:
     return holder if isinstance(holder, dict) else {}
 
 
-def _write_holder(file: IO[str], holder: dict[str, Any]) -> None:
+def _write_holder(file: IO[str], holder: Facts) -> None:
     with contextlib.suppress(OSError):  # a full disk is reported elsewhere
         file.truncate(0)
         file.write(json.dumps(holder))
         file.flush()
 
 
-def _shown(holder: dict[str, Any]) -> str:
+def _shown(holder: Facts) -> str:
     if not holder:
         return ""
     pid, host, since = (" ".join(str(holder.get(name, "?")).split())[:100] for name in ("pid", "host", "since"))
     return f" (process {pid} on {host}, since {since})"
 
 
-def _left_elsewhere(holder: dict[str, Any]) -> str | None:
+def _left_elsewhere(holder: Facts) -> str | None:
     if not holder or holder.get("host") == platform.node():
         return None
     return f"the previous process of this run did not exit regularly{_shown(holder)}; make sure that it is not still running"
 
 
-def failure(error: BaseException) -> dict[str, Any]:
+def failure(error: BaseException) -> Facts:
     """Record of an exception."""
     return {"error": reason(error), "traceback": "".join(traceback.format_exception(error))}
 
@@ -217,7 +218,7 @@ def reason(error: BaseException) -> str:
 _DISK_FULL = tuple(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT))
 
 
-def manifest(run: str, command: list[str]) -> dict[str, Any]:
+def manifest(run: str, command: list[str]) -> Facts:
     """Manifest of a run: versions of code and packages, and the machine."""
     packages = (
         "jax",
@@ -241,7 +242,7 @@ def manifest(run: str, command: list[str]) -> dict[str, Any]:
     }
 
 
-def _code_version() -> dict[str, Any]:
+def _code_version() -> Facts:
     """Commit of the checkout that the package is imported from, and whether it has changes; empty for an installed wheel."""
     here = Path(__file__).resolve().parents[2]
     if not (here / ".git").exists():

@@ -2,18 +2,18 @@
 
 import contextlib
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import numpy as np
 
 from gmdwgf.files import DamagedFile
+from gmdwgf.mappings import Record
 from gmdwgf.runs.folder import RunDir
 from gmdwgf.runs.snapshots import Snapshots, read
 from gmdwgf.tracking import jsonl
 
 
 def recover(
-    folder: RunDir, snapshots: Snapshots, evaluated: Iterable[int], record: dict[str, Any], step: int, say: Callable
+    folder: RunDir, snapshots: Snapshots, evaluated: Iterable[int], record: Record, step: int, say: Callable
 ) -> None:
     """Restore `metrics.jsonl` and `snapshots` as of `step`, the step of a checkpoint.
 

@@ -10,6 +10,7 @@ from typing import Any
 from gmdwgf.config.build import ConfigError
 from gmdwgf.config.moved import as_first_spelled, current_path, updated
 from gmdwgf.data import data_files
+from gmdwgf.mappings import Config
 
 MACHINE_KEYS = ("paths", "tracking", "devices", "sweep", "extend")
 """Top-level keys that do not affect results: where and how a run is executed, and from which checkpoint."""
@@ -18,7 +19,7 @@ MACHINE_TRAINING_KEYS = ("chunk_size", "checkpoint_every")
 """Training keys that do not affect results: intervals of chunks and checkpoints."""
 
 
-def science(config: dict[str, Any]) -> dict[str, Any]:
+def science(config: Config) -> Config:
     """Part of a resolved config that affects the results of a run."""
     kept = {name: value for name, value in config.items() if name not in MACHINE_KEYS and not name.startswith("_")}
     if isinstance(kept.get("training"), dict):
@@ -26,25 +27,25 @@ def science(config: dict[str, Any]) -> dict[str, Any]:
     return kept
 
 
-def run_id(config: dict[str, Any]) -> str:
+def run_id(config: Config) -> str:
     """Hash of eight hex digits, equal for equivalent configs (1 and 1.0, a data file that was moved)."""
     text = json.dumps(_canonical(as_first_spelled(science(config))), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def data_id(config: dict[str, Any]) -> str:
+def data_id(config: Config) -> str:
     """Hash of the contents of the data files that a config names, eight hex digits; empty if there are none."""
     named = sorted(data_files.named_in(science(config)).items())
     ids = [data_files.contents_id(files) for _, files in named]
     return (ids[0] if len(ids) == 1 else hashlib.sha256("\n".join(ids).encode()).hexdigest())[:8] if ids else ""
 
 
-def data_paths(config: dict[str, Any]) -> dict[str, list[str]]:
+def data_paths(config: Config) -> dict[str, list[str]]:
     """Absolute paths of the data files that a config names, by key."""
     return {key: [str(file) for file in files] for key, files in data_files.named_in(science(config)).items()}
 
 
-def drift_file_id(config: dict[str, Any]) -> str:
+def drift_file_id(config: Config) -> str:
     """Hash of the source file of the drift's class, eight hex digits, without importing it; empty if not found."""
     *module, _ = str(current_path(config["drift"].get("_target_", ""))).split(".")
     for folder in [Path(__file__).resolve().parents[2], *map(Path, sys.path)]:
@@ -54,7 +55,7 @@ def drift_file_id(config: dict[str, Any]) -> str:
     return ""
 
 
-def run_name(config: dict[str, Any], choices: dict[str, str]) -> str:
+def run_name(config: Config, choices: dict[str, str]) -> str:
     """Folder name of a run: names of dataset and drift, and the id."""
     return f"{choices.get('dataset', 'custom')}-{choices.get('drift', 'custom')}-{run_id(config)}"
 
@@ -74,7 +75,7 @@ def check_choices(choices: dict[str, Any]) -> None:
             raise ConfigError(group, repr(name)[1:-1], f"is not the name of a config; {own}")
 
 
-def differences(kept: dict[str, Any], asked: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+def differences(kept: Config, asked: Config) -> dict[str, tuple[Any, Any]]:
     """Result-affecting keys with different values in two configs, and both values (None if missing). Files compare by `data_id`."""
     one, other = (_flat(science(updated(config))) for config in (kept, asked))
     return {
@@ -84,7 +85,7 @@ def differences(kept: dict[str, Any], asked: dict[str, Any]) -> dict[str, tuple[
     }
 
 
-def _flat(node: Any, key: str = "") -> dict[str, Any]:
+def _flat(node: Any, key: str = "") -> Config:
     if not isinstance(node, dict) or not node:
         return {key: node}
     parts = [_flat(value, f"{key}.{name}" if key else str(name)) for name, value in node.items()]

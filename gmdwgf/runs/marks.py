@@ -7,6 +7,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from gmdwgf.mappings import Facts
+
 FILES = ("manifest.json", "run.lock", "DONE.json", "DIVERGED.json", "FAILED.json")
 """Files of which a run folder has at least one."""
 
@@ -15,7 +17,7 @@ _LIMIT = 1 << 24
 """Maximum size of a manifest in bytes; larger files are not read (ours)."""
 
 
-def marks(run: str) -> dict[str, Any]:
+def marks(run: str) -> Facts:
     """Entries of the manifest by which a run is recognised."""
     return {"id": run, "gmdwgf": metadata.version("gmdwgf")}
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from gmdwgf.config.build import ConfigError
 from gmdwgf.files import DamagedFile
+from gmdwgf.mappings import Config, Facts, Record
 from gmdwgf.reading import one_line, shown
 from gmdwgf.runs import snapshots, typed_files
 from gmdwgf.runs.folder import ENDINGS
@@ -30,7 +31,7 @@ class RunFiles:
         self.state = _state(path)
         config, manifest = typed_files.read_config(path), typed_files.read_manifest(path)
         self.config, self.manifest = config.values, manifest.values
-        self.ending: dict[str, Any] = {}
+        self.ending: Facts = {}
         self._damage = [*config.troubles, *manifest.troubles]
         self._samples_damage: DamagedFile | None = None
         if self.state in ENDINGS:
@@ -53,7 +54,7 @@ class RunFiles:
         return [_told(damage) for damage in found if damage is not None]
 
     @property
-    def metrics(self) -> list[dict[str, Any]]:
+    def metrics(self) -> list[Record]:
         """Intact records of metrics.jsonl."""
         return self._records[0]
 
@@ -85,7 +86,7 @@ class RunFiles:
             return [], DamagedFile(path, f"cannot be read ({error.strerror or error})", jsonl.FIX)
 
     @property
-    def last(self) -> dict[str, Any]:
+    def last(self) -> Record:
         """Final metrics of the run with `step`, or its last record."""
         if "step" in self.ending:
             return self.ending
@@ -142,11 +143,11 @@ def is_live(path: Path) -> bool:
     return False
 
 
-def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
+def flatten(config: Any, prefix: str = "") -> Config:
     """Flatten `{"drift": {"bandwidth": 0.3}}` to `{"drift.bandwidth": 0.3}`; a list is one value."""
     if not isinstance(config, dict) or not config:
         return {prefix: config} if prefix else {}
-    flat: dict[str, Any] = {}
+    flat: Config = {}
     for name, value in config.items():
         flat |= flatten(value, f"{prefix}.{name}" if prefix else str(name))
     return flat

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 from gmdwgf.files import DamagedFile
+from gmdwgf.mappings import Config
 from gmdwgf.reading import one_line, parse_yaml, read_mapping
 from gmdwgf.runs.folder import ENDINGS, RunDir
 from gmdwgf.runs.identity import data_id, differences, run_id
@@ -19,7 +20,7 @@ class Standing(NamedTuple):
     """Problems of the folder and how they are handled."""
 
 
-def standing(folder: RunDir, config: dict[str, Any], text: str) -> Standing:
+def standing(folder: RunDir, config: Config, text: str) -> Standing:
     """Determine the state of the run of `config`, whose config.yaml would be `text`, without modifying files.
 
     Raises DamagedFile if the folder contains a run of another config or with other data.
@@ -52,7 +53,7 @@ def _told(damage: DamagedFile) -> str:
     return f"{damage.path.name} {damage.problem}; " + ("it is moved to damaged/" if there else "it is written again")
 
 
-def _check_same(folder: RunDir, config: dict[str, Any], text: str) -> None:
+def _check_same(folder: RunDir, config: Config, text: str) -> None:
     manifest = folder.manifest()
     try:
         kept = read_mapping(folder.path / "config.yaml", parse_yaml, "")

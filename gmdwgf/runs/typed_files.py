@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from gmdwgf.config.moved import updated
 from gmdwgf.files import DamagedFile
+from gmdwgf.mappings import Config
 from gmdwgf.reading import one_line, parse_json, parse_yaml, read_mapping
 
 FIX = "the command of the run resumes from its checkpoints and writes it again"
@@ -18,7 +19,7 @@ FIX = "the command of the run resumes from its checkpoints and writes it again"
 class Contents(NamedTuple):
     """Valid values of a file, and its problems."""
 
-    values: dict[str, Any]
+    values: Config
     troubles: list[DamagedFile]
 
 
@@ -115,7 +116,7 @@ def read_ending(folder: Path, name: str) -> Contents:
     return _read(folder / name, parse_json, dict.fromkeys(METRICS, NUMBER) | ENDING, FIX)
 
 
-def _read(path: Path, parse: Callable[[str], Any], schema: dict[str, Any], fix: str) -> Contents:
+def _read(path: Path, parse: Callable[[str], Any], schema: Config, fix: str) -> Contents:
     try:
         found = read_mapping(path, parse, fix)
     except FileNotFoundError:
@@ -128,7 +129,7 @@ def _read(path: Path, parse: Callable[[str], Any], schema: dict[str, Any], fix: 
     return Contents(values, [DamagedFile(path, problem, fix) for problem in problems])
 
 
-def _typed(values: dict[str, Any], schema: dict[str, Any], prefix: str) -> tuple[dict[str, Any], list[str]]:
+def _typed(values: Config, schema: Config, prefix: str) -> tuple[dict[str, Any], list[str]]:
     """Values of the right type, and a line for each value of the wrong type."""
     kept, problems = {}, []
     for name, value in values.items():

@@ -137,7 +137,7 @@ class Gaussian(AbstractTarget):
 
     def sample(self, key: Key, n: int) -> Targets:
         root = jnp.linalg.cholesky(self.covariance)
-        return self.mean + jax.random.normal(key, (n, self.dim)) @ root.T
+        return self.mean + jax.random.normal(key, (n, self.dim)) @ root.T  # no mutants (sign flipped): symmetric noise
 
     def log_density(self, x: Targets) -> Float[Array, " m"]:
         return jnp.asarray(jax.scipy.stats.multivariate_normal.logpdf(x, self.mean, self.covariance))

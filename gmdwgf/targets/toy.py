@@ -43,6 +43,7 @@ class Circles(PlanarTarget):
     def sample(self, key: Key, n: int) -> Targets:
         key_angle, key_circle, key_noise = jax.random.split(key, 3)
         angle = jax.random.uniform(key_angle, (n,), maxval=2 * jnp.pi)
+        # no mutants (branches swapped): each circle has half the mass
         radius = self.scale * jnp.where(jax.random.bernoulli(key_circle, 0.5, (n,)), self.inner, 1.0)
         return _blurred(_polar(radius, angle), self.noise, key_noise)
 
@@ -74,9 +75,10 @@ class Pinwheel(PlanarTarget):
     def sample(self, key: Key, n: int) -> Targets:
         key_arm, key_noise = jax.random.split(key)
         a, b = jax.random.normal(key_noise, (2, n))
-        along, across = 1 + self.radial_noise * a, self.noise * b
+        along, across = 1 + self.radial_noise * a, self.noise * b  # no mutants (sign flipped): symmetric noise
         arm = jax.random.randint(key_arm, (n,), 0, self.n_arms)
         angle = -(2 * jnp.pi * arm / self.n_arms + self.twist * jnp.exp(along))
+        # no mutants (sign flipped): as above
         return self.scale * (_polar(along, angle) + _polar(across, angle + jnp.pi / 2))
 
 
@@ -119,6 +121,7 @@ class Checkerboard(PlanarTarget):
         key_square, key_place, key_noise = jax.random.split(key, 3)
         square = jax.random.randint(key_square, (n,), 0, 8)
         place = jax.random.uniform(key_place, (n, 2), minval=-1.0)
+        # no mutants (sign flipped): a square is symmetric
         return _blurred(centres[square] + half_width * place, self.noise, key_noise)
 
     def log_density(self, x: Targets) -> Float[Array, " m"]:
@@ -129,7 +132,7 @@ class Checkerboard(PlanarTarget):
         s = jnp.where(self.noise > 0, self.noise, 1.0)
         log_upper, log_lower = log_ndtr((h - u) / s), log_ndtr((-h - u) / s)
         blurred = log_upper + jnp.log(-jnp.expm1(log_lower - log_upper))
-        sharp = jnp.where(u <= h, 0.0, -jnp.inf)
+        sharp = jnp.where(u <= h, 0.0, -jnp.inf)  # no mutants (off by one): edges have no mass
         side = jnp.where(self.noise > 0, blurred, sharp) - jnp.log(2 * h)
         return jax.nn.logsumexp(jnp.sum(side, axis=-1), axis=1) - jnp.log(8.0)
 

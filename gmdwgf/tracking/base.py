@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from gmdwgf.mappings import Config, Facts
 
 Values = dict[str, float | int]
 """Metrics by name."""
@@ -17,7 +19,7 @@ class RunHeader(NamedTuple):
     """Display name of the run."""
     folder: Path
     """Run folder, which exists."""
-    config: dict[str, Any]
+    config: Config
     """The resolved configuration as plain data."""
     n_steps: int
     """Number of steps of the run."""
@@ -47,5 +49,5 @@ class Sink:
     def figure(self, name: str, path: Path) -> None:
         """Log a figure written to `path` (PNG) after the last record."""
 
-    def finish(self, summary: dict[str, Any]) -> None:
+    def finish(self, summary: Facts) -> None:
         """Called after the last record, also if the run failed."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gmdwgf.files import DamagedFile, replaced_atomically
+from gmdwgf.mappings import Record as Record
 from gmdwgf.reading import one_line, shown
 from gmdwgf.tracking.base import RunHeader, Sink, Values
 
@@ -19,9 +20,6 @@ MAX_BYTES = 1 << 28
 """Maximum size of a file of records: about a million records of some hundred bytes."""
 
 FIX = "the command of the run resumes with the intact records"
-
-Record = dict[str, Any]
-"""`step`, an integer, and metrics by name."""
 
 
 class JsonlSink(Sink):

@@ -2,8 +2,9 @@
 
 import sys
 import time
-from typing import Any, TextIO
+from typing import TextIO
 
+from gmdwgf.mappings import Facts
 from gmdwgf.tracking.base import RunHeader, Sink, Values
 from gmdwgf.tracking.progress import ProgressSink, progress_line
 
@@ -37,7 +38,7 @@ class LineProgress(Sink):
     def log(self, step: int, values: Values) -> None:
         self.progress(step, values)
 
-    def finish(self, summary: dict[str, Any]) -> None:
+    def finish(self, summary: Facts) -> None:
         self._stream.write("\n")
         self._stream.flush()
 

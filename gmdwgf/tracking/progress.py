@@ -3,12 +3,12 @@
 import statistics
 import time
 from collections.abc import Callable
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 
+from gmdwgf.mappings import Facts
 from gmdwgf.tracking.base import RunHeader, Sink, Values
 
 
@@ -55,7 +55,7 @@ class ProgressSink(Sink):
             if self._clock() - self._written_at >= self._line_every:
                 self._write()
 
-    def finish(self, summary: dict[str, Any]) -> None:
+    def finish(self, summary: Facts) -> None:
         if self._bar is not None:
             self._bar.stop()
         elif self._unwritten:
@@ -128,7 +128,7 @@ class _Share(Sink):
     def log(self, step: int, values: Values) -> None:
         self._shared._told(id(self), step, values, "log")
 
-    def finish(self, summary: dict[str, Any]) -> None:
+    def finish(self, summary: Facts) -> None:
         self._shared.runs.pop(id(self), None)
         if not self._shared.runs:
             self._shared.sink.finish(summary)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gmdwgf.mappings import Facts
 from gmdwgf.tracking.base import RunHeader, Sink, Values
 from gmdwgf.tracking.jsonl import JsonlSink
 from gmdwgf.tracking.progress import ProgressSink
@@ -75,7 +76,7 @@ class Tracker:
         """Log a figure written to `path`."""
         self._to_mirrors("figure", name, path)
 
-    def finish(self, summary: dict[str, Any]) -> None:
+    def finish(self, summary: Facts) -> None:
         """Finish all sinks; must be called also after an error, and does nothing if the run was not started."""
         self._to_mirrors("finish", summary)
         self._mirrors = []

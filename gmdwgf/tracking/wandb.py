@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gmdwgf.mappings import Facts
 from gmdwgf.tracking.base import RunHeader, Sink, Values
 
 MODES = ("offline", "online", "disabled")
@@ -107,7 +108,7 @@ class WandbSink(Sink):
 
             self._run.log({name: wandb.Image(str(path))}, step=self._step)
 
-    def finish(self, summary: dict[str, Any]) -> None:
+    def finish(self, summary: Facts) -> None:
         if self._run is not None:
             run, self._run = self._run, None
             try:

@@ -27,7 +27,7 @@ def train_step(problem: Problem, state: TrainState) -> tuple[TrainState, dict[st
 
     def loss_of(params):
         x = sharding.shard_rows(problem.generator.sample(params, key("noise"), problem.batch_size, condition))
-        frozen = jax.lax.stop_gradient(x)
+        frozen = jax.lax.stop_gradient(x)  # no mutants: the loss stops the gradient of the goal too
         output, drift_state = drift.update(state.drift_state, frozen, y, key("drift"))
         loss = regression_loss(x, output.v, problem.eta)
         return problem.loss_scale * loss, (loss, frozen, output, drift_state)

@@ -27,7 +27,7 @@ def velocity(drift: AbstractDrift, x, y, key, *, at=None, x_weights=None, y_weig
     return drift.update(state, x, y, key, at=at, x_weights=x_weights, y_weights=y_weights)[0].v
 
 
-def flow(
+def particle_flow(
     target: AbstractTarget,
     drift: AbstractDrift,
     *,
@@ -42,7 +42,7 @@ def flow(
     return gmdwgf.make_problem(target, drift, generator=ParticlesGenerator(init_scale=init_scale), **numbers)
 
 
-def training(
+def network_training(
     target: AbstractTarget,
     drift: AbstractDrift,
     *,

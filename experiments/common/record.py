@@ -1,6 +1,7 @@
 """What the experiments share: cells that are computed once, numbers with intervals, and the pages these are written into.
 
-An experiment is a folder with a `run.py` and a `README.md`. It cuts its work into *cells* (one training, one search); a
+An experiment is a folder with a `run.py` and a `README.md`, run from the root of the repository by
+`python -m experiments.NAME.run`. It cuts its work into *cells* (one training, one search); a
 cell that is done is kept under `runs/experiments/`, so that the same command, typed again after an interruption, goes on.
 """
 
@@ -22,7 +23,7 @@ from matplotlib.figure import Figure
 
 from gmdwgf.plots.style import save
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 BEGIN, END = "<!-- numbers: written by run.py -->", "<!-- end of numbers -->"
 
 
@@ -55,11 +56,15 @@ class Experiment:
     """One experiment: its folder, its preset, and its kept cells."""
 
     def __init__(self, script: str, doc: str | None):
-        parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+        self.here = Path(script).resolve().parent
+        parser = argparse.ArgumentParser(
+            f"python -m experiments.{self.here.name}.run",
+            description=doc,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         parser.add_argument("--preset", choices=("quick", "full"), default="quick", help="sizes: 2 CPU cores, or a GPU")
         parser.add_argument("--out", type=Path, help="folder to write into, instead of the experiment's own")
         arguments = parser.parse_args()
-        self.here = Path(script).resolve().parent
         self.out = (arguments.out or self.here).resolve()
         self.quick = arguments.preset == "quick"
         self.cells = ROOT / "runs" / "experiments" / self.here.name / arguments.preset
