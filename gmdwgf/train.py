@@ -179,7 +179,7 @@ def _cli() -> None:
 
 @contextlib.contextmanager
 def _hydra_raises() -> Iterator[None]:
-    """Let Hydra raise its errors in the block, which it would otherwise print with a hint of its own."""
+    """Context in which Hydra raises its errors instead of printing them."""
     before = os.environ.get("HYDRA_FULL_ERROR")
     os.environ["HYDRA_FULL_ERROR"] = "1"
     try:

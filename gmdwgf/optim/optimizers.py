@@ -15,8 +15,8 @@ __all__ = ["SGD", "AbstractOptimizer", "Adam", "RateSchedule"]
 class RateSchedule(Configurable):
     """Factor on the learning rate: linear warm-up, then constant, cosine or linear decay to `final_fraction` at the last step.
 
-    Steps count from 0, so the last one is n_steps - 1. Warm-up is full at the end of its fraction of the run, where the decay
-    begins; where nothing is left to decay in (a run of one step, or warm-up all the way) the factor stays 1.
+    Steps count from 0, so the last one is n_steps - 1. The warm-up ends after its fraction of the run, where the decay begins. If no
+    steps are left for the decay (a run of one step, or warm-up over the entire run), the factor stays 1.
     """
 
     decay: str = choice("constant", "cosine", "linear")
@@ -53,7 +53,7 @@ class AbstractOptimizer(Configurable):
         return self._chain(self.learning_rate).init(params)
 
     def update(self, gradient, opt_state, params, step: Scalar, n_steps: Scalar):
-        """Updates to add to `params`, the next state, and the learning rate of this step."""
+        """Compute the updates to add to `params`, the next state, and the learning rate of this step."""
         rate = self.learning_rate * self.schedule(step, n_steps)
         updates, opt_state = self._chain(rate).update(gradient, opt_state, params)
         return updates, opt_state, rate

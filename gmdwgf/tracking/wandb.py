@@ -25,7 +25,7 @@ RETRY_AFTER = 600.0
 """Seconds until a process asks again for a server that did not answer: a sweep waits once, not once a run."""
 
 _unanswered: dict[str, float] = {}
-"""When a server did not answer, by its address."""
+"""Time at which a server did not respond, by address."""
 
 
 @dataclasses.dataclass(frozen=True)
