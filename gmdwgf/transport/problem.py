@@ -53,7 +53,7 @@ class TransportProblem(NamedTuple):
 
 
 def check_arguments(solver: str, cost: str, epsilon: Scalar, relaxation: Scalar | None) -> None:
-    """Raise ValueError for a solver or cost that there is not, and for an epsilon or relaxation that is not positive."""
+    """Raise ValueError for an unknown solver or cost, and for an epsilon or relaxation that is not positive."""
     for name, value, known in (("solver", solver, SOLVERS), ("cost", cost, tuple(COSTS))):
         if value not in known:
             raise ValueError(f"{name}={value!r}: must be one of {', '.join(known)}")
