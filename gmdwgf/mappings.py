@@ -1,4 +1,4 @@
-"""Names for the mappings that everything here passes around, as YAML and JSON hold them."""
+"""Type aliases of mappings, as stored in YAML and JSON."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ Config = dict[str, Any]
 """A resolved config, or one section of it."""
 
 Record = dict[str, Any]
-"""What one evaluation measured: step, seconds, metrics and the logs of the last step."""
+"""Record of one evaluation: step, seconds, metrics and the logs of the last step."""
 
 Facts = dict[str, Any]
-"""What a file of a run says: a manifest, an ending, the notes of a checkpoint; or a summary."""
+"""Contents of a file of a run: a manifest, an ending, the notes of a checkpoint; or a summary."""

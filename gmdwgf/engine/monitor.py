@@ -222,7 +222,7 @@ def _restored(run: RunContext, checkpoints: Checkpoints) -> tuple[TrainState, di
     """Initial or restored state, its notes, and whether it was restored; process 0 reads the checkpoint for all processes."""
     fresh = jax.jit(initial_state)(run.problem, run.key)
     if multihost.is_main_process() and run.parent is not None and not checkpoints.steps():
-        run.say(f"goes on from the end of {run.parent.path.name}")
+        run.say(f"continues from the end of {run.parent.path.name}")
         take_over(run.parent, run.folder, checkpoints, run.plan.eval_every, fresh)
     found = checkpoints.latest(fresh) if multihost.is_main_process() else None
     if not multihost.broadcast_from_main(found is not None):

@@ -64,7 +64,7 @@ class Reporter:
         if state in ("done", "diverged"):
             self._end("would be skipped", f"would be skipped (is {state}): {_short(spec)}")
         else:
-            how = {"new": "run", "failed": "be tried again"}.get(state, "go on")
+            how = {"new": "run", "failed": "be retried"}.get(state, "resume")
             self._end("would run", f"would {how}: {_short(spec)}")
         return WORST
 
@@ -73,7 +73,7 @@ class Reporter:
         status = summary["status"]
         if status == "interrupted":
             by, where = summary.get("signal"), f"stopped at step {summary['step']}"
-            what = f"{where}{f' by {by}' if by else ''}, checkpoint saved; the same command goes on from there"
+            what = f"{where}{f' by {by}' if by else ''}, checkpoint saved; the same command resumes from there"
             self.say(f"{what}: {_short(spec)}")
             raise Interrupted(by)
         if status == "diverged":

@@ -1,4 +1,4 @@
-"""Potentials by plain iterations: between two clouds in tiles, and of a cloud with itself by averaged ones."""
+"""Potentials by Sinkhorn iterations in tiles, and of a cloud with itself by averaged symmetric iterations."""
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +17,7 @@ from gmdwgf.typing import Particles, Scalar, Weights
 
 
 def solve_by_iterations(problem: TransportProblem, threshold: Scalar, max_iters: int, init=None) -> Potentials:
-    """By Sinkhorn iterations in tiles; the rows are exact, the error is that of the columns."""
+    """Solve by Sinkhorn iterations in tiles; the row marginal is exact, and the error is that of the column marginal."""
     x, y, log_a, log_b, epsilon, cost, relaxation = problem
 
     def rows(g):
@@ -51,12 +51,12 @@ def self_potential(
     relaxation: Scalar | None = None,
     solver: str = "ott",
 ) -> Potentials:
-    """Potential of a cloud with itself by averaged symmetric updates f <- (f + T f) / 2, a handful of which suffice.
+    """Potential of a cloud with itself by averaged symmetric updates f <- (f + T f) / 2, which converge in a few iterations.
 
-    `streamed` makes the kernel anew in tiles for every update, the other `SOLVERS` keep it: |f| / epsilon is at most half
-    of |log a| here, so that exp(f / epsilon) and exp(-c / epsilon) can be had apart, and an update is a matrix product.
+    `streamed` recomputes the kernel in tiles for every update; the other `SOLVERS` store it. As |f| / epsilon is at most half of
+    |log a|, exp(f / epsilon) and exp(-c / epsilon) can be computed separately, and an update is a matrix product.
     Raises ValueError for the same arguments as `potentials`.
-    Source: Feydy et al. 2019 (arXiv:1810.08278), section 3.1; relaxed: Séjourné et al. 2019 (arXiv:1910.12958).
+    Source: Feydy et al. 2019 (arXiv:1810.08278), section 3.1; unbalanced: Séjourné et al. 2019 (arXiv:1910.12958).
     """
     check_arguments(solver, cost, epsilon, relaxation)
     x = jax.lax.stop_gradient(x)

@@ -139,8 +139,8 @@ def test_free_particles_have_no_classes():
     ("changes", "complaint"),
     [
         ({"n_halvings": 4}, r"n_halvings=4: .*shape=\[5, 7, 2\]"),
-        ({"shape": [5, 0, 2]}, "shape=.*must be whole numbers of at least 1"),
-        ({"shape": [5, True, 2]}, "shape=.*must be whole numbers of at least 1"),
+        ({"shape": [5, 0, 2]}, "shape=.*must be integers of at least 1"),
+        ({"shape": [5, True, 2]}, "shape=.*must be integers of at least 1"),
     ],
 )
 def test_grids_that_do_not_fit_are_refused(changes, complaint):

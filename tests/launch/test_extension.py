@@ -186,7 +186,7 @@ def test_a_run_that_was_extended_is_the_run_from_the_start(cli, tmp_path, launch
     for more in (["training.n_steps=6"], ["training.n_steps=16", "extend=true"]):
         code, out, err = cli(*words, *more, "paths.root=extended")
         assert code == 0, out + err
-    assert out.count("goes on from the end of") == 2
+    assert out.count("continues from the end of") == 2
     assert out.count("resuming at step 6 of 16") == 2
     code, out, err = cli(*words, "training.n_steps=16", "paths.root=fresh")
     assert code == 0, out + err

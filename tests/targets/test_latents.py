@@ -180,7 +180,7 @@ UNUSABLE = {
     ),
     "negative_label": ({"mean": MEAN, "labels": SIGNED}, {"labels": True}, "labels", "row 8 has label -1"),
     "half_label": ({"mean": MEAN, "labels": HALVES}, {"labels": True}, "labels", f"row 8 has label {HALVES[8]}"),
-    "words": ({"mean": MEAN, "labels": LABELS.astype(str)}, {"labels": True}, "labels", "not whole numbers"),
+    "words": ({"mean": MEAN, "labels": LABELS.astype(str)}, {"labels": True}, "labels", "not integers"),
     "many_classes": ({"mean": MEAN, "labels": MANY}, {"labels": True}, "labels", "more classes than the 90 rows"),
     "few_labels": ({"mean": MEAN, "labels": LABELS[:9]}, {"labels": True}, "path", "labels of shape [9], not [90]"),
     "class_held_out": (
