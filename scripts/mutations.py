@@ -172,12 +172,7 @@ def _of_call(node: ast.Call) -> Iterator[Change]:
         yield "one random key for all", _expression(same)
     if name == "jnp.where" and len(args) == 3:
         yield "branches swapped", ast.Call(node.func, [args[0], args[2], args[1]], node.keywords)
-    elif (
-        len(args) >= 2
-        and all(isinstance(arg, ast.Name) for arg in args[:2])
-        and name not in SYMMETRIC
-        and not name.startswith("jax.random")
-    ):
+    elif len(_names(args[:2])) == 2 and name not in SYMMETRIC and not name.startswith("jax.random"):
         yield "arguments swapped", ast.Call(node.func, [args[1], args[0], *args[2:]], node.keywords)
     for index, keyword in enumerate(node.keywords):
         value = keyword.value
@@ -188,6 +183,10 @@ def _of_call(node: ast.Call) -> Iterator[Change]:
             yield f"{keyword.arg} turned", ast.Call(node.func, args, [*others, turned])
         elif name.startswith("optax."):
             yield f"{keyword.arg} left out", ast.Call(node.func, args, others)
+
+
+def _names(args: list[ast.expr]) -> set[str]:
+    return {arg.id for arg in args if isinstance(arg, ast.Name)}
 
 
 def _turned(value: ast.expr) -> ast.expr:

@@ -42,7 +42,7 @@ def scoring_kernels(bandwidths: Float[Array, " h"]) -> KernelProfile:
 
 def mean_over_pairs(profile: KernelProfile, x: Particles, y: Targets) -> Any:
     """Mean over pairs, mean_{ij} k(x_i, y_j), for every kernel of the profile."""
-    x, y = centred(x, y)
+    x, y = centred(x, y)  # no mutants (arguments swapped): kernels are symmetric
 
     def row(point):
         return jax.tree.map(jnp.mean, profile(squared_distances(point, y)))

@@ -55,7 +55,8 @@ def sorted_projections(x: Particles, directions: Float[Array, "p d"]) -> Float[A
 
 def _quantile_steps(n: int, m: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Intervals on which two empirical quantile functions are both constant: index of n, index of m, and width."""
-    levels = np.union1d(np.arange(n + 1) * m, np.arange(m + 1) * n)  # integer multiples of 1 / nm
+    # Integer multiples of 1 / nm. no mutants (off by one): either list ends with 1
+    levels = np.union1d(np.arange(n + 1) * m, np.arange(m + 1) * n)
     start = levels[:-1]
     return start // m, start // n, np.diff(levels) / (n * m)
 
