@@ -21,7 +21,7 @@ BAD_INPUT = {
     "two drifts": (["drift=[kl,mmd]"], ["drift=[kl,mmd]", "-m drift=A,B", "drift=sum"]),
     "misspelt group of a key": (["train.n_steps=9"], ["train.n_steps=9", "did you mean training"]),
     "misspelt part of a key": (["optimizer.schedul.decay=cosine"], ["did you mean schedule"]),
-    "features of other points": (["drift=kl", "+features=digits"], ["features=", "points of 2 numbers"]),
+    "features of other points": (["drift=kl", "+features=digits"], ["features=", "2 dimensions"]),
     "a drift of one's own, misspelt": (["--config-dir=own", "drift=outr"], ["did you mean outer"]),
     "a field of one's own drift": (["--config-dir=own", "drift=outer", "drift.bandwith=1"], ["did you mean bandwidth"]),
     "transposed array": (["dataset=array", "dataset.path=wide.npy"], ["[2, 500]", "array.T"]),
@@ -44,7 +44,7 @@ BAD_INPUT = {
     "array missing": (["dataset=array", "dataset.path=none.npy"], ["dataset.path=none.npy", "is not a file"]),
     "array of wrong shape": (["dataset=array", "dataset.path=flat.npy"], ["dataset.path=flat.npy", "[12]", "[N d]"]),
     "array with NaN": (["dataset=array", "dataset.path=holes.npy"], ["dataset.path=holes.npy", "1 of 6 rows"]),
-    "latent of another size": (["generator=conv"], ["generator.shape=[8, 8, 4]", "256 numbers", "dataset 2"]),
+    "latent of another size": (["generator=conv"], ["generator.shape=[8, 8, 4]", "256", "have 2;"]),
     "unwritable folder": (["paths.root=file.txt/runs"], ["paths.root=", "file.txt/runs", "choose another folder"]),
     "drift by its file": (["drift=kl.yaml"], ["drift=kl.yaml", ": drift=kl"]),
     "dataset outside of its group": (
