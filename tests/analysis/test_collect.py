@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gmdwgf.analysis.collect import seed_rows, summaries
-from gmdwgf.runs import main
+from gmdwgf.runs.__main__ import main
 from gmdwgf.runs.records import read_runs
 from tests.runs.folders import make_run
 

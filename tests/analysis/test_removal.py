@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from gmdwgf.analysis import removal
-from gmdwgf.runs import main
+from gmdwgf.runs.__main__ import main
 from gmdwgf.runs.records import read_runs
 from tests.runs.folders import make_run
 from tests.runs.trees import tree

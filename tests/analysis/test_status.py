@@ -1,6 +1,6 @@
 import pytest
 
-from gmdwgf.runs import main
+from gmdwgf.runs.__main__ import main
 from tests.runs.folders import make_run
 
 

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from gmdwgf.runs import main
+from gmdwgf.runs.__main__ import main
 from gmdwgf.tracking import wandb as module
 from tests.runs.folders import make_run
 from tests.tracking.test_wandb import count_starts, history

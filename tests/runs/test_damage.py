@@ -16,7 +16,7 @@ from gmdwgf.analysis.status import status_lines
 from gmdwgf.reports.contents import contents
 from gmdwgf.reports.figures import draw_figures
 from gmdwgf.reports.page import render
-from gmdwgf.runs import main
+from gmdwgf.runs.__main__ import main
 from gmdwgf.runs.records import read_runs
 from tests.runs.folders import make_run
 
