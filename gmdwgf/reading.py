@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from gmdwgf.files import DamagedFile
+from gmdwgf.mappings import Facts
 
 MAX_BYTES = 16 << 20
 """Maximum size of a file in bytes; configs and manifests have a few thousand."""
@@ -58,7 +59,7 @@ def parse_yaml(text: str) -> Any:
         raise ValueError(str(error)) from error
 
 
-def read_mapping(path: Path, parse: Callable[[str], Any], fix: str) -> dict[str, Any]:
+def read_mapping(path: Path, parse: Callable[[str], Any], fix: str) -> Facts:
     """Read a file that contains a mapping. Raises DamagedFile if it does not, and OSError if it cannot be opened."""
     try:
         found = parse(read_text(path))

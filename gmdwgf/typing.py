@@ -1,6 +1,6 @@
 """Type aliases of arrays, whose shapes are checked at run time in tests."""
 
-from jaxtyping import Array as Array, Float as Float, Int as Int, Key as _Key
+from jaxtyping import Array as Array, Float as Float, Int as Int, Key as _Key, PyTree as PyTree
 
 Particles = Float[Array, "n d"]
 """Generated points, one per row: a batch of samples of the model."""

@@ -86,7 +86,7 @@ def caption(settings: CellSettings) -> str:
     return ", ".join(f"{short(key, keys)}={show(value)}" for key, value in settings) or "as configured"
 
 
-def show(value: Any) -> str:
+def show(value: object) -> str:
     """Format a config value as on the command line."""
     if isinstance(value, float):
         return f"{value:.6g}"

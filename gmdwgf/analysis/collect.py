@@ -11,9 +11,10 @@ import numpy as np
 
 from gmdwgf.analysis.cells import Cell, cells, scientific, setting, varied
 from gmdwgf.config.build import ConfigError
+from gmdwgf.mappings import Record
 from gmdwgf.runs.records import RunFiles
 
-Row = dict[str, Any]
+Row = Record
 
 N_BOOTSTRAP = 1000
 """Number of bootstrap resamples of an interval (ours)."""

@@ -108,7 +108,7 @@ def _compare(base: Config, config: Config, prefix: str = "") -> list[tuple[str, 
     return found + [(f"~{prefix}{name}", None) for name in base if name not in config and prefix]
 
 
-def _typed(value: Any) -> str:
+def _typed(value: object) -> str:
     """Format a value in the grammar of Hydra's overrides."""
     if isinstance(value, dict):
         return "{" + ",".join(f"{name}:{_typed(item)}" for name, item in value.items()) + "}"

@@ -30,13 +30,13 @@ _PACKAGE = Path(__file__).resolve().parents[1]
 class ConfigError(Exception):
     """Raised for an invalid config, with the key, its value and a fix on one line."""
 
-    def __init__(self, key: str, value: Any, fix: str):
+    def __init__(self, key: str, value: object, fix: str):
         shown = "" if value is inspect.Parameter.empty else f"={_on_one_line(value)}"
         super().__init__(f"{key}{shown}: {fix}")
         self.key, self.value, self.fix = key, value, fix
 
 
-def _on_one_line(value: Any) -> str:
+def _on_one_line(value: object) -> str:
     """Format a value as on the command line, truncated if it is long."""
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()

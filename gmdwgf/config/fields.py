@@ -39,12 +39,12 @@ class FieldError(ValueError):
     `section` is the config section of the field if it differs from the one being built (empty: `name` is a full key).
     """
 
-    def __init__(self, name: str, value: Any, fix: str, *, section: str | None = None):
+    def __init__(self, name: str, value: object, fix: str, *, section: str | None = None):
         super().__init__(f"{name}={value}: {fix}")
         self.name, self.value, self.fix, self.section = name, value, fix, section
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float | np.number) and not isinstance(value, bool)
 
 
@@ -77,7 +77,7 @@ def _check_real(
 ) -> Callable:
     is_length = unit.startswith("data units")
 
-    def check(name: str, value: Any) -> None:
+    def check(name: str, value: object) -> None:
         if isinstance(value, Tracer):
             return
         if not isinstance(value, jax.Array | np.ndarray):
@@ -144,7 +144,7 @@ def count(
 ) -> Any:
     """Field for a static integer; changing it recompiles. `of_numbers`: at least this many floats are stored in memory."""
 
-    def check(name: str, value: Any) -> None:
+    def check(name: str, value: object) -> None:
         whole = int(value) if isinstance(value, float) and value.is_integer() else value
         if not isinstance(whole, int) or isinstance(whole, bool):
             raise FieldError(name, value, "must be an integer")
@@ -177,7 +177,7 @@ def counts(*names: str) -> Any:
 def choice(*options: str, default: Any = dataclasses.MISSING) -> Any:
     """Field for a static name, one of `options`."""
 
-    def check(name: str, value: Any) -> None:
+    def check(name: str, value: object) -> None:
         if value not in options:
             raise FieldError(name, value, "must be one of " + ", ".join(options))
 
@@ -187,7 +187,7 @@ def choice(*options: str, default: Any = dataclasses.MISSING) -> Any:
 def flag(*, default: Any = dataclasses.MISSING) -> Any:
     """Field for a static boolean."""
 
-    def check(name: str, value: Any) -> None:
+    def check(name: str, value: object) -> None:
         if not isinstance(value, bool):
             raise FieldError(name, value, "must be true or false")
 
@@ -197,7 +197,7 @@ def flag(*, default: Any = dataclasses.MISSING) -> Any:
 def piece(of: type) -> Any:
     """Field for a nested component, an object of the class `of`."""
 
-    def check(name: str, value: Any) -> None:
+    def check(name: str, value: object) -> None:
         if not isinstance(value, of):
             raise FieldError(
                 name, value, f"must be of the class {of.__name__}: a mapping with its _target_ and its fields"
@@ -209,7 +209,7 @@ def piece(of: type) -> Any:
 def pieces(of: type, what: str) -> Any:
     """Field for a list of nested components of the class `of`, called `what` in messages; stored as a tuple."""
 
-    def check(name: str, value: Any) -> None:
+    def check(name: str, value: object) -> None:
         if not isinstance(value, tuple) or not value or not all(isinstance(part, of) for part in value):
             raise FieldError(name, value, f"must be a list of {what}, each with its own _target_")
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from jax.typing import DTypeLike
 
 from gmdwgf.config.fields import FieldError
 from gmdwgf.data import data_files
@@ -23,13 +24,13 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
-def shown(path: Any) -> str:
+def shown(path: object) -> str:
     """Format a path for messages: on one line, and shortened in the middle if it is very long."""
     text = printable(str(path))
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]}...{text[-_SHOWN // 4 :]}"
 
 
-def existing(path: Any, written_by: str) -> Path:
+def existing(path: str | Path | None, written_by: str) -> Path:
     """Check that `path` is a readable `.npy` or `.npz` file; errors mention `written_by`, which writes such files."""
     try:
         file = data_files.resolved(path)
@@ -50,7 +51,7 @@ def existing(path: Any, written_by: str) -> Path:
 
 
 @contextlib.contextmanager
-def reading(path: Any, what: str = "") -> Iterator[None]:
+def reading(path: str | Path | None, what: str = "") -> Iterator[None]:
     """Context that turns errors of NumPy, zipfile and json about a damaged file into a FieldError."""
     try:
         yield
@@ -71,11 +72,11 @@ def _why_unreadable(error: Exception) -> str:
     return f"cannot be read, perhaps damaged ({_said(text or type(error).__name__)}); write it again"
 
 
-def _said(text: Any) -> str:
+def _said(text: object) -> str:
     return " ".join(str(text).split())[:100]
 
 
-def member(archive: Any, name: str, path: Any) -> np.ndarray:
+def member(archive: Any, name: str, path: str | Path | None) -> np.ndarray:
     """One array of an opened `.npz` file."""
     with reading(path, f"array '{name}': "):
         array = archive[name]
@@ -86,7 +87,7 @@ def member(archive: Any, name: str, path: Any) -> np.ndarray:
     return array
 
 
-def refuse_other_than_real(array: np.ndarray, path: Any, name: str = "") -> None:
+def refuse_other_than_real(array: np.ndarray, path: str | Path | None, name: str = "") -> None:
     """Raise FieldError for text, objects, complex numbers and booleans."""
     if not np.issubdtype(array.dtype, np.integer) and not np.issubdtype(array.dtype, np.floating):
         where = f" in '{name}'" if name else ""
@@ -94,7 +95,12 @@ def refuse_other_than_real(array: np.ndarray, path: Any, name: str = "") -> None
 
 
 def refuse_not_finite(
-    rows: np.ndarray, dtype: Any, path: Any, name: str = "", first_row: int = 0, n_rows: int | None = None
+    rows: np.ndarray,
+    dtype: DTypeLike,
+    path: str | Path | None,
+    name: str = "",
+    first_row: int = 0,
+    n_rows: int | None = None,
 ) -> None:
     """Raise FieldError for rows with a value that is NaN or infinite in `dtype`, the dtype of later computations.
 
@@ -118,7 +124,7 @@ def refuse_not_finite(
     raise FieldError("path", shown(path), f"{fix}{f' of {name!r}' if name else ''}; remove them")
 
 
-def refuse_one_point(rows: np.ndarray, path: Any) -> None:
+def refuse_one_point(rows: np.ndarray, path: str | Path | None) -> None:
     """Raise FieldError if all rows are equal."""
     if all((part == rows[0]).all() for _, part in _parts(rows)):
         fix = f"holds one point {len(rows)} times; there is nothing to learn, and no scale: give rows that differ"

@@ -10,9 +10,9 @@ import jax.numpy as jnp
 
 from gmdwgf.config.fields import Configurable
 from gmdwgf.pairs import reductions
-from gmdwgf.typing import Array, Float, Key, Particles, Scalar, Targets, Weights
+from gmdwgf.typing import Array, Float, Key, Particles, PyTree, Scalar, Targets, Weights
 
-State = Any
+State = PyTree
 """State that a drift carries from step to step, a pytree of arrays; `()` for most drifts."""
 
 
@@ -57,7 +57,7 @@ class AbstractDrift(Configurable):
     functional: ClassVar[Any] = None
     """Functional that the drift is the flow of, a method of (x, y); None if there is none or it is not implemented."""
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)
         for name, first in (("update", 1), ("velocity", 0), ("update_groups", None), ("functional", None)):
             if callable(vars(cls).get(name)):  # not a property that gives a functional

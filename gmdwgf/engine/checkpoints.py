@@ -12,7 +12,6 @@ import logging
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +22,7 @@ from gmdwgf.engine.late_errors import silence_late_errors
 from gmdwgf.mappings import Facts
 from gmdwgf.pairs.sharding import place_replicated
 from gmdwgf.training.state import TrainState
+from gmdwgf.typing import PyTree
 
 FORMAT = 2
 """Format version of checkpoints. In format 1 the notes have no digest and no metric."""
@@ -79,7 +79,7 @@ class Checkpoints:
         for old in set(steps) - {*steps[-2:], *self._ranked()[:1]}:
             self.manager.delete(old)
 
-    def latest(self, like: Any) -> tuple[Any, Facts] | None:
+    def latest(self, like: PyTree) -> tuple[PyTree, Facts] | None:
         """Restore the latest intact checkpoint as plain arrays with the shapes of `like`; damaged ones are moved aside."""
         for step in reversed(self.steps()):
             try:
@@ -88,7 +88,7 @@ class Checkpoints:
                 self._set_aside(step, error)
         return None
 
-    def best(self, like: Any) -> tuple[Any, Facts] | None:
+    def best(self, like: PyTree) -> tuple[PyTree, Facts] | None:
         """Restore the readable checkpoint with the lowest metric, or the latest readable one if none was scored."""
         for step in self._ranked():
             try:
@@ -99,7 +99,7 @@ class Checkpoints:
                 )
         return self.latest(like)
 
-    def restore(self, step: int, like: Any) -> tuple[Any, Facts]:
+    def restore(self, step: int, like: PyTree) -> tuple[PyTree, Facts]:
         """Restore the checkpoint at `step` as plain arrays; raises if it cannot be read or a digest does not match."""
         target = jax.tree.map(_empty, like)
         items = ocp.args.Composite(state=ocp.args.StandardRestore(target), notes=ocp.args.JsonRestore())
@@ -173,12 +173,12 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:120]
 
 
-def to_host(tree: Any) -> Any:
+def to_host(tree: PyTree) -> PyTree:
     """Copy a pytree to host arrays, with random keys as their integer data."""
     return jax.tree.map(lambda leaf: np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf), tree)
 
 
-def from_host(plain: Any, like: TrainState) -> TrainState:
+def from_host(plain: PyTree, like: TrainState) -> TrainState:
     """Build a state from plain arrays, replicated over the devices of the active mesh."""
 
     def wrapped(array, leaf):
@@ -189,12 +189,12 @@ def from_host(plain: Any, like: TrainState) -> TrainState:
     )  # only the integer data of a key can be placed on devices of other processes
 
 
-def _empty(leaf: Any) -> np.ndarray:
+def _empty(leaf: PyTree) -> np.ndarray:
     kept = jax.eval_shape(jax.random.key_data, leaf) if _is_key(leaf) else leaf
     return np.empty(kept.shape, kept.dtype)
 
 
-def _is_key(leaf: Any) -> bool:
+def _is_key(leaf: object) -> bool:
     return isinstance(leaf, jax.Array) and jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
 
 
@@ -208,7 +208,7 @@ def _alone() -> ocp.options.MultiprocessingOptions:
     )
 
 
-def digest(plain: Any) -> str:
+def digest(plain: PyTree) -> str:
     """Hash of the bytes and shapes of all arrays of a pytree."""
     total = hashlib.sha256()
     for array in jax.tree.leaves(plain):

@@ -2,7 +2,6 @@
 
 import os
 from pathlib import Path
-from typing import Any
 
 import jax
 
@@ -26,11 +25,11 @@ class CompileClock:
         jax.monitoring.register_event_duration_secs_listener(self._duration)
         jax.monitoring.register_event_listener(self._event)
 
-    def _duration(self, event: str, duration_secs: float, **_: Any) -> None:
+    def _duration(self, event: str, duration_secs: float, **_: object) -> None:
         if event.endswith("backend_compile_duration"):
             self.n, self.seconds = self.n + 1, self.seconds + duration_secs
 
-    def _event(self, event: str, **_: Any) -> None:
+    def _event(self, event: str, **_: object) -> None:
         self.cached += event.endswith("compilation_cache/cache_hits")
 
     def stop(self) -> dict[str, float]:

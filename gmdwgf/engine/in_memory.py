@@ -1,7 +1,7 @@
 """Train in memory: the training loop without files, with the same results as a run folder."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -17,9 +17,9 @@ from gmdwgf.metrics.suite import MetricSuite, Reference
 from gmdwgf.training import ema
 from gmdwgf.training.problem import Problem, TrainingPlan
 from gmdwgf.training.state import TrainState, initial_state
-from gmdwgf.typing import Key
+from gmdwgf.typing import Key, PyTree
 
-OnEvaluation = Callable[[Record, Any], bool]
+OnEvaluation = Callable[[Record, PyTree], bool]
 """Called with each record and its averaged parameters, which the next step donates; training stops if it returns true."""
 
 

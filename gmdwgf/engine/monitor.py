@@ -25,7 +25,7 @@ from gmdwgf.tracking import Tracker, jsonl
 from gmdwgf.training import ema
 from gmdwgf.training.problem import Problem, TrainingPlan
 from gmdwgf.training.state import TERMS, TrainState, initial_state, purpose
-from gmdwgf.typing import Key, Particles
+from gmdwgf.typing import Key, Particles, PyTree
 
 
 class RunContext(NamedTuple):
@@ -42,7 +42,7 @@ class RunContext(NamedTuple):
     """Signals that save and stop the run, in addition to the default ones."""
     parent: RunDir | None = None
     """Finished run that this one extends, as long as it has no checkpoint itself."""
-    on_evaluation: Callable[[Record, Any], bool] | None = None
+    on_evaluation: Callable[[Record, PyTree], bool] | None = None
     """Called with every record and its averaged parameters; the run stops if it returns true."""
 
 
@@ -174,7 +174,7 @@ class RunMonitor:
 
 
 def evaluate(
-    problem: Problem, suite: MetricSuite, reference: Reference, ema_params: Any, key: Key, n_snapshot: int
+    problem: Problem, suite: MetricSuite, reference: Reference, ema_params: PyTree, key: Key, n_snapshot: int
 ) -> tuple[dict[str, float], np.ndarray]:
     """Metrics of samples of each averaged generator, and `n_snapshot` samples of the first."""
     n, scores, clouds = max(suite.n_samples, n_snapshot), {}, []

@@ -15,6 +15,7 @@ import numpy as np
 
 from gmdwgf.config.fields import LARGEST_COUNT, FieldError
 from gmdwgf.engine.signals import ALWAYS, OFFERED
+from gmdwgf.typing import PyTree
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +97,7 @@ def _check_count(name: str, value: Any, at_least: int) -> None:
         raise FieldError(name, value, f"must be at most {LARGEST_COUNT}")
 
 
-def _is_address(value: Any) -> bool:
+def _is_address(value: object) -> bool:
     host, _, port = value.rpartition(":") if isinstance(value, str) else ("", "", "")
     return bool(host) and port.isdecimal() and 0 < int(port) < 65536
 
@@ -127,7 +128,7 @@ def is_main_process() -> bool:
     return jax.process_index() == 0
 
 
-def broadcast_from_main(tree: Any) -> Any:
+def broadcast_from_main(tree: PyTree) -> PyTree:
     """Broadcast a pytree from process 0; its structure and shapes must be the same in all processes."""
     if not is_multiprocess():
         return tree

@@ -1,7 +1,6 @@
 """The window of rows in memory of a target larger than memory."""
 
-from typing import Any
-
+from gmdwgf.data.sharded_reader import ShardedReader
 from gmdwgf.mappings import Facts
 from gmdwgf.targets.base import AbstractTarget
 
@@ -12,7 +11,7 @@ class StreamWindow:
     A checkpoint stores the index of the window and the position of the reader before it, rather than the rows.
     """
 
-    def __init__(self, target: AbstractTarget, reader: Any, every: int):
+    def __init__(self, target: AbstractTarget, reader: ShardedReader, every: int):
         self.target, self.reader, self.every = target, reader, every
         self.number, self.before = 0, reader.state()
         reader.next_labelled(target.n_kept)  # skip the rows that the target already has

@@ -19,12 +19,13 @@ from gmdwgf.engine.serial import never
 from gmdwgf.training.problem import Problem
 from gmdwgf.training.state import TrainState, copied
 from gmdwgf.training.step import chunk
+from gmdwgf.typing import PyTree
 
 RUNS = "runs"
 """Mesh axis along which runs are sharded."""
 
 
-def signature(tree: Any) -> tuple:
+def signature(tree: PyTree) -> tuple:
     """Structure, shapes and dtypes of a pytree; runs with equal signatures can share a program."""
     leaves, structure = jax.tree.flatten(tree)
     return structure, tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
@@ -59,7 +60,7 @@ class VectorizedExecutor:
         while not self._fits(plain, _free_memory(devices) if memory is None else memory):
             self.width = max(self.width // 2 // len(devices), 1) * len(devices)
         self.states = [self._stacked_states(plain, part) for part in self.parts]
-        self._fetched: dict[int, Any] = {}
+        self._fetched: dict[int, PyTree] = {}
 
     def _fits(self, plain: list, memory: float) -> bool:
         """Compile the program for parts of `width` runs; returns whether it fits into memory or cannot be smaller."""
@@ -126,7 +127,7 @@ class VectorizedExecutor:
     def _stacked_states(self, plain: list, part: list[int]) -> TrainState:
         return self._spread(from_host(_stack([plain[row] for row in part]), self.like))
 
-    def _spread(self, tree: Any) -> Any:
+    def _spread(self, tree: PyTree) -> PyTree:
         return jax.device_put(tree, NamedSharding(self.mesh, PartitionSpec(RUNS)))
 
 
@@ -177,5 +178,5 @@ def _same(leaves: tuple) -> bool:
     return all(leaf is leaves[0] or np.array_equal(leaf, leaves[0]) for leaf in leaves)
 
 
-def _stack(trees: list) -> Any:
+def _stack(trees: list) -> PyTree:
     return jax.tree.map(lambda *leaves: np.stack(leaves), *trees)

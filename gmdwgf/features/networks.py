@@ -25,7 +25,7 @@ def _layers(rngs: nnx.Rngs, convolve: Callable) -> tuple[Callable, Callable]:
     return conv, functools.partial(nnx.Linear, **options)
 
 
-def sum_of_products(images: jax.Array, kernel: jax.Array, *_: Any, **__: Any) -> jax.Array:
+def sum_of_products(images: jax.Array, kernel: jax.Array, *_: object, **__: object) -> jax.Array:
     """Padded 3 x 3 convolution of `[n h w c]` with `[3 3 c k]`, as nine matrix products of shifted images.
 
     Inside loops (`scan`, `lax.map`) on a CPU this is many times faster than XLA's convolution; outside of loops it is slower.

@@ -2,14 +2,14 @@
 
 import abc
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 
 from gmdwgf.config.fields import Configurable, FieldError
-from gmdwgf.typing import Array, Float, Int, Key, Particles
+from gmdwgf.typing import Array, Float, Int, Key, Particles, PyTree
 
-Params = Any
+Params = PyTree
 """A pytree of arrays."""
 
 

@@ -2,14 +2,14 @@
 
 import time
 from collections.abc import Callable
-from typing import Any
 
 import jax
 
 from gmdwgf.config.build import ConfigError
 from gmdwgf.engine.checkpoints import from_host, to_host
 from gmdwgf.engine.compilation import CompileClock, keep_compiled_programs
-from gmdwgf.engine.monitor import RunContext
+from gmdwgf.engine.in_memory import OnEvaluation
+from gmdwgf.engine.monitor import LoopResult, RunContext
 from gmdwgf.generators.base import n_parameters
 from gmdwgf.launch.components import Components
 from gmdwgf.launch.extension import Parent
@@ -20,7 +20,7 @@ from gmdwgf.mappings import Facts
 from gmdwgf.runs import folder as folders
 from gmdwgf.runs.identity import data_id, data_paths, drift_file_id, run_id
 from gmdwgf.runs.standing import Standing, reopen, standing
-from gmdwgf.tracking import RunHeader, make_tracker
+from gmdwgf.tracking import RunHeader, Sink, make_tracker
 
 
 class ActiveRun:
@@ -33,8 +33,8 @@ class ActiveRun:
         say: Callable[[str], None],
         detail: Callable[[str], None],
         *,
-        progress: Any = None,
-        on_evaluation: Any = None,
+        progress: Sink | None = None,
+        on_evaluation: OnEvaluation | None = None,
     ):
         keep_compiled_programs()
         self.spec, self.say, self.began, self.clock = spec, say, time.perf_counter(), CompileClock()
@@ -99,7 +99,7 @@ class ActiveRun:
         self.spec.folder.note(line)
         self.say(self.spec.folder.hide(line))
 
-    def finish(self, result: Any) -> Facts:
+    def finish(self, result: LoopResult) -> Facts:
         """Draw the figures and write the final status, unless the run was interrupted; returns its summary."""
         spec = self.spec
         summary = {"id": spec.id, **result.summary, "wall_seconds": time.perf_counter() - self.began}

@@ -1,7 +1,6 @@
 """Callbacks of `gmdwgf.fit`, called at every evaluation with a function that samples the generator."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -9,15 +8,16 @@ import numpy as np
 
 from gmdwgf.generators.base import AbstractGenerator
 from gmdwgf.mappings import Record
+from gmdwgf.typing import PyTree
 
 Callback = Callable[[int, Record, Callable], bool | None]
 """Called as `callback(step, record, sample)`; `sample(key, n)` draws points from the averaged generator at that step."""
 
 
-def one_callback(generator: AbstractGenerator, callbacks: Sequence[Callback]) -> Callable[[Record, Any], bool]:
+def one_callback(generator: AbstractGenerator, callbacks: Sequence[Callback]) -> Callable[[Record, PyTree], bool]:
     """Combine callbacks into one function of a record and the averaged parameters, which it copies before they are donated."""
 
-    def call(record: Record, params: Any) -> bool:
+    def call(record: Record, params: PyTree) -> bool:
         if not callbacks:
             return False
         kept = on_one_device(params)
@@ -27,6 +27,6 @@ def one_callback(generator: AbstractGenerator, callbacks: Sequence[Callback]) ->
     return call
 
 
-def on_one_device(params: Any) -> Any:
+def on_one_device(params: PyTree) -> PyTree:
     """Copy the parameters to a single device."""
     return jax.tree.map(lambda leaf: jnp.asarray(np.array(leaf)), params)

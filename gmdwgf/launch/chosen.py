@@ -212,7 +212,7 @@ def _check_kind(group: str, value: Any) -> None:
         raise ConfigError(key, type(value).__name__, fix)
 
 
-def _set_numbers(cfg: DictConfig, numbers: Mapping[str, Any], objects: Mapping[str, Any]) -> None:
+def _set_numbers(cfg: DictConfig, numbers: Config, objects: Config) -> None:
     """Set fields of the groups in `NUMBERED` that are not given as objects."""
     owners = {
         str(name): group
@@ -231,7 +231,7 @@ def _set_numbers(cfg: DictConfig, numbers: Mapping[str, Any], objects: Mapping[s
         OmegaConf.update(cfg, f"{owners[name]}.{name}", _plain(value), merge=False)
 
 
-def _no_field(cfg: DictConfig, name: str, known: list[str], objects: Mapping[str, Any]) -> str:
+def _no_field(cfg: DictConfig, name: str, known: list[str], objects: Config) -> str:
     """Suggestion in place of the unknown argument `name`."""
     for group, value in objects.items():
         if name in {field.name for field in dataclasses.fields(value)}:

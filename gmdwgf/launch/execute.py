@@ -6,10 +6,10 @@ import shutil
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from gmdwgf.config.build import ConfigError, build
 from gmdwgf.engine import devices, multihost
+from gmdwgf.engine.in_memory import OnEvaluation
 from gmdwgf.engine.loop import train
 from gmdwgf.launch.active_run import ActiveRun
 from gmdwgf.launch.bytecode import without_bytecode
@@ -20,6 +20,7 @@ from gmdwgf.launch.workers import no_temporary_folder
 from gmdwgf.mappings import Facts
 from gmdwgf.runs.folder import ENDINGS, RunDir, RunVanished, reason
 from gmdwgf.runs.standing import FINISHED, standing
+from gmdwgf.tracking import Sink
 from gmdwgf.training.step import check_step
 
 
@@ -50,8 +51,8 @@ def execute(
     say: Callable[[str], None],
     detail: Callable[[str], None],
     *,
-    progress: Any = None,
-    on_evaluation: Any = None,
+    progress: Sink | None = None,
+    on_evaluation: OnEvaluation | None = None,
 ) -> Facts:
     """Train to the end in the run folder and return the summary.
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from gmdwgf.config.build import ConfigError
 from gmdwgf.mappings import Config, Facts
+from gmdwgf.optim.optimizers import AbstractOptimizer, RateSchedule
 from gmdwgf.runs.folder import RunDir
 from gmdwgf.runs.identity import differences, run_id
 from gmdwgf.runs.records import RunFiles
@@ -35,7 +36,7 @@ class Parent(NamedTuple):
         return {"id": self.id, "folder": str(self.folder.path), "n_steps": self.n_steps}
 
 
-def parent_of(config: Config, folder: RunDir, optimizer: Any) -> Parent | None:
+def parent_of(config: Config, folder: RunDir, optimizer: AbstractOptimizer) -> Parent | None:
     """Find the run named by `extend`, or, if it is true, the longest that fits; None if the run already has checkpoints.
 
     Raises ConfigError if there is no such run, or if the longer run would differ from a run from the start.
@@ -104,10 +105,8 @@ def _check_fits(parent: RunFiles, config: Config) -> None:
         raise ConfigError("extend", name, fix)
 
 
-def _check_rate(optimizer: Any, parent: RunFiles, config: Config) -> None:
+def _check_rate(optimizer: AbstractOptimizer, parent: RunFiles, config: Config) -> None:
     """Raise ConfigError if the learning rate at a step depends on the number of steps."""
-    from gmdwgf.optim.optimizers import AbstractOptimizer, RateSchedule
-
     n_steps, rate = config["training"]["n_steps"], optimizer.schedule
     if type(rate) is not RateSchedule or type(optimizer).update is not AbstractOptimizer.update:
         fix = "its optimiser is user-defined and may depend on training.n_steps; train from the start (extend=null)"

@@ -23,6 +23,7 @@ from gmdwgf.optim.schedules import AbstractSchedule
 from gmdwgf.tracking import RunHeader, Sink
 from gmdwgf.tracking.notebook import default_progress
 from gmdwgf.training import ema
+from gmdwgf.typing import PyTree
 
 
 def fit(
@@ -98,7 +99,7 @@ def _fit_in_memory(chosen: Chosen, callbacks: Sequence[Callback], sink: Sink) ->
     keep_compiled_programs()
     call = one_callback(problem.generator, callbacks)
 
-    def on_evaluation(record: Record, params: Any) -> bool:
+    def on_evaluation(record: Record, params: PyTree) -> bool:
         sink.log(record["step"], {name: value for name, value in record.items() if name != "step"})
         return call(record, params)
 

@@ -64,14 +64,14 @@ def _check_section(name: str, section: Any) -> None:
         check_root(section["root"])
 
 
-def check_root(root: Any) -> None:
+def check_root(root: object) -> None:
     """Raise ConfigError for an invalid root folder of runs."""
     if not isinstance(root, str) or not root.strip() or "\0" in root:
         fix = f"must be a folder, e.g. paths.root={f'./{root}' if isinstance(root, int) else 'runs'}"
         raise ConfigError("paths.root", "null" if root is None else root, fix)
 
 
-def _typed(value: Any) -> str:
+def _typed(value: object) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -86,7 +86,7 @@ def seed_of(config: Config) -> int:
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
-def check_name(name: Any) -> None:
+def check_name(name: object) -> None:
     """Raise ConfigError for a sweep name that is not a single, portable path component."""
     if name is None or (_NAME.fullmatch(str(name)) and name not in (".", "..")):
         return

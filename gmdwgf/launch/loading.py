@@ -10,11 +10,12 @@ from gmdwgf.config.build import ConfigError, any_object, build, errors_under, lo
 from gmdwgf.data import data_files
 from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.files import DamagedFile
-from gmdwgf.generators.base import Condition
+from gmdwgf.generators.base import AbstractGenerator, Condition
 from gmdwgf.mappings import Config, Record
+from gmdwgf.runs.folder import RunDir
 from gmdwgf.runs.records import flatten
 from gmdwgf.targets.base import AbstractTarget
-from gmdwgf.typing import Key, Particles
+from gmdwgf.typing import Key, Particles, PyTree
 
 
 def load_drift(name: str, **fields: Any) -> AbstractDrift:
@@ -39,8 +40,8 @@ class LoadedRun(NamedTuple):
     steps: np.ndarray
     targets: np.ndarray
     """Held-out targets `[n d]`."""
-    generator: Any
-    params: Any
+    generator: AbstractGenerator
+    params: PyTree
     """Parameters of the averaged generator at the loaded checkpoint."""
     step: int
     """Step of the loaded checkpoint."""
@@ -73,7 +74,6 @@ def load_run(
     from gmdwgf.engine.checkpoints import Checkpoints, from_host
     from gmdwgf.launch.components import problem_of
     from gmdwgf.launch.environment import filled
-    from gmdwgf.runs.folder import RunDir
     from gmdwgf.training import ema
     from gmdwgf.training.state import initial_state
 
@@ -98,7 +98,7 @@ def load_run(
     return LoadedRun(config, records, x, steps, y, problem.generator, params, int(found[0].step))
 
 
-def _stand_in(run: Any, config: Config, clouds: tuple[np.ndarray, ...] | None) -> AbstractTarget | None:
+def _stand_in(run: RunDir, config: Config, clouds: tuple[np.ndarray, ...] | None) -> AbstractTarget | None:
     """Placeholder for a target with a data file, which a generator does not need; None if the target can be built.
 
     Its sizes are those in the manifest of the run. For older runs the dimension is that of the samples, and the number of classes
@@ -121,7 +121,7 @@ def _stand_in(run: Any, config: Config, clouds: tuple[np.ndarray, ...] | None) -
     return None
 
 
-def _records_of(run: Any) -> list[Record]:
+def _records_of(run: RunDir) -> list[Record]:
     """Read all intact records, with a warning for the others."""
     from gmdwgf.tracking import jsonl
 
@@ -135,7 +135,7 @@ def _records_of(run: Any) -> list[Record]:
     return records
 
 
-def _clouds_of(run: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+def _clouds_of(run: RunDir) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
     """Read samples, their steps and the held-out targets; None with a warning if they cannot be read."""
     from gmdwgf.runs import snapshots
 

@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -138,7 +137,7 @@ def _short(spec: RunSpec) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def _number(value: Any) -> str:
+def _number(value: object) -> str:
     if value is None or (isinstance(value, float) and math.isnan(value)):
         return "nan"
     return f"{value:d}" if isinstance(value, int) else f"{value:.4g}"

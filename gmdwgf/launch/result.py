@@ -10,7 +10,7 @@ from gmdwgf.generators.base import AbstractGenerator, Condition
 from gmdwgf.mappings import Config, Facts, Record
 from gmdwgf.runs.table import as_table
 from gmdwgf.targets.base import AbstractTarget
-from gmdwgf.typing import Key, Particles
+from gmdwgf.typing import Key, Particles, PyTree
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
@@ -26,7 +26,7 @@ class RunResult:
     floor: dict[str, tuple[float, float]]
     """Mean and standard deviation of the score of fresh data against the held-out targets, by metric."""
     generator: AbstractGenerator
-    params: Any
+    params: PyTree
     """Final parameters of the averaged generator."""
     steps: np.ndarray
     samples: np.ndarray

@@ -4,7 +4,6 @@ import contextlib
 import sys
 import threading
 from collections.abc import Iterator
-from typing import Any
 
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
@@ -46,13 +45,13 @@ class SweepSummary(Callback):
     def __reduce__(self):
         return SweepSummary, ()  # workers receive a copy, which does not print
 
-    def on_run_start(self, config: DictConfig, **kwargs: Any) -> None:
+    def on_run_start(self, config: DictConfig, **kwargs: object) -> None:
         """Prevent a single dry job from writing files."""
         with _refusing():
             if config.sweep.dry:
                 bytecode.write_nothing(config)
 
-    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+    def on_multirun_start(self, config: DictConfig, **kwargs: object) -> None:
         """Open the ledger, and print the messages of jobs whose output goes to files."""
         with _refusing():
             _check_not_swept(config)
@@ -71,7 +70,7 @@ class SweepSummary(Callback):
         if self.out_of_sight:
             threading.Thread(target=self._repeat, daemon=True).start()
 
-    def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
+    def on_multirun_end(self, config: DictConfig, **kwargs: object) -> None:
         """Print the number of jobs in each state, and exit with 1 if any failed."""
         if config.sweep.name is None:
             return

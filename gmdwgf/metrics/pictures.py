@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from gmdwgf.features.classifier import AbstractClassifier
 from gmdwgf.metrics.mmd import mean_over_distinct_pairs, mmd2, scoring_kernels
 from gmdwgf.pairs.reductions import centred, over_points, squared_distances
 from gmdwgf.typing import Particles, Scalar, Targets
@@ -100,7 +101,7 @@ def class_shares(logits: Float[Array, "n c"]) -> Float[Array, " c"]:
 class Judged(NamedTuple):
     """Features and class shares of held-out images, and the classifier that computed them."""
 
-    classifier: Any
+    classifier: AbstractClassifier
     features: Float[Array, "m k"]
     """Features, centred and divided by their root mean square deviation."""
     centre: Float[Array, " k"]
@@ -110,14 +111,14 @@ class Judged(NamedTuple):
 
 
 @jax.jit
-def answers(classifier: Any, points: Particles) -> tuple[Float[Array, "n k"], Float[Array, "n c"]]:
+def answers(classifier: AbstractClassifier, points: Particles) -> tuple[Float[Array, "n k"], Float[Array, "n c"]]:
     """Compute features and logits of points in batches of 256."""
     one = lambda point: jax.tree.map(lambda array: array[0], classifier.answers(point[None]))
     return jax.lax.map(one, points, batch_size=256)
 
 
 @jax.jit
-def judge(classifier: Any, y: Targets, bandwidths: Float[Array, " h"]) -> Judged:
+def judge(classifier: AbstractClassifier, y: Targets, bandwidths: Float[Array, " h"]) -> Judged:
     """Precompute all terms of the metrics that depend only on the held-out points `y` `[m d]`."""
     features, logits = answers(classifier, y)
     centre = jnp.mean(features, axis=0)

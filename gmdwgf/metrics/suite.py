@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from gmdwgf.config.fields import Configurable, FieldError, count, reals
+from gmdwgf.features.classifier import AbstractClassifier
 from gmdwgf.metrics.mmd import mean_over_distinct_pairs, mmd2, scoring_kernels
 from gmdwgf.metrics.modes import Modes, mode_counts, mode_metrics
 from gmdwgf.metrics.pictures import Judged, answers, class_accuracy, judge, picture_metrics
@@ -42,7 +43,7 @@ class Target(Protocol):
     def held_out(self, key: Key, n: int) -> Targets: ...
     def modes(self) -> tuple[Array, Array] | None: ...
     def mode_radius(self) -> Scalar | float | None: ...
-    def classifier(self) -> Any: ...
+    def classifier(self) -> AbstractClassifier | None: ...
     def labelled_held_out(self) -> tuple[Targets, Array] | None: ...
 
 
@@ -160,7 +161,7 @@ def _fresh_clouds(target: Target, keys: Array, n: int) -> list:
     return [cloud[first[:n_common]] for cloud, first in zip(clouds, firsts, strict=True)]
 
 
-def _accuracy_on_data(target: Target, classifier: Any) -> dict[str, Floor]:
+def _accuracy_on_data(target: Target, classifier: AbstractClassifier | None) -> dict[str, Floor]:
     """Accuracy of the classifier on held-out images, with its binomial standard deviation."""
     labelled = target.labelled_held_out()
     if classifier is None or labelled is None:

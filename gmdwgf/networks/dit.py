@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.typing import DTypeLike
 
 from gmdwgf.networks.functional import default_float
 from gmdwgf.networks.transformer import Modulation, linear, modulated, rms_norm
@@ -54,7 +55,7 @@ class Conditioning(nnx.Module):
 class Stem(nnx.Module):
     """Computes `n_registers` tokens from the condition, followed by patch tokens with position embeddings."""
 
-    def __init__(self, n_patch: int, width: int, n_registers: int, dtype: Any, rngs: nnx.Rngs):
+    def __init__(self, n_patch: int, width: int, n_registers: int, dtype: DTypeLike, rngs: nnx.Rngs):
         self.patch = linear(n_patch, width, rngs, dtype)
         self.register = linear(width, width, rngs, dtype)
         self.register_places = nnx.Param(_SMALL(rngs.params(), (n_registers, width), default_float()))
@@ -68,7 +69,7 @@ class Stem(nnx.Module):
 class Head(nnx.Module):
     """Maps tokens to output patches; initialised to output 0."""
 
-    def __init__(self, n_patch: int, width: int, dtype: Any, rngs: nnx.Rngs):
+    def __init__(self, n_patch: int, width: int, dtype: DTypeLike, rngs: nnx.Rngs):
         self.modulation = Modulation(2, width, rngs)
         self.norm = rms_norm(width, rngs, dtype)
         self.out = linear(width, n_patch, rngs, dtype, zero=True)

@@ -5,23 +5,23 @@ computation (None: that of the parameters); norms, softmax and modulation always
 """
 
 import functools
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 from flax import nnx
+from jax.typing import DTypeLike
 
 from gmdwgf.networks.functional import default_float
 from gmdwgf.typing import Array, Float
 
 
-def linear(n_in: int, n_out: int, rngs: nnx.Rngs, dtype: Any = None, *, zero: bool = False) -> nnx.Linear:
+def linear(n_in: int, n_out: int, rngs: nnx.Rngs, dtype: DTypeLike | None = None, *, zero: bool = False) -> nnx.Linear:
     """Linear layer with zero bias, and Glorot uniform or zero weights."""
     kernel_init = nnx.initializers.zeros if zero else nnx.initializers.xavier_uniform()
     return nnx.Linear(n_in, n_out, kernel_init=kernel_init, dtype=dtype, param_dtype=default_float(), rngs=rngs)
 
 
-def rms_norm(width: int, rngs: nnx.Rngs, dtype: Any = None) -> nnx.RMSNorm:
+def rms_norm(width: int, rngs: nnx.Rngs, dtype: DTypeLike | None = None) -> nnx.RMSNorm:
     """RMSNorm layer: h / rms(h) times learned weights, initialised to 1."""
     return nnx.RMSNorm(width, epsilon=1e-6, dtype=dtype, param_dtype=default_float(), rngs=rngs)
 
@@ -41,7 +41,7 @@ def rotated(h: Float[Array, "n t heads k"], positions: Float[Array, " t"]) -> Fl
 class Attention(nnx.Module):
     """Softmax attention of `n_heads` heads; queries and keys are normalised (QK-norm, Henry et al. 2020), then rotated."""
 
-    def __init__(self, width: int, n_heads: int, dtype: Any, rngs: nnx.Rngs):
+    def __init__(self, width: int, n_heads: int, dtype: DTypeLike, rngs: nnx.Rngs):
         self.qkv = linear(width, 3 * width, rngs, dtype)
         self.q_norm = rms_norm(width // n_heads, rngs, dtype)
         self.k_norm = rms_norm(width // n_heads, rngs, dtype)
@@ -61,7 +61,7 @@ class Attention(nnx.Module):
 class SwiGLU(nnx.Module):
     """out(silu(gate h) * up h), with hidden width 8/3 of the width, rounded up to a multiple of 32 (Shazeer 2020)."""
 
-    def __init__(self, width: int, dtype: Any, rngs: nnx.Rngs):
+    def __init__(self, width: int, dtype: DTypeLike, rngs: nnx.Rngs):
         hidden = -(-(8 * width // 3) // 32) * 32
         self.gate = linear(width, hidden, rngs, dtype)
         self.up = linear(width, hidden, rngs, dtype)
@@ -78,7 +78,7 @@ class Modulation(nnx.Module):
         self.linear = linear(width, n * width, rngs, zero=True)
         self.n = n
 
-    def __call__(self, condition: Float[Array, "n w"], dtype: Any) -> list[Array]:
+    def __call__(self, condition: Float[Array, "n w"], dtype: DTypeLike) -> list[Array]:
         vectors = self.linear(jax.nn.silu(condition))[:, None, :]
         return jnp.split(vectors.astype(dtype), self.n, axis=-1)
 
@@ -91,7 +91,7 @@ def modulated(h, shift, scale):
 class Block(nnx.Module):
     """Attention and a gated layer, each shifted, scaled and gated by the condition; initialised to the identity."""
 
-    def __init__(self, width: int, n_heads: int, dtype: Any, rngs: nnx.Rngs):
+    def __init__(self, width: int, n_heads: int, dtype: DTypeLike, rngs: nnx.Rngs):
         self.modulation = Modulation(6, width, rngs)
         self.attention_norm = rms_norm(width, rngs, dtype)
         self.attention = Attention(width, n_heads, dtype, rngs)
@@ -111,7 +111,7 @@ def waves(positions: Float[Array, " t"], n: int) -> Float[Array, "t n"]:
     return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)
 
 
-def grid_waves(n_rows: int, n_columns: int, n: int, dtype: Any) -> Float[Array, "t n"]:
+def grid_waves(n_rows: int, n_columns: int, n: int, dtype: DTypeLike) -> Float[Array, "t n"]:
     """Sinusoidal embedding of the positions of a grid in row-major order: one half for the column, one for the row."""
     columns, rows = (jnp.tile(jnp.arange(n_columns), n_rows), jnp.repeat(jnp.arange(n_rows), n_columns))
     of = functools.partial(waves, n=n // 2)

@@ -10,14 +10,14 @@ import contextlib
 import functools
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float
 
-from gmdwgf.typing import Particles, Point, Scalar, Targets, Weights
+from gmdwgf.typing import Particles, Point, PyTree, Scalar, Targets, Weights
 
 DATA = "data"
 """Mesh axis along which particles are sharded."""
@@ -57,7 +57,7 @@ def limits() -> tuple[int, int]:
     return _limits.get() or (platform_factor() * DENSE_PAIRS, platform_factor() * TILE_PAIRS)
 
 
-def full_precision(function: Callable[..., Any]) -> Callable[..., Any]:
+def full_precision(function: Callable[..., PyTree]) -> Callable[..., PyTree]:
     """Wrap a function to compute all matrix products in the full precision of their operands.
 
     By default GPUs and TPUs round float32 operands to 10 bits (TF32) or 7 bits (bfloat16). This is harmless in a network, but
@@ -72,7 +72,7 @@ def full_precision(function: Callable[..., Any]) -> Callable[..., Any]:
     return precise
 
 
-def over_points(reduction: Callable[..., Any], rows: Any, n_columns: int) -> Any:
+def over_points(reduction: Callable[..., PyTree], rows: PyTree, n_columns: int) -> PyTree:
     """Map `reduction` over the leading axis of `rows` (a pytree), as `vmap` does, in tiles when there are many pairs.
 
     `n_columns` is the number of elements that one call of `reduction` processes: m for a reduction over m targets.
@@ -81,7 +81,7 @@ def over_points(reduction: Callable[..., Any], rows: Any, n_columns: int) -> Any
 
 
 @full_precision
-def over_devices(function: Callable[[Any], Any], rows: Any) -> Any:
+def over_devices(function: Callable[[PyTree], PyTree], rows: PyTree) -> PyTree:
     """Compute `function(rows)` with rows sharded over the devices of the mesh; `function` must act on each row independently.
 
     Without a mesh, within another such call, or if the number of devices does not divide the rows, it is not sharded.
@@ -94,7 +94,7 @@ def over_devices(function: Callable[[Any], Any], rows: Any) -> Any:
     return jax.shard_map(function, mesh=mesh, in_specs=(shares,), out_specs=shares)(rows)
 
 
-def _in_tiles(reduction: Callable[..., Any], rows: Any, n_columns: int) -> Any:
+def _in_tiles(reduction: Callable[..., PyTree], rows: PyTree, n_columns: int) -> PyTree:
     n_rows = jax.tree.leaves(rows)[0].shape[0]
     dense_pairs, tile_pairs = limits()
     if n_rows * n_columns <= dense_pairs:

@@ -3,13 +3,11 @@
 Without a mesh these functions do nothing.
 """
 
-from typing import Any
-
 import jax
 from jax.sharding import NamedSharding, PartitionSpec
 
 from gmdwgf.pairs.reductions import DATA
-from gmdwgf.typing import Particles
+from gmdwgf.typing import Particles, PyTree
 
 
 def shard_rows(x: Particles) -> Particles:
@@ -18,17 +16,17 @@ def shard_rows(x: Particles) -> Particles:
     return x if x.shape[0] % mesh.shape.get(DATA, 1) else _placed(x, PartitionSpec(DATA))
 
 
-def replicate(tree: Any) -> Any:
+def replicate(tree: PyTree) -> PyTree:
     """Replicate every array of a pytree over the devices."""
     return jax.tree.map(lambda leaf: _placed(leaf, PartitionSpec()), tree)
 
 
-def _placed(array: Any, where: PartitionSpec) -> Any:
+def _placed(array: PyTree, where: PartitionSpec) -> PyTree:
     mesh = jax.sharding.get_abstract_mesh()
     return jax.lax.with_sharding_constraint(array, where) if DATA in mesh.axis_names else array
 
 
-def place_replicated(tree: Any) -> Any:
+def place_replicated(tree: PyTree) -> PyTree:
     """Replicate host arrays over the devices of the active mesh, outside of compiled programs."""
     mesh = jax.sharding.get_mesh()
     return jax.device_put(tree, NamedSharding(mesh, PartitionSpec())) if mesh.axis_names else jax.device_put(tree)

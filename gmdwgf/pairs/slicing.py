@@ -6,26 +6,27 @@ speeds along directions to a velocity in d dimensions.
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.typing import DTypeLike
 from jaxtyping import Array, Float
 
 from gmdwgf.pairs import reductions
-from gmdwgf.typing import Key, Weights
+from gmdwgf.typing import Key, PyTree, Weights
 
 Directions = Float[Array, "p d"]
 """Unit vectors, one per row."""
 
 
-def random_directions(key: Key, n: int, dim: int, dtype: Any = float) -> Directions:
+def random_directions(key: Key, n: int, dim: int, dtype: DTypeLike = float) -> Directions:
     """Draw `n` independent uniform unit vectors, in single precision, so that a key gives the same vectors for every dtype."""
     directions = jax.random.normal(key, (n, dim), jnp.float32).astype(dtype)
     return directions / jnp.linalg.norm(directions, axis=-1, keepdims=True)
 
 
-def stratified_directions(key: Key, n: int, dim: int, dtype: Any = float) -> Directions:
+def stratified_directions(key: Key, n: int, dim: int, dtype: DTypeLike = float) -> Directions:
     """Draw `n` stratified unit vectors, each uniform on the sphere, whose means have a smaller variance than independent ones.
 
     In the plane they are pi / n apart, from a random angle (ours); in higher dimensions they are orthonormal frames of `dim`
@@ -54,7 +55,7 @@ def mean_abs_cosine(dim: int) -> float:
     return math.exp(math.lgamma(dim / 2) - math.lgamma((dim + 1) / 2)) / math.sqrt(math.pi)
 
 
-def along(rule: Callable[..., Any], directions: Directions, *clouds: Float[Array, "_ d"]) -> Any:
+def along(rule: Callable[..., PyTree], directions: Directions, *clouds: Float[Array, "_ d"]) -> PyTree:
     """Apply `rule` to the projections of all clouds onto each direction; results are stacked.
 
     The clouds are concatenated and projected row by row, so that coincident points have equal projections, which a matrix product
@@ -77,7 +78,7 @@ def field_along(
     return jnp.matmul(speeds.T, directions, precision="highest") / directions.shape[0]
 
 
-def levels(weights: Weights | None, order: Array, dtype: Any) -> Float[Array, " n"]:
+def levels(weights: Weights | None, order: Array, dtype: DTypeLike) -> Float[Array, " n"]:
     """Distribution function at the points of a cloud in `order`: cumulative masses, the last of which is 1."""
     n = order.shape[0]
     cumulative = jnp.arange(1, n + 1, dtype=dtype) if weights is None else jnp.cumsum(weights.astype(dtype)[order])

@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from gmdwgf.mappings import Record
 from gmdwgf.plots.style import COLUMN, TARGET, Figure, colour_of, empty_panel, legend_below, styled
 
 PANELS = {"mmd2": "MMD²", "v_rms": "rms $|v|$"}
@@ -18,9 +18,7 @@ _RATIO = 20
 
 
 @styled
-def metric_curves(
-    records: Sequence[Mapping[str, Any]], floor: Mapping[str, tuple[float, float]], drift: str = ""
-) -> Figure:
+def metric_curves(records: Sequence[Record], floor: Mapping[str, tuple[float, float]], drift: str = "") -> Figure:
     """Plot MMD^2 and the RMS velocity against the step.
 
     `records` are those of metrics.jsonl; `floor` contains mean and standard deviation of each metric for fresh data, drawn as the
@@ -38,7 +36,7 @@ def metric_curves(
 
 
 def metric_panel(
-    axes: Axes, records: Sequence[Mapping[str, Any]], name: str, floor: Mapping[str, tuple[float, float]], drift: str
+    axes: Axes, records: Sequence[Record], name: str, floor: Mapping[str, tuple[float, float]], drift: str
 ) -> None:
     """Draw one metric of `PANELS` against the step into `axes`, with its floor."""
     rows = [(record["step"], record[name]) for record in records if name in record]
@@ -48,7 +46,7 @@ def metric_panel(
     axes.spines[["top", "right"]].set_visible(False)
 
 
-def step_axis(axes: Axes, records: Sequence[Mapping[str, Any]]) -> None:
+def step_axis(axes: Axes, records: Sequence[Record]) -> None:
     """Set ticks and limits of the horizontal axis, the steps."""
     last = max((record["step"] for record in records), default=1)
     axes.set(xlabel="step", xlim=(-0.02 * last, 1.02 * max(last, 1)))

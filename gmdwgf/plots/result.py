@@ -1,10 +1,10 @@
 """Plot the samples and the training curve of a run in one figure."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from numpy.typing import ArrayLike
 
+from gmdwgf.mappings import Record
 from gmdwgf.plots.curves import metric_panel, step_axis
 from gmdwgf.plots.samples import label_axes, mark, panel, view_of
 from gmdwgf.plots.style import COLUMN, PAGE, Figure, legend_below, points, styled
@@ -14,7 +14,7 @@ from gmdwgf.plots.style import COLUMN, PAGE, Figure, legend_below, points, style
 def samples_and_curve(
     x: ArrayLike,
     y: ArrayLike,
-    records: Sequence[Mapping[str, Any]],
+    records: Sequence[Record],
     floor: Mapping[str, tuple[float, float]],
     title: str | None = None,
     modes: ArrayLike | None = None,

@@ -108,7 +108,7 @@ def styled(draw: Callable) -> Callable:
     """Decorator that runs a drawing function in this style and restores matplotlib's settings."""
 
     @functools.wraps(draw)
-    def drawn(*args: Any, **kwargs: Any) -> Any:
+    def drawn(*args: object, **kwargs: object) -> Any:
         with matplotlib.rc_context(_RC):
             return draw(*args, **kwargs)
 

@@ -16,6 +16,7 @@ import yaml
 from gmdwgf.analysis.cells import caption, cells, settings_of, short, show, varied
 from gmdwgf.analysis.commands import Commands
 from gmdwgf.analysis.status import count_states
+from gmdwgf.mappings import Facts
 from gmdwgf.metrics.table import METRICS
 from gmdwgf.plots.style import drift_styles
 from gmdwgf.reading import shown
@@ -32,7 +33,7 @@ MAX_RECORDS = 60
 _SPEED = ("rms |v|", "data units", "neither", "root mean square of the velocity")
 
 
-def contents(runs: Sequence[RunFiles], root: Path, page: Path, note: str = "") -> dict[str, Any]:
+def contents(runs: Sequence[RunFiles], root: Path, page: Path, note: str = "") -> Facts:
     """Contents of the page for the runs in `root`; links are relative to the folder of `page`."""
     keys = varied(runs)
     scores = [score(cell) for cell in cells(runs, keys)]
@@ -41,7 +42,7 @@ def contents(runs: Sequence[RunFiles], root: Path, page: Path, note: str = "") -
     targets = _Targets()
     commands = Commands()
     metrics = {name: metric for name, metric in METRICS.items() if name != "n_modes"} | {"v_rms": _SPEED}
-    entries: list[dict[str, Any]] = [
+    entries: list[Facts] = [
         targets.of(run, len(runs)) | _run(run, keys, common, page) | {"command": commands(run)}
         for s in scores
         for run in s.cell.runs
@@ -68,14 +69,14 @@ def contents(runs: Sequence[RunFiles], root: Path, page: Path, note: str = "") -
     }
 
 
-def _common(runs: Sequence[RunFiles]) -> dict[str, Any]:
+def _common(runs: Sequence[RunFiles]) -> Facts:
     """Config keys with equal values in all runs."""
     configs = [run.flat for run in runs if run.flat]
     first = configs[0] if configs else {}
     return {key: value for key, value in first.items() if all(other.get(key, ...) == value for other in configs)}
 
 
-def _run(run: RunFiles, keys: Sequence[str], common: dict[str, Any], page: Path) -> dict[str, Any]:
+def _run(run: RunFiles, keys: Sequence[str], common: Facts, page: Path) -> Facts:
     last, manifest = run.last, run.manifest
     code, packages = _mapping(manifest.get("code")), _mapping(manifest.get("packages"))
     versions = {"gmdwgf": manifest.get("gmdwgf"), "commit": code.get("commit"), "changed": code.get("changed")}
@@ -104,15 +105,15 @@ def _run(run: RunFiles, keys: Sequence[str], common: dict[str, Any], page: Path)
     }
 
 
-def _text(value: Any) -> str | None:
+def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
-def _words(command: Any) -> str:
+def _words(command: object) -> str:
     return " ".join(map(str, command)) if isinstance(command, list) else str(command or "")
 
 
-def _mapping(value: Any) -> dict[str, Any]:
+def _mapping(value: Any) -> Facts:
     return value if isinstance(value, dict) else {}
 
 
@@ -120,7 +121,7 @@ def _link(path: Path, page: Path) -> str:
     return Path(os.path.relpath(path.resolve(), page.resolve().parent)).as_posix()
 
 
-def _yaml(value: Any) -> str:
+def _yaml(value: object) -> str:
     """Format a config value as YAML on one line."""
     return yaml.dump(value, Dumper=_DUMPER, default_flow_style=True, width=2**30).removesuffix("...\n").strip()
 
@@ -144,7 +145,7 @@ class _Targets:
         """Windows by target and its fields, which distinguish different arrays."""
         self.dims: dict[str, int] = {}
 
-    def of(self, run: RunFiles, n_runs: int) -> dict[str, Any]:
+    def of(self, run: RunFiles, n_runs: int) -> Facts:
         kept = run.read_samples()
         if kept is None:
             return {"target": None, "frames": None}
@@ -164,7 +165,7 @@ def _floors(runs: Sequence[RunFiles], dataset: str) -> dict[str, tuple[float, fl
     return {name: edges for name, edges in found.items() if edges}
 
 
-def _cell(s: Score, scores: Sequence[Score]) -> dict[str, Any]:
+def _cell(s: Score, scores: Sequence[Score]) -> Facts:
     rivals = [other for other in scores if other.cell[:2] == s.cell[:2]]
     return {
         "dataset": s.cell.dataset,
@@ -180,7 +181,7 @@ def _cell(s: Score, scores: Sequence[Score]) -> dict[str, Any]:
     }
 
 
-def _drifts(runs: Sequence[RunFiles], drifts: Sequence[str], scores: Sequence[Score]) -> dict[str, dict[str, Any]]:
+def _drifts(runs: Sequence[RunFiles], drifts: Sequence[str], scores: Sequence[Score]) -> dict[str, Facts]:
     made_by = {run.drift: run.flat.get("drift._target_") for run in runs}
     return {
         name: style._asdict()
@@ -189,7 +190,7 @@ def _drifts(runs: Sequence[RunFiles], drifts: Sequence[str], scores: Sequence[Sc
     }
 
 
-def first_sentence(target: Any) -> str:
+def first_sentence(target: object) -> str:
     """First sentence of the docstring of a drift of this package, read from its source file without importing it."""
     module, _, name = str(target).rpartition(".")
     if not re.fullmatch(r"gmdwgf(\.\w{1,60}){1,9}", module):

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from gmdwgf.analysis.cells import Cell, caption, settings_of, show
 from gmdwgf.analysis.collect import summaries
+from gmdwgf.runs.records import RunFiles
 
 NEAR = 3.0
 """Multiple of the floor's upper edge up to which a cell counts as close (ours)."""
@@ -116,7 +117,7 @@ def _lost(scores: Sequence[Score]) -> list[str]:
     return [line[:1].upper() + line[1:] for line in told]
 
 
-def _shown(run: Any, keys: Sequence[str]) -> set[tuple[str, str]]:
+def _shown(run: RunFiles, keys: Sequence[str]) -> set[tuple[str, str]]:
     return {(key, show(value)) for key, value in settings_of(run, dict.fromkeys(keys))}
 
 

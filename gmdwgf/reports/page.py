@@ -5,14 +5,14 @@ import hashlib
 import html
 import re
 from importlib import resources
-from typing import Any
 
+from gmdwgf.mappings import Facts
 from gmdwgf.reports.contents import as_json
 
 SCRIPTS = ("core.js", "charts.js", "panels.js", "table.js", "detail.js", "main.js")
 
 
-def render(data: dict[str, Any]) -> str:
+def render(data: Facts) -> str:
     """Render the HTML file."""
     style = _text("page.css")
     script = "\n".join(['"use strict";', "(() => {", *map(_text, SCRIPTS), "})();"])

@@ -1,10 +1,11 @@
 """Compress clouds of points for the page: two coordinates of 16 bits each, at a few steps."""
 
 import base64
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
+from gmdwgf.mappings import Facts
 from gmdwgf.plots.samples import View, view_of
 from gmdwgf.plots.style import points
 
@@ -59,7 +60,7 @@ def spread_out(steps: np.ndarray, n: int) -> list[int]:
     return sorted({0, len(steps) - 1, *(int(np.abs(np.asarray(steps) - goal).argmin()) for goal in goals)})
 
 
-def frames(kept: dict[str, np.ndarray], window: PlotWindow, n_runs: int) -> dict[str, Any]:
+def frames(kept: dict[str, np.ndarray], window: PlotWindow, n_runs: int) -> Facts:
     """Samples of a run for the page."""
     n_frames, n_points = size(n_runs, len(kept["steps"]))
     chosen = spread_out(kept["steps"], n_frames)

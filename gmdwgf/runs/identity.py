@@ -60,7 +60,7 @@ def run_name(config: Config, choices: dict[str, str]) -> str:
     return f"{choices.get('dataset', 'custom')}-{choices.get('drift', 'custom')}-{run_id(config)}"
 
 
-def check_choices(choices: dict[str, Any]) -> None:
+def check_choices(choices: Config) -> None:
     """Raise ConfigError for a choice that is not a config name, since the name of a run folder contains two of them."""
     for group, name in choices.items():
         if group.startswith("hydra/") or not isinstance(name, str):

@@ -5,7 +5,6 @@ import re
 from collections.abc import Collection
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from gmdwgf.mappings import Facts
 
@@ -33,7 +32,7 @@ def marked_id(folder: Path) -> str | None:
     return run if is_id(run) and isinstance(version, str) and version else None
 
 
-def is_id(value: Any) -> bool:
+def is_id(value: object) -> bool:
     """Whether a value has the form of a run id."""
     return isinstance(value, str) and _ID.fullmatch(value) is not None
 

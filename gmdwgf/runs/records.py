@@ -75,7 +75,7 @@ class RunFiles:
         return None if zipfile.is_zipfile(path) else DamagedFile(path, "cannot be read (is incomplete)", snapshots.FIX)
 
     @functools.cached_property
-    def _records(self) -> tuple[list[dict[str, Any]], DamagedFile | None]:
+    def _records(self) -> tuple[list[Record], DamagedFile | None]:
         path = self.path / "metrics.jsonl"
         try:
             return jsonl.salvage(path)
@@ -162,7 +162,7 @@ def _state(path: Path) -> str:
     return "failed" if (path / ENDINGS["failed"]).is_file() else "unfinished"
 
 
-def _class_name(target: Any) -> str:
+def _class_name(target: object) -> str:
     return str(target).rpartition(".")[2] if target else "custom"
 
 

@@ -1,6 +1,6 @@
 """Check a run folder against a config: same config, same data, and all files of a finished run."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gmdwgf.files import DamagedFile
 from gmdwgf.mappings import Config
@@ -75,7 +75,7 @@ def _check_same(folder: RunDir, config: Config, text: str) -> None:
             raise DamagedFile(folder.path / "manifest.json", problem, again)
 
 
-def _shown(value: Any) -> str:
+def _shown(value: object) -> str:
     return "nothing" if value is None else one_line(str(value))[:60]
 
 

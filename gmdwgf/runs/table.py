@@ -2,8 +2,10 @@
 
 from typing import Any
 
+from gmdwgf.mappings import Record
 
-def as_table(rows: list[dict[str, Any]]) -> Any:
+
+def as_table(rows: list[Record]) -> Any:
     """Return `pandas.DataFrame(rows)`, or the list of dicts `rows` if pandas is not installed."""
     try:
         import pandas  # pyright: ignore[reportMissingImports]

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from gmdwgf.config.moved import updated
 from gmdwgf.files import DamagedFile
-from gmdwgf.mappings import Config
+from gmdwgf.mappings import Config, Facts
 from gmdwgf.reading import one_line, parse_json, parse_yaml, read_mapping
 
 FIX = "the command of the run resumes from its checkpoints and writes it again"
@@ -27,18 +27,18 @@ class Kind(NamedTuple):
     """Type of a value: its description and a predicate."""
 
     words: str
-    holds: Callable[[Any], bool]
+    holds: Callable[[object], bool]
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _is_count(value: Any) -> bool:
+def _is_count(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
-def _is_text(value: Any) -> bool:
+def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
 
@@ -129,7 +129,7 @@ def _read(path: Path, parse: Callable[[str], Any], schema: Config, fix: str) -> 
     return Contents(values, [DamagedFile(path, problem, fix) for problem in problems])
 
 
-def _typed(values: Config, schema: Config, prefix: str) -> tuple[dict[str, Any], list[str]]:
+def _typed(values: Config, schema: Config, prefix: str) -> tuple[Facts, list[str]]:
     """Values of the right type, and a line for each value of the wrong type."""
     kept, problems = {}, []
     for name, value in values.items():

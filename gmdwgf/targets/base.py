@@ -1,11 +1,11 @@
 """Interface of a target."""
 
 import abc
-from typing import Any
 
 import numpy as np
 
 from gmdwgf.config.fields import Configurable
+from gmdwgf.data.sharded_reader import ShardedReader
 from gmdwgf.features.classifier import AbstractClassifier
 from gmdwgf.typing import Array, Float, Int, Key, Scalar, Targets, Weights
 
@@ -61,7 +61,7 @@ class AbstractTarget(Configurable):
         """Classifier of the decoded images, used by metrics; None if there is none."""
         return None
 
-    def reader(self) -> Any:
+    def reader(self) -> "ShardedReader | None":
         """Reader of the training rows of a target larger than memory; None if all rows are in memory."""
         return None
 

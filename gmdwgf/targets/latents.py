@@ -1,5 +1,6 @@
 """Image latents as a target: the included digits, or a latent file (docs/latents.md)."""
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -199,7 +200,7 @@ def _in_parts(rows: np.ndarray, moments: int | None, posterior: bool) -> Rows:
     return Rows(jnp.asarray(mean, dtype), None if std is None else jnp.asarray(std, dtype))
 
 
-def _by_class(labels: np.ndarray | None, n_classes: int, path: Any, fix: str) -> tuple[Any, Int[Array, " k"]]:
+def _by_class(labels: np.ndarray | None, n_classes: int, path: str | Path, fix: str) -> tuple[Any, Int[Array, " k"]]:
     """The permutation that sorts rows by class, and the first index of each class; the identity without classes."""
     if not n_classes or labels is None:
         return slice(None), jnp.zeros(0, int)

@@ -3,7 +3,6 @@
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from gmdwgf.mappings import Facts
 from gmdwgf.tracking.base import RunHeader, Sink, Values
@@ -81,11 +80,11 @@ class Tracker:
         self._to_mirrors("finish", summary)
         self._mirrors = []
 
-    def _to_mirrors(self, method: str, *arguments: Any) -> None:
+    def _to_mirrors(self, method: str, *arguments: object) -> None:
         for sink in self._mirrors:
             self._try(sink, method, *arguments)
 
-    def _try(self, sink: Sink, method: str, *arguments: Any) -> bool:
+    def _try(self, sink: Sink, method: str, *arguments: object) -> bool:
         try:
             getattr(sink, method)(*arguments)
         except Exception as error:

@@ -60,12 +60,12 @@ class WandbConfig:
             raise FieldError("tags", self.tags, "must be a list of words of up to 64 letters, e.g. [baseline]")
 
 
-def is_real(value: Any) -> bool:
+def is_real(value: object) -> bool:
     """Whether a config value is a finite number and not a boolean."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _is_name(value: Any) -> bool:
+def _is_name(value: object) -> bool:
     return isinstance(value, str) and 0 < len(value) <= 128
 
 

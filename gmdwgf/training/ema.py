@@ -4,26 +4,24 @@ If `training.ema_decay` is a number, the average has the structure of the parame
 The first average is used for samples and for metrics without a suffix; metrics of the others have names such as `mmd2@0.9999`.
 """
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
 
 from gmdwgf.config.fields import FieldError
-from gmdwgf.typing import Array, Float, Scalar
+from gmdwgf.typing import Array, Float, PyTree, Scalar
 
 Decay = Scalar | Float[Array, " k"]
 
 
-def start(decay: Decay, params: Any) -> Any:
+def start(decay: Decay, params: PyTree) -> PyTree:
     """Initialise the averages as copies of the parameters."""
     copy = lambda: jax.tree.map(jnp.copy, params)
     return copy() if jnp.ndim(decay) == 0 else tuple(copy() for _ in range(decay.shape[0]))
 
 
-def follow(decay: Decay, step: Array, params: Any, averages: Any) -> Any:
+def follow(decay: Decay, step: Array, params: PyTree, averages: PyTree) -> PyTree:
     """Update the averages at `step`; the decay is at most (1 + step) / (10 + step), which shortens early averages (ours)."""
     decay = jnp.minimum(decay, (1 + step) / (10 + step))
     if jnp.ndim(decay) == 0:
@@ -32,7 +30,7 @@ def follow(decay: Decay, step: Array, params: Any, averages: Any) -> Any:
     return tuple(optax.incremental_update(params, average, 1 - d) for average, d in pairs)
 
 
-def of(decay: Decay, averages: Any, wanted: float | None = None) -> Any:
+def of(decay: Decay, averages: PyTree, wanted: float | None = None) -> PyTree:
     """Return the average with decay `wanted`, by default the first. Raises FieldError if there is none."""
     every = (averages,) if jnp.ndim(decay) == 0 else averages
     if wanted is None:
@@ -58,7 +56,7 @@ def _names(decay: Decay) -> list[str]:
     return [f"{float(value):.6g}" for value in np.ravel(np.asarray(decay))]
 
 
-def by_suffix(decay: Decay, averages: Any) -> dict[str, Any]:
+def by_suffix(decay: Decay, averages: PyTree) -> dict[str, PyTree]:
     """Map suffixes of metric names to averages."""
     every = (averages,) if jnp.ndim(decay) == 0 else averages
     return dict(zip(suffixes(decay), every, strict=True))

@@ -1,7 +1,6 @@
 """Training state, a pytree that is saved in full in each checkpoint."""
 
 import functools
-from typing import Any
 
 import equinox as eqx
 import jax
@@ -11,7 +10,7 @@ from gmdwgf.pairs import sharding
 from gmdwgf.training import ema
 from gmdwgf.training.batch import draw_batch
 from gmdwgf.training.problem import Problem
-from gmdwgf.typing import Array, Key, Scalar
+from gmdwgf.typing import Array, Key, PyTree, Scalar
 
 TERMS = ("none", "velocity", "position", "loss", "parameters")
 """Terms whose divergence ends a run, in the order in which they are checked."""
@@ -31,11 +30,11 @@ class TrainState(eqx.Module):
 
     step: Array
     key: Key
-    params: Any
-    ema_params: Any
+    params: PyTree
+    ema_params: PyTree
     """Average with the structure of `params`, or a tuple of averages if there are several decays (see `gmdwgf.training.ema`)."""
-    opt_state: Any
-    drift_state: Any
+    opt_state: PyTree
+    drift_state: PyTree
     health: Health
 
 

@@ -1,7 +1,7 @@
 """Drifts computed in feature space and pulled back to the points."""
 
 import functools
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -36,7 +36,7 @@ class FeatureSpace(Configurable):
 class FeatureState(NamedTuple):
     """Drift state and scale of every map, and the number of steps averaged in the scales."""
 
-    drifts: dict[str, Any]
+    drifts: dict[str, AbstractDrift]
     scales: dict[str, Scalar]
     n_seen: Array
 
