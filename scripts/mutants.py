@@ -22,6 +22,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib.abc import Loader, MetaPathFinder
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -54,7 +55,8 @@ class Site(ast.NodeVisitor):
             self.generic_visit(node)
 
     def generic_visit(self, node: ast.AST) -> None:
-        exempt = "no mutants" in self.lines[node.lineno - 1] if hasattr(node, "lineno") else False
+        line = getattr(node, "lineno", None)
+        exempt = line is not None and "no mutants" in self.lines[line - 1]
         if not exempt:
             self.found += [(node, change) for change in changes_of(node)]
             super().generic_visit(node)
@@ -171,7 +173,7 @@ class _Stopwatch:
         self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0) + report.duration
 
 
-class _Loader:
+class _Loader(MetaPathFinder, Loader):
     """Imports one module from changed source."""
 
     def __init__(self, name: str, path: Path, source: str):

@@ -4,12 +4,11 @@ from collections.abc import Callable
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
 from experiments.common.record import Number
 from experiments.compare.contenders import ARENAS, CONTENDERS, config_of
-from gmdwgf.plots.style import COLUMN, INK, PAGE, colour_of, styled
+from gmdwgf.plots.style import COLUMN, INK, PAGE, Figure, colour_of, styled
 
 Numbers = dict[str, Number]
 SECOND = {"sinkhorn, two batches", "kl, two batches", "mmd, Gaussian"}

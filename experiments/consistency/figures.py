@@ -3,10 +3,9 @@
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from experiments.consistency.search import DRIFTS, target_cloud
-from gmdwgf.plots.style import INK, PAGE, TARGET, colour_of, empty_panel, styled
+from gmdwgf.plots.style import INK, PAGE, TARGET, Figure, colour_of, empty_panel, styled
 
 
 @styled

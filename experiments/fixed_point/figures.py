@@ -5,12 +5,11 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from matplotlib.figure import Figure
 
 from experiments.common.record import Number
 from experiments.fixed_point.theory import mmd_gaussian
 from experiments.fixed_point.training import MIXTURE
-from gmdwgf.plots.style import COLUMN, INK, PAGE, TARGET, colour_of, drift_styles, legend_below, styled
+from gmdwgf.plots.style import COLUMN, INK, PAGE, TARGET, Figure, colour_of, drift_styles, legend_below, styled
 
 Results = dict[str, Number]
 DASHES = ("-", "--", ":")

@@ -4,12 +4,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from experiments.common.record import mean_of_seeds
 from experiments.mode_masses.drifts import ENTRIES, EVERY, FLOWS, NETWORKS, SIGMA
 from experiments.mode_masses.speeds import TRANSPORT
-from gmdwgf.plots.style import INK, PAGE, TARGET, colour_of, legend_below, styled
+from gmdwgf.plots.style import INK, PAGE, TARGET, Figure, colour_of, legend_below, styled
 
 MARKERS = {"local": "o", "steps": "D", "speed": "s", "long": "^"}
 LEAST = 1e-7
@@ -59,7 +58,7 @@ def speeds(cells: dict[str, Any], distances: list[float]) -> Figure:
 
 
 @styled
-def plans(steps: dict[str, Any], scalings: dict[str, Any], distances: list[float]) -> Figure:
+def plans(steps: dict[int, Any], scalings: dict[int, Any], distances: list[float]) -> Figure:
     """Share of exact transport after K corrections, over the distance and over K epsilon / L^2."""
     figure = Figure((PAGE, 2.9), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)

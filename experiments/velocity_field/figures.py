@@ -3,12 +3,11 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from matplotlib.figure import Figure
 
 from experiments.common.record import Number
 from experiments.common.training import velocity
 from experiments.velocity_field.fields import DRIFTS, WITH_BANDWIDTH, H, clouds, drift_at, first_variation, kl_velocity
-from gmdwgf.plots.style import COLUMN, INK, PAGE, TARGET, colour_of, drift_styles, legend_below, styled
+from gmdwgf.plots.style import COLUMN, INK, PAGE, TARGET, Figure, colour_of, drift_styles, legend_below, styled
 
 Results = dict[str, Number]
 LIMIT, SHOWN = 2.7, 90
