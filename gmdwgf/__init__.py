@@ -1,4 +1,4 @@
-"""gmdwgf: drifting generative models read as Wasserstein gradient flows.
+"""Train one-step generative models by drifting, and study the drifts as Wasserstein gradient flows.
 
 import gmdwgf
 result = gmdwgf.fit("eight_gaussians", "kl", n_steps=1000)
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
     __version__: str
 
-# Imported when first asked for: the command line's help must not wait for jax.
+# Imported on first access, so that `gmdwgf --help` does not import jax.
 _get, _names, __all__ = lazy(
     __name__,
     {
@@ -55,7 +55,7 @@ _get, _names, __all__ = lazy(
 )
 
 _PACKAGES = ("drifts", "generators", "metrics", "optim", "plots", "targets")
-"""Packages that need no import of their own: `gmdwgf.drifts.KLDrift`."""
+"""Subpackages imported on first access, as in `gmdwgf.drifts.KLDrift`."""
 
 
 def __getattr__(name: str) -> Any:

@@ -1,8 +1,8 @@
-"""`python -m gmdwgf.encode IN OUT`: a folder of images, or an array of them, to a latent file (docs/latents.md).
+"""`python -m gmdwgf.encode IN OUT`: encode a folder or an array of images to a latent file (docs/latents.md).
 
-Every image is made grey and 28 x 28 as the digits of MNIST are: ink bright, the digit's box fitted into 20 x 20 pixels, its
-centre of mass in the middle. Files that cannot be read are named, one a line; the others are encoded. What is lost of the
-pictures is printed beside what is lost of digits: the shipped encoder was trained on digits alone.
+Every image is converted to 28 x 28 grey values like the digits of MNIST: bright on dark, scaled to fit into 20 x 20 pixels, with its
+centre of mass in the middle. Unreadable files are listed, one per line; the others are encoded. Reconstruction errors are printed
+next to those of digits, since the included encoder was trained only on digits.
 """
 
 import argparse
@@ -13,7 +13,7 @@ from gmdwgf.data.picture_files import Pictures, Refused, notes_on, read
 
 
 def encode_to(pictures: Pictures, out: Path) -> tuple[list[str], list[str]]:
-    """Encode pictures and write the latent file; returns lines on how much of them is lost, and warnings of too much."""
+    """Encode images and write the latent file; returns lines with reconstruction errors, and warnings about large ones."""
     from gmdwgf.data import latent_files, shipped
     from gmdwgf.data.latent_writer import writing
     from gmdwgf.features import reconstruction
@@ -27,7 +27,7 @@ def encode_to(pictures: Pictures, out: Path) -> tuple[list[str], list[str]]:
 
 
 def run(source: Path, out: Path) -> None:
-    """Encode one folder or array; says on standard error what is left out or odd, on standard output what was written."""
+    """Encode one folder or array; prints skipped files and warnings on standard error, and results on standard output."""
     from gmdwgf.data.array_files import printable, shown
     from gmdwgf.data.latent_writer import try_to_write, why_not_written
 
@@ -76,7 +76,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _on_one_line(error: Exception) -> str | None:
-    """What to say of an error; None of one that is no fault of the user's."""
+    """One-line message for an error caused by the user; None for other errors."""
     from gmdwgf.config.fields import FieldError
     from gmdwgf.data.array_files import printable, shown
 

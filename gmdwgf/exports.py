@@ -1,4 +1,4 @@
-"""Names that a package gives out, imported when they are first asked for."""
+"""Lazy imports of the public names of a package."""
 
 import importlib
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +8,7 @@ from typing import Any
 def lazy(
     package: str, modules: Mapping[str, Sequence[str]]
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]], list[str]]:
-    """`__getattr__`, `__dir__` and `__all__` of a package whose names are in `modules`, by module (PEP 562)."""
+    """Make `__getattr__`, `__dir__` and `__all__` of a package that imports the names in `modules` on first access (PEP 562)."""
     home = {name: module for module, names in modules.items() for name in names}
 
     def get(name: str) -> Any:

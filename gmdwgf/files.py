@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and what to say of one that cannot be read."""
+"""Write files atomically, and report files that cannot be read."""
 
 import contextlib
 import io
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 class DamagedFile(Exception):
-    """A file of a run or of data that cannot be read back: which file, what is wrong with it, and what to do, on one line."""
+    """Raised for a damaged file, with the file, the problem and a fix on one line."""
 
     def __init__(self, path: Path | str, problem: str, fix: str, line: int | None = None):
         where = f"{path}, line {line}" if line is not None else str(path)
@@ -20,9 +20,9 @@ class DamagedFile(Exception):
 
 @contextlib.contextmanager
 def replaced_atomically(path: Path) -> Iterator[Path]:
-    """A temporary path beside `path`, with its suffix; what is written there is moved into place when the block ends well.
+    """Context with a temporary path next to `path`, which is moved into place at the end.
 
-    A reader sees the old file or the new one, never half of one. Where the block raises, the temporary file is removed.
+    Readers see either the old or the new file, never a partial one. If the block raises, the temporary file is deleted.
     """
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.tmp{path.suffix}")
     try:
@@ -35,13 +35,13 @@ def replaced_atomically(path: Path) -> Iterator[Path]:
 
 
 def writer_of(name: str) -> int | None:
-    """The process by which a file of this name is being written, or was when it was killed; None for no temporary file of ours."""
+    """Id of the process that writes, or was killed while writing, a temporary file of this name; None for other files."""
     found = re.fullmatch(r"\.[\w.-]+\.(\d{1,10})\.tmp(\.\w+)?", name, re.ASCII)
     return int(found[1]) if found else None
 
 
 def is_alive(process: int) -> bool:
-    """Whether this machine has a process of that number."""
+    """Whether this machine has a process with this id."""
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
@@ -52,13 +52,13 @@ def is_alive(process: int) -> bool:
 
 
 def write_atomically(path: Path, text: str) -> None:
-    """Write a text file so that a reader sees the old one or the new one, never half of one."""
+    """Write a text file atomically: readers see either the old or the new one, never a partial one."""
     with replaced_atomically(path) as temporary:
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def escape_what_cannot_be_shown() -> None:
-    """Let a terminal that knows few letters show the others as `\\xe9`: a name on the disk must not end a command."""
+    """Print characters that the terminal's encoding lacks as escapes like `\\xe9`, instead of raising an error."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -1,4 +1,4 @@
-"""JSON and YAML that may be damaged or made to do harm: sizes and depths are bounded, and every fault is one error."""
+"""Parse JSON and YAML of unknown origin: sizes and depths are bounded, and every problem raises the same error."""
 
 import json
 import re
@@ -11,7 +11,7 @@ import yaml
 from gmdwgf.files import DamagedFile
 
 MAX_BYTES = 16 << 20
-"""Of a file that is read whole: a config or a manifest has some thousand."""
+"""Maximum size of a file in bytes; configs and manifests have a few thousand."""
 
 MAX_DEPTH = 50
 
@@ -20,7 +20,7 @@ _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Loader(_Base):
-    """Plain values only; a date is text, as it is in a config."""
+    """YAML loader for plain values; dates are strings, as in configs."""
 
 
 _Loader.yaml_implicit_resolvers = {
@@ -30,7 +30,7 @@ _Loader.yaml_implicit_resolvers = {
 
 
 def parse_json(text: str) -> Any:
-    """The value of a JSON text; ValueError for whatever is wrong with it."""
+    """Parse JSON. Raises ValueError for any problem."""
     try:
         return _plain(json.loads(text))
     except RecursionError:
@@ -38,7 +38,7 @@ def parse_json(text: str) -> Any:
 
 
 def parse_yaml(text: str) -> Any:
-    """The value of a YAML text without aliases, of which a few can stand for more than fits in memory; ValueError otherwise."""
+    """Parse YAML without aliases, a few of which can expand beyond the memory. Raises ValueError for any problem."""
     try:
         if re.search(r"[&*]", text):
             for event in yaml.parse(text, _Loader):
@@ -49,12 +49,17 @@ def parse_yaml(text: str) -> Any:
         raise ValueError("is nested too deep") from None
     except yaml.YAMLError as error:
         raise ValueError(str(error)) from error
-    except (ArithmeticError, AttributeError, LookupError, TypeError) as error:  # PyYAML, of values with odd tags
+    except (
+        ArithmeticError,
+        AttributeError,
+        LookupError,
+        TypeError,
+    ) as error:  # raised by PyYAML for values with unusual tags
         raise ValueError(str(error)) from error
 
 
 def read_mapping(path: Path, parse: Callable[[str], Any], fix: str) -> dict[str, Any]:
-    """The mapping that a file holds. Raises DamagedFile for one that holds none, and OSError where it cannot be opened."""
+    """Read a file that contains a mapping. Raises DamagedFile if it does not, and OSError if it cannot be opened."""
     try:
         found = parse(read_text(path))
     except ValueError as error:
@@ -65,7 +70,7 @@ def read_mapping(path: Path, parse: Callable[[str], Any], fix: str) -> dict[str,
 
 
 def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
-    """The text of a file; ValueError where it is empty, too large or no text."""
+    """Read a text file. Raises ValueError if it is empty, too large or not text."""
     with path.open("rb") as file:
         content = file.read(max_bytes + 1)
     if not content.strip():
@@ -78,17 +83,17 @@ def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
 
 
 def one_line(text: str) -> str:
-    """Text from a file as part of a line for a person: nothing in it moves the cursor."""
+    """Escape line breaks and control characters in text from a file, for use in a message."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:200]
 
 
 def shown(text: str) -> str:
-    """Text that can be encoded: the bytes of a file name that are no letters, and half characters, as `\\udcff`."""
+    """Escape undecodable bytes of file names and lone surrogates, e.g. as `\\udcff`, so that the text can be encoded."""
     return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
 
 
 def _plain(value: Any, depth: int = 0) -> Any:
-    """Values that json, yaml and a table can hold: text keys, text that can be encoded, numbers that fit in 64 bits."""
+    """Check that values are valid in JSON, YAML and tables: string keys, encodable strings, and 64-bit numbers."""
     if depth > MAX_DEPTH:
         raise ValueError("is nested too deep")
     if isinstance(value, dict):

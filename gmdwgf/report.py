@@ -1,4 +1,4 @@
-"""`python -m gmdwgf.report DIR`: a sweep as one HTML page that opens from disk, and its figures for a paper; starts no JAX."""
+"""`python -m gmdwgf.report DIR`: write a self-contained HTML page about the runs in a folder, and optionally figures for a paper."""
 
 import argparse
 import sys
@@ -10,7 +10,7 @@ from gmdwgf.runs.records import read_all
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command's words."""
+    """Parser of the command line."""
     top = argparse.ArgumentParser(prog="python -m gmdwgf.report", description=__doc__, allow_abbrev=False)
     top.add_argument("dir", type=Path, metavar="DIR", help="a folder of runs, at any depth")
     top.add_argument("--out", type=Path, metavar="FILE.html", help="default: DIR/report.html")
@@ -22,13 +22,13 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Write the page; returns the exit code."""
+    """Write the page and return the exit code."""
     escape_what_cannot_be_shown()
     asked = parser().parse_args(arguments)
     page = asked.out or asked.dir / "report.html"
     try:
         if page.suffix not in (".html", ".htm"):
-            raise ConfigError("--out", page, "must end in .html; what has another ending is not written over")
+            raise ConfigError("--out", page, "must end in .html, so that no other file is overwritten")
         runs = read_all(asked.dir)
         from gmdwgf.reports import contents, page as pages
 

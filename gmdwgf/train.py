@@ -1,11 +1,13 @@
-"""`python -m gmdwgf.train`, the same as the command `gmdwgf`: compose a config, run it, say where things are.
+"""`python -m gmdwgf.train`, also installed as the command `gmdwgf`: compose a config and execute the run or sweep.
 
-Nothing heavy is imported before a run begins, so `--help` and `--cfg job` answer at once.
+JAX and other large packages are imported only when a run begins, so that `--help` and `--cfg job` respond quickly.
 """
 
+import contextlib
 import os
 import re
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 try:
@@ -20,19 +22,19 @@ try:
     from gmdwgf.launch.arguments import misused_section
     from gmdwgf.launch.cli_errors import BAD_INPUT, CRASH, complain
     from gmdwgf.launch.terminal import lasting_output
-except KeyboardInterrupt:  # before there is anything to stop
+except KeyboardInterrupt:  # during imports
     print("gmdwgf: stopped", file=sys.stderr)  # noqa: T201
     sys.exit(130)
 
 
 def accept_plus(arguments: list[str]) -> list[str]:
-    """`+drift=kl` means `drift=kl` for every group of `configs/`: plain Hydra refuses one of the two spellings."""
+    """Accept `+drift=kl` as `drift=kl` for every group of `configs/`, of which Hydra accepts only one."""
     groups = "|".join(sorted(path.name for path in config_dir().iterdir() if path.is_dir()))
     return [re.sub(rf"^\+{{1,2}}(?=({groups})=)", "", argument) for argument in arguments]
 
 
 def _respelled(arguments: list[str]) -> list[str]:
-    """Overrides of an older version in the spelling of now, with a notice for each."""
+    """Rename overrides of older versions, with a notice for each."""
     found = [respelled_override(argument) for argument in arguments]
     for old, new in zip(arguments, found, strict=True):
         if old != new:
@@ -41,7 +43,7 @@ def _respelled(arguments: list[str]) -> list[str]:
 
 
 def accept_sweep(arguments: list[str]) -> list[str]:
-    """`--dry` means `sweep.dry=true`, in this process whatever the launcher; a sweep gets a name that says which one it is."""
+    """Accept `--dry` as `sweep.dry=true` with the basic launcher, and give a sweep a name derived from its overrides."""
     if "--dry" in arguments:
         arguments = ["sweep.dry=true" if argument == "--dry" else argument for argument in arguments]
     if "sweep.dry=true" in arguments:
@@ -59,9 +61,9 @@ def accept_sweep(arguments: list[str]) -> list[str]:
 
 
 def _beside_swept_groups(arguments: list[str]) -> list[str]:
-    """One value for a field of a swept group (`drift=kl,blob drift.bandwidth=0.5`) as a sweep over that one value.
+    """Turn a single value of a field of a swept group (`drift=kl,blob drift.bandwidth=0.5`) into a sweep over one value.
 
-    Hydra composes a config without what is swept first, and would look for the field in the group's default.
+    Hydra first composes a config without swept overrides, and would look for the field in the default of the group.
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from hydra.core.override_parser.types import Override
@@ -72,7 +74,7 @@ def _beside_swept_groups(arguments: list[str]) -> list[str]:
     def parsed(argument: str) -> Override | None:
         try:
             return parser.parse_override(argument)
-        except HydraException:  # a flag, or what Hydra will complain of better
+        except HydraException:  # a flag, or an error that Hydra reports
             return None
 
     overrides = [parsed(argument) for argument in arguments]
@@ -88,9 +90,20 @@ def _beside_swept_groups(arguments: list[str]) -> list[str]:
     return [re.sub("=(.*)", r"=choice(\1)", argument) if alone(found) else argument for argument, found in pairs]
 
 
+class JobFailed(SystemExit):
+    """Raised if a single job is invalid or crashes, with the cause and the run folder, if any.
+
+    It is a SystemExit, because Hydra prints its own message for other exceptions.
+    """
+
+    def __init__(self, cause: Exception, folder: Any):
+        super().__init__(CRASH)
+        self.cause, self.folder = cause, folder
+
+
 @hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="train")
 def main(cfg: DictConfig) -> float:
-    """One job, alone or of a sweep; returns its MMD^2, infinite unless it was trained to its end."""
+    """Execute one job, alone or of a sweep; returns its final MMD^2, or infinity if it did not finish."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
@@ -125,9 +138,7 @@ def main(cfg: DictConfig) -> float:
     except Exception as error:
         if in_sweep:
             return reporter.failed(spec, error)
-        if wants_tracebacks():
-            raise
-        raise SystemExit(complain(error, sys.argv[1:], spec.folder if spec else None)) from error
+        raise JobFailed(error, spec.folder if spec else None) from error
 
 
 def _finished(reporter: Any, spec: Any, summary: dict[str, Any]) -> float:
@@ -138,22 +149,13 @@ def _finished(reporter: Any, spec: Any, summary: dict[str, Any]) -> float:
         raise
 
 
-def wants_tracebacks() -> bool:
-    """Whether the user asked for them by setting HYDRA_FULL_ERROR=1."""
-    return os.environ.get("HYDRA_FULL_ERROR") == "1" and not _set_by_us
-
-
-_set_by_us = False
-
-
 def cli() -> None:
-    """Entry point: every message to the user is one line; a traceback is kept in the run folder."""
+    """Entry point of the command line. Errors are one line; tracebacks are stored in the run folder."""
     with lasting_output(), as_control_c():
         _cli()
 
 
 def _cli() -> None:
-    global _set_by_us
     use_whole_vectors()
     escape_what_cannot_be_shown()
     typed = accept_plus(_respelled(sys.argv[1:]))
@@ -161,24 +163,34 @@ def _cli() -> None:
         print(f"gmdwgf: {misused}", file=sys.stderr)  # noqa: T201
         sys.exit(BAD_INPUT)
     sys.argv[1:] = accept_sweep(typed)
-    if not wants_tracebacks():
-        _set_by_us, os.environ["HYDRA_FULL_ERROR"] = True, "1"  # Hydra then raises its errors instead of printing them
+    wants_tracebacks = os.environ.get("HYDRA_FULL_ERROR") == "1"
     try:
-        main()
-    except Exception as error:
-        if wants_tracebacks():
-            raise
-        sys.exit(complain(error, typed, None))
+        with _hydra_raises():
+            main()
+    except (JobFailed, Exception) as error:
+        cause, folder = (error.cause, error.folder) if isinstance(error, JobFailed) else (error, None)
+        if wants_tracebacks:
+            raise cause from None
+        sys.exit(complain(cause, typed, folder))
     except KeyboardInterrupt:
-        print("gmdwgf: stopped; the same command goes on from the last checkpoints", file=sys.stderr)  # noqa: T201
+        print("gmdwgf: stopped; the same command resumes from the last checkpoints", file=sys.stderr)  # noqa: T201
         sys.exit(CODE)
-    from gmdwgf.launch.ledger import SweepSummary
 
-    if SweepSummary.n_failed:
-        sys.exit(CRASH)
+
+@contextlib.contextmanager
+def _hydra_raises() -> Iterator[None]:
+    """Context in which Hydra raises its errors instead of printing them."""
+    before = os.environ.get("HYDRA_FULL_ERROR")
+    os.environ["HYDRA_FULL_ERROR"] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop("HYDRA_FULL_ERROR")
+        if before is not None:
+            os.environ["HYDRA_FULL_ERROR"] = before
 
 
 if __name__ == "__main__":
-    from gmdwgf.train import cli as by_name  # a launcher's workers import `main` by the name of its module
+    from gmdwgf.train import cli as by_name  # workers of launchers import `main` by its module name
 
     by_name()

@@ -1,4 +1,4 @@
-"""A sweep of several grids: `hydra/sweeper=grids`. Hydra looks for plugins in packages called hydra_plugins only."""
+"""The sweeper `hydra/sweeper=grids`, for sweeps over several grids. Hydra finds plugins only in packages named hydra_plugins."""
 
 from typing import Any
 
@@ -9,11 +9,10 @@ from hydra.errors import HydraException
 
 
 class GridsSweeper(BasicSweeper):
-    """Hydra's own sweeper makes one product of all axes, but every drift has its own hyperparameter.
+    """Sweeper over several grids, for drifts with different hyperparameters. Hydra's basic sweeper supports a single product of axes.
 
-    `grids` is a list of such products, `params` are axes that all of them have, and the jobs are those of one grid after
-    the other. On the command line an axis is replaced as ever; where a grid has a single value (`drift: kl`), asking
-    for other values leaves that grid out.
+    `grids` is a list of products and `params` are axes common to all; jobs are those of one grid after the other. Overrides on the
+    command line replace an axis; a grid with a single value of it (`drift: kl`) is omitted if other values are requested.
     """
 
     def __init__(
@@ -28,7 +27,7 @@ class GridsSweeper(BasicSweeper):
     def split_arguments(  # type: ignore[override]  # Hydra's is static and knows one grid
         self, overrides: list[Override], max_batch_size: int | None
     ) -> list[list[list[str]]]:
-        """The overrides of every job, in batches."""
+        """Overrides of all jobs, in batches."""
         asked = {override.get_key_element(): override for override in overrides}
         parser = OverridesParser.create()
         jobs: list[list[str]] = []
@@ -48,7 +47,7 @@ class GridsSweeper(BasicSweeper):
 
 
 def _meets(axis: Override, asked: Override | None) -> bool:
-    """Whether a grid stays: what it has a single value of was not asked for in other values."""
+    """Whether a grid is retained: its single value of the axis is not excluded by the requested values."""
     if asked is None or axis.is_sweep_override():
         return True
     values = list(asked.sweep_string_iterator()) if asked.is_sweep_override() else [asked.get_value_element_as_str()]

@@ -1,18 +1,18 @@
-"""Flip signs, change powers and drop normalisers in the drift files, one at a time, and see which changes no test notices.
+"""Change the mathematics and the loops one place at a time, and see which changes no test notices.
 
-    python scripts/mutants.py                 # every drift and the mathematics they share
-    python scripts/mutants.py kl kernels      # only these
+    python scripts/mutants.py                    # every file of the table
+    python scripts/mutants.py kl kernels         # only these
+    python scripts/mutants.py optim targets/toy  # a room, a file of a room
+    python scripts/mutants.py --list             # what is left alone, and why
+    python scripts/mutants.py optim --count      # how many changes there are, without running any
 
-A mutant survives when the tests of its file (tests/drifts/test_<name>.py, or those in SHARED) still pass with it. They run
-quickest first and stop at the first that fails. Lines that only report (`info`, `tags`) are left alone; a line may be
-exempted with the comment `# no mutants: <reason>`.
+The changes are those of `mutations.py`. A mutant survives when the tests of its file still pass with it: tests/drifts/test_<name>.py
+for a drift, those of TESTS for every other file. They run quickest first, the one that failed last before all, and stop at the first
+that fails. A line is left alone with the comment `# no mutants: <reason>`.
 """
 
 import argparse
-import ast
-import copy
 import functools
-import importlib
 import importlib.util
 import json
 import os
@@ -25,113 +25,78 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.abc import Loader, MetaPathFinder
 from pathlib import Path
 
+from mutations import exempted, mutated, sites
+
 ROOT = Path(__file__).resolve().parents[1]
-LEFT_ALONE = {"tags", "init", "__check_init__", "__init__"}
-SHARED = {
-    "kernels": ["test_log_kernels", "drifts/test_sharp", "drifts/test_mmd", "drifts/test_kernel_score"],
-    "slicing": ["drifts/test_sliced_mmd", "drifts/test_sliced_wasserstein"],
-    "drifts/affinity": [
-        f"drifts/test_{name}" for name in ("deng", "deng_released", "sinkhorn_proxy", "sinkhorn_steps", "wflow")
-    ],
+AFFINITY = ("deng", "deng_released", "sinkhorn_proxy", "sinkhorn_steps", "wflow")
+TESTS = {
+    "drifts/affinity": [f"drifts/test_{name}" for name in AFFINITY],
     "drifts/parzen": [f"drifts/test_{name}" for name in ("kernel_score", "blob", "f_divergence", "sharp")],
     "drifts/witness": [f"drifts/test_{name}" for name in ("mmd", "drmmd", "kale")],
+    "drifts/wrappers/classwise": ["drifts/wrappers/test_class_draws", "drifts/wrappers/test_classwise"],
+    "drifts/wrappers/feature_space": ["drifts/wrappers/test_feature_space"],
+    "drifts/wrappers/sum": ["drifts/wrappers/test_sum"],
+    "metrics/mmd": ["metrics/test_unbiased_mmd"],
+    "metrics/modes": ["metrics/test_modes"],
+    "metrics/pictures": ["metrics/test_picture_metrics", "metrics/test_pictures_in_the_suite"],
+    "metrics/suite": ["metrics/test_metric_suite", "metrics/test_pictures_in_the_suite"],
+    "metrics/wasserstein": ["metrics/test_exact_and_sliced_w2"],
+    "optim/optimizers": ["optim/test_optimizers"],
+    "optim/schedules": ["optim/test_schedules"],
+    "pairs/kernels": ["pairs/test_log_kernels", "drifts/test_sharp", "drifts/test_mmd", "drifts/test_kernel_score"],
+    "pairs/reductions": ["pairs/test_reductions", "drifts/test_kl", "drifts/test_mmd", "transport/test_transport"],
+    "pairs/sharding": ["engine/test_devices"],
+    "pairs/slicing": ["pairs/test_reductions", "drifts/test_sliced_mmd", "drifts/test_sliced_wasserstein"],
+    "targets/absent": ["launch/test_loading"],
+    "targets/arrays": ["targets/test_arrays"],
+    "targets/base": ["targets/test_target_laws"],
+    "targets/functions": ["launch/test_fit"],
+    "targets/latents": ["targets/test_latents", "targets/test_target_laws"],
+    "targets/mixtures": ["targets/test_mixtures", "targets/test_densities", "targets/test_target_laws"],
+    "targets/toy": ["targets/test_toy", "targets/test_densities", "targets/test_target_laws"],
+    "training/batch": [
+        "training/test_random_keys",
+        "drifts/wrappers/test_class_draws",
+        "drifts/wrappers/test_classwise",
+    ],
+    "training/ema": ["training/test_ema", "training/test_step"],
+    "training/problem": [
+        "training/test_random_keys",
+        "drifts/wrappers/test_class_draws",
+        "drifts/wrappers/test_classwise",
+    ],
+    "training/state": ["training/test_random_keys", "training/test_step"],
+    "training/step": ["training/test_health", "training/test_random_keys", "training/test_step"],
+    "transport/costs": ["transport/test_transport"],
+    "transport/iterations": ["transport/test_transport"],
+    "transport/maps": ["transport/test_transport", "drifts/test_sinkhorn", "drifts/test_sinkhorn_steps"],
+    "transport/newton": ["transport/test_transport"],
+    "transport/ott": ["transport/test_transport"],
+    "transport/plans": ["transport/test_transport"],
+    "transport/problem": ["transport/test_transport"],
+    "transport/solvers": ["transport/test_transport"],
 }
-"""Modules that several drifts live on, and the tests that must notice a change of them."""
-
-
-class Site(ast.NodeVisitor):
-    """Walks one file and lists the places where the mathematics can be changed."""
-
-    def __init__(self, lines: list[str]):
-        self.lines, self.found = lines, []
-
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
-        if node.name not in LEFT_ALONE:
-            for statement in node.body:
-                self.visit(statement)
-
-    def visit_Dict(self, node: ast.Dict) -> None:
-        if "v_rms" not in ast.unparse(node):  # info
-            self.generic_visit(node)
-
-    def generic_visit(self, node: ast.AST) -> None:
-        line = getattr(node, "lineno", None)
-        exempt = line is not None and "no mutants" in self.lines[line - 1]
-        if not exempt:
-            self.found += [(node, change) for change in changes_of(node)]
-            super().generic_visit(node)
-
-
-def changes_of(node: ast.AST) -> list[str]:
-    """What can be done to a node."""
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub) and not isinstance(node.operand, ast.Constant):
-        return ["sign flipped"]
-    if isinstance(node, ast.Call) and ast.unparse(node.func) == "jnp.sqrt":
-        return ["root dropped"]
-    if not isinstance(node, ast.BinOp):
-        return []
-    if isinstance(node.op, ast.Div):
-        return ["normaliser dropped"]
-    if isinstance(node.op, ast.Pow) and isinstance(node.right, ast.Constant | ast.UnaryOp):
-        return ["power changed"]
-    sizes = "shape" in ast.unparse(node)
-    if isinstance(node.op, ast.Add | ast.Sub) and not sizes:
-        return ["sign flipped"]
-    if isinstance(node.op, ast.Mult) and not sizes:
-        return ["factor dropped"]
-    return []
-
-
-def mutated(tree: ast.Module, index: int, lines: list[str]) -> tuple[ast.Module, str]:
-    """A copy of the file with its `index`-th change made, and what was done."""
-    tree = copy.deepcopy(tree)
-    finder = Site(lines)
-    finder.visit(tree)
-    node, change = finder.found[index]
-    before, where = ast.unparse(node), node.lineno
-    if isinstance(node, ast.UnaryOp):
-        replacement = node.operand
-    elif change == "root dropped":
-        replacement = node.args[0]
-    elif change == "sign flipped":
-        node.op = ast.Sub() if isinstance(node.op, ast.Add) else ast.Add()
-        replacement = node
-    elif change == "power changed":
-        node.right = ast.BinOp(node.right, ast.Add(), ast.Constant(1))
-        replacement = node
-    else:
-        replacement = node.left
-    if replacement is not node:
-        Swap(node, replacement).visit(tree)
-    return ast.fix_missing_locations(tree), f"line {where}: {change} in `{before}`"
-
-
-class Swap(ast.NodeTransformer):
-    """Puts one node in the place of another."""
-
-    def __init__(self, old: ast.AST, new: ast.AST):
-        self.old, self.new = old, new
-
-    def visit(self, node: ast.AST) -> ast.AST:
-        return self.new if node is self.old else self.generic_visit(node)
-
-
-def sites(source: str) -> int:
-    """How many changes a file offers."""
-    finder = Site(source.splitlines())
-    finder.visit(ast.parse(source))
-    return len(finder.found)
+"""Files, and the tests that must notice a change of them; the drifts that are not named have the tests of their name."""
+ROOMS = ("metrics", "optim", "pairs", "targets", "training", "transport")
+"""Rooms all of whose files must be in the table, where they offer a change."""
 
 
 def survives(module: Path, tests: list[str], cpu_seconds: int, index: int) -> str | None:
-    """Run the tests against one mutant in a process of its own; what was changed if they all pass."""
-    source = module.read_text()
-    tree, what = mutated(ast.parse(source), index, source.splitlines())
-    return what if run(module, ast.unparse(tree), tests, cpu_seconds)[0] == 0 else None
+    """Run the tests against one mutant in a process of its own; what was changed if they all pass.
+
+    The test that failed last comes first for the next mutant, which is mostly one of the same lines.
+    """
+    source, what = mutated(module.read_text(), index)
+    code, seconds = run(module, source, list(tests), cpu_seconds)
+    if code == 0:
+        return what
+    if code == 1:  # a test failed, the last that ran
+        tests.sort(key=list(seconds)[-1].__ne__)
+    return None
 
 
 def run(module: Path, source: str, tests: list[str], cpu_seconds: int) -> tuple[int, dict[str, float]]:
-    """Exit code of `tests` with `module` made of `source`, in a process of its own, and the seconds that each test took."""
+    """Exit code of `tests` with `module` made of `source`, in a process of its own, and the seconds of each test that ran."""
     with tempfile.NamedTemporaryFile("r") as report:
         child = os.fork()
         if child == 0:
@@ -150,14 +115,11 @@ def _run_child(module: Path, source: str, tests: list[str], report: Path) -> int
     log = os.open(os.devnull, os.O_WRONLY)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    sys.path.insert(0, str(ROOT))
     import pytest
 
-    importlib.import_module("tests.conftest")  # its import hook puts itself first; the mutant goes before it
-    sys.meta_path.insert(0, _Loader(name, module, source))
     watch = _Stopwatch()
     options = ["-x", "-q", "-p", "no:cacheprovider", "--assert=plain", "--rootdir", str(ROOT)]
-    code = pytest.main([*tests, *options], plugins=[watch])
+    code = pytest.main([*tests, *options], plugins=[_Loader(name, module, source), watch])
     report.write_text(json.dumps(watch.seconds))
     met = isinstance(getattr(sys.modules.get(name), "__loader__", None), _Loader)
     return int(code) if met else 4  # tests that never import the mutant say nothing
@@ -174,10 +136,13 @@ class _Stopwatch:
 
 
 class _Loader(MetaPathFinder, Loader):
-    """Imports one module from changed source."""
+    """Imports one module from changed source; a plugin of pytest."""
 
     def __init__(self, name: str, path: Path, source: str):
         self.name, self.path, self.source = name, path, source
+
+    def pytest_collection(self) -> None:
+        sys.meta_path.insert(0, self)  # before the import hook of tests/conftest.py, which puts itself first
 
     def find_spec(self, name, path=None, target=None):
         return importlib.util.spec_from_loader(name, self, origin=str(self.path)) if name == self.name else None
@@ -189,51 +154,80 @@ class _Loader(MetaPathFinder, Loader):
         exec(compile(self.source, str(self.path), "exec"), module.__dict__)
 
 
-def jobs(names: list[str]) -> Iterator[tuple[Path, list[str]]]:
+def table() -> dict[Path, list[str]]:
     """Files with their tests."""
     own = {
         f"drifts/{file.stem.removeprefix('test_')}": [f"drifts/{file.stem}"]
-        for file in ROOT.glob("tests/drifts/test_*.py")
+        for file in sorted(ROOT.glob("tests/drifts/test_*.py"))
     }
-    for name, tests in sorted((own | SHARED).items()):
-        module = ROOT / "gmdwgf" / f"{name}.py"
-        if module.is_file() and (not names or module.stem in names):
-            yield module, [f"tests/{test}.py" for test in tests]
+    files = {ROOT / "gmdwgf" / f"{name}.py": tests for name, tests in (own | TESTS).items()}
+    return {file: [f"tests/{test}.py" for test in tests] for file, tests in files.items() if file.is_file()}
 
 
-def main() -> int:
-    """Report every mutant that survives; the exit code says whether there was one."""
+def asked_for(names: list[str]) -> Iterator[tuple[Path, list[str]]]:
+    """The files of the table that are named: by stem, by path, or by a room they are in. All of them without names."""
+    for module, tests in table().items():
+        path = module.relative_to(ROOT / "gmdwgf").with_suffix("")
+        if not names or {module.stem, *map(str, (path, *path.parents))} & {name.strip("/") for name in names}:
+            yield module, tests
+
+
+def arguments() -> argparse.Namespace:
+    """What is asked for on the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", help="files of mathematics, without .py (default: all)")
-    names = parser.parse_args().names
+    parser.add_argument("names", nargs="*", help="files, without .py, or rooms (default: all)")
+    parser.add_argument("--list", action="store_true", help="show the lines that are left alone, with their reasons")
+    parser.add_argument("--count", action="store_true", help="count the changes and run none")
+    parser.add_argument(
+        "-j", "--jobs", type=int, default=os.cpu_count(), help="mutants at a time (default: one a core)"
+    )
+    return parser.parse_args()
+
+
+def prepare() -> None:
+    """Settings of the tests, and imports that forked children share; no device is touched before the fork."""
     os.chdir(ROOT)
     for name, value in {
         "JAX_PLATFORMS": "cpu",
-        "JAX_NUM_CPU_DEVICES": "1",
+        "JAX_NUM_CPU_DEVICES": "8",
+        "JAX_DISABLE_MOST_OPTIMIZATIONS": "true",
         "JAX_COMPILATION_CACHE_DIR": str(Path(tempfile.gettempdir()) / "gmdwgf-mutants-xla"),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
     }.items():
         os.environ.setdefault(name, value)
-    # Forked children share these imports; no device is touched before the fork.
     import hydra, optax, ott.solvers.linear.sinkhorn, pytest  # noqa: E401, F401, I001
 
+
+def survivors(module: Path, tests: list[str], n_jobs: int) -> list[str]:
+    """The changes of one file that its tests do not notice."""
+    code, seconds = run(module, module.read_text(), tests, 3600)
+    if code:
+        sys.exit(f"{' '.join(tests)} fail without any change of {module.stem}.py")
+    order, limit = sorted(seconds, key=seconds.__getitem__), 60 + int(5 * sum(seconds.values()))
+    indices = range(len(sites(module.read_text())))
+    with ThreadPoolExecutor(max_workers=n_jobs) as pool:
+        return [what for what in pool.map(functools.partial(survives, module, order, limit), indices) if what]
+
+
+def main() -> int:
+    """Report every mutant that survives; the exit code says whether there was one."""
+    asked = arguments()
+    if not asked.list and not asked.count:
+        prepare()
     total = surviving = 0
-    for module, tests in jobs(names):
-        n, start = sites(module.read_text()), time.monotonic()
-        if not n:
-            continue
-        code, seconds = run(module, module.read_text(), tests, 3600)
-        if code:
-            sys.exit(f"{' '.join(tests)} fail without any change of {module.stem}.py")
-        order, limit = sorted(seconds, key=seconds.__getitem__), 60 + int(5 * sum(seconds.values()))
-        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            alive = [what for what in pool.map(functools.partial(survives, module, order, limit), range(n)) if what]
-        total, surviving = total + n, surviving + len(alive)
-        print(f"{module.stem}: {n} mutants, {len(alive)} survive ({time.monotonic() - start:.0f} s)", flush=True)
-        for what in alive:
-            print(f"    {what}", flush=True)
-    print(f"{total} mutants, {surviving} survive")
+    for module, tests in asked_for(asked.names):
+        name, source, start = module.relative_to(ROOT / "gmdwgf").with_suffix(""), module.read_text(), time.monotonic()
+        if asked.list:
+            for number, code, reason in exempted(source):
+                print(f"{name}:{number}: {code}: {reason or 'as above'}")
+        elif n := len(sites(source)):
+            alive = [] if asked.count else survivors(module, tests, asked.jobs)
+            total, surviving = total + n, surviving + len(alive)
+            outcome = "" if asked.count else f", {len(alive)} survive ({time.monotonic() - start:.0f} s)"
+            print(f"{name}: {n} mutants{outcome}", *alive, sep="\n    ", flush=True)
+    if not asked.list:
+        print(f"{total} mutants" if asked.count else f"{total} mutants, {surviving} survive")
     return 1 if surviving else 0
 
 

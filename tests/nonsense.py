@@ -57,7 +57,10 @@ MAY_BE_LARGE = {
 }
 """Numbers that are not squared lengths: with a huge one a run diverges, which is a result."""
 ANY_WORD = {"project", "entity", "group", "tags", "root", "coordinator"}
-HAS_DEFAULT = {"devices.timeout"}
+HAS_DEFAULT = {
+    f"devices.{name}"
+    for name in ("n", "distributed", "coordinator", "n_processes", "process", "timeout", "save_signals")
+}
 """Keys with a default in their class."""
 
 BASES = [
@@ -216,7 +219,6 @@ def answer(case: Case) -> Answer:
 
     out, err = io.StringIO(), io.StringIO()
     os.environ.pop("HYDRA_FULL_ERROR", None)
-    train._set_by_us = False
     sys.argv, code = ["gmdwgf", *case.arguments, "--dry"], 0
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:

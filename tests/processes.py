@@ -14,6 +14,8 @@ if (
     signal.getsignal(signal.SIGINT) is signal.SIG_IGN
 ):  # tests in the background of a script: else their children ignore it too
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # tests under nohup
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def start(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> subprocess.Popen:

@@ -176,7 +176,7 @@ BAD_ARRAYS = {
     "few_labels": ({"images": IMAGES, "labels": np.arange(4)}, "labels have shape [4], not [5], one a row"),
     "negative_label": ({"images": IMAGES, "labels": np.arange(5) - 1}, "row 0 has label -1"),
     "half_label": ({"images": IMAGES, "labels": np.arange(5) / 2}, "row 1 has label 0.5"),
-    "words_for_labels": ({"images": IMAGES, "labels": list("abcde")}, "labels are <U1, not whole numbers"),
+    "words_for_labels": ({"images": IMAGES, "labels": list("abcde")}, "labels are <U1, not integers"),
     "several": ({"x": IMAGES, "y": IMAGES}, "has arrays x, y; call the one of the pictures 'images'"),
     "labels_alone": ({"labels": np.arange(5)}, "has arrays labels; call"),
     "no_arrays": ({}, "has arrays none; call"),

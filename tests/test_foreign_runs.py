@@ -36,7 +36,7 @@ DIFFERENT = [
     "gmdwgf.drifts.kl.StatelessDrift",
     "gmdwgf.drifts.kl.KLDrift.update",
     "gmdwgf.features.base.Function",
-    "gmdwgf.launch.ledger.SweepSummary",
+    "gmdwgf.launch.summary.SweepSummary",
     "gmdwgf.KLDrift",
     "KLDrift",
     "../canary.Drift",

@@ -69,7 +69,7 @@ class Broken(StatelessDrift):
 @pytest.mark.parametrize(("x", "y"), [((3, 2), (4, 1)), ((3, 1), (4, 2)), ((3,), (4, 2))])
 def test_clouds_that_do_not_go_together_are_refused(x, y):
     drift = Centre(length=1.0, fault="none")
-    with pytest.raises(ValueError, match=r"clouds are \[points, d\] with one d, not x \["):
+    with pytest.raises(ValueError, match=r"\[points, d\].* x \["):
         drift.velocity(jnp.ones(x), jnp.ones(y), None)
-    with pytest.raises(ValueError, match="with one d"):
+    with pytest.raises(ValueError, match=r"\[points, d\]"):
         drift.update((), x=jnp.ones(x), y=jnp.ones(y), key=None)

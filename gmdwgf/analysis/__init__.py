@@ -1,1 +1,1 @@
-"""Many runs as tables."""
+"""Tables of many runs."""

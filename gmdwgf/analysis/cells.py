@@ -1,4 +1,4 @@
-"""Which numbers of a sweep were varied, and the cells they make: runs alike in all but their seed."""
+"""Find the varied settings of a sweep, and group its runs into cells that differ only in the seed."""
 
 import json
 import math
@@ -6,15 +6,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from gmdwgf.mappings import Config
 from gmdwgf.runs.identity import science
 from gmdwgf.runs.records import RunFiles, flatten
 
 CellSettings = tuple[tuple[str, Any], ...]
-"""Varied keys and their values in one cell."""
+"""Varied keys and their values in a cell."""
 
 
 class Cell(NamedTuple):
-    """Runs of one dataset, drift and setting, by seed."""
+    """Runs with the same target, drift and settings, by seed."""
 
     dataset: str
     drift: str
@@ -23,10 +24,10 @@ class Cell(NamedTuple):
 
 
 def varied(runs: Sequence[RunFiles]) -> list[str]:
-    """The config keys that differ between runs and decide numbers, but for the seed.
+    """Config keys that affect results and differ between runs, except the seed.
 
-    A field of a drift counts where runs of that drift differ in it, so that what only one drift has is no setting; so
-    for every other part of the config (`optimizer`: the name of the class stands for the part that was exchanged).
+    A field of a drift counts only if runs with that drift differ in it, and likewise for other components (`optimizer` itself counts
+    if its class differs).
     """
     groups: dict[tuple[str, str], dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     sizes: dict[tuple[str, str], int] = defaultdict(int)
@@ -54,23 +55,23 @@ def varied(runs: Sequence[RunFiles]) -> list[str]:
     return sorted(found, key=lambda key: not key.startswith("drift."))
 
 
-def scientific(run: RunFiles) -> dict[str, Any]:
-    """The keys of a run's config that decide its numbers, flat."""
+def scientific(run: RunFiles) -> Config:
+    """Flat config keys of a run that affect its results."""
     return flatten(science(run.config))
 
 
 def setting(run: RunFiles, key: str) -> Any:
-    """The value of a varied key in a run; None where it has none."""
+    """Value of a varied key in a run; None if it does not have the key."""
     return run.flat[key] if key in run.flat else _choice(run, key) if f"{key}._target_" in run.flat else None
 
 
 def settings_of(run: RunFiles, keys: Iterable[str]) -> CellSettings:
-    """The varied keys a run has, with its values."""
+    """Varied keys of a run with their values."""
     return tuple((key, value) for key in keys if (value := setting(run, key)) is not None)
 
 
 def short(key: str, keys: Iterable[str]) -> str:
-    """The last word of a key, or as many as tell it from the others."""
+    """Shortest suffix of a key that is unique among `keys`."""
     words = key.split(".")
     for n in range(1, len(words)):
         tail = ".".join(words[-n:])
@@ -80,20 +81,20 @@ def short(key: str, keys: Iterable[str]) -> str:
 
 
 def caption(settings: CellSettings) -> str:
-    """What a person reads over a panel: `bandwidth=0.3`."""
+    """Caption of a panel, e.g. `bandwidth=0.3`."""
     keys = [key for key, _ in settings]
     return ", ".join(f"{short(key, keys)}={show(value)}" for key, value in settings) or "as configured"
 
 
 def show(value: Any) -> str:
-    """A value of a config as one would type it."""
+    """Format a config value as on the command line."""
     if isinstance(value, float):
         return f"{value:.6g}"
     return value if isinstance(value, str) else json.dumps(value)
 
 
 def cells(runs: Sequence[RunFiles], keys: Sequence[str]) -> list[Cell]:
-    """The cells of a sweep, sorted by dataset, drift and settings; these are the keys varied within a drift."""
+    """Cells of a sweep, sorted by target, drift and settings (the keys varied within a drift)."""
     seen: dict[tuple[str, str], set[str]] = defaultdict(set)
     for run in runs:
         for key in keys:
@@ -101,7 +102,7 @@ def cells(runs: Sequence[RunFiles], keys: Sequence[str]) -> list[Cell]:
     found: dict[tuple, Cell] = {}
     for run in runs:
         settings = settings_of(run, [key for key in keys if len(seen[run.drift, key]) > 1])
-        # The contents of a data file may change under its path.
+        # The contents of a data file can change while its path stays the same.
         name = (run.dataset, run.drift, _same(settings), run.manifest.get("data"))
         found.setdefault(name, Cell(run.dataset, run.drift, settings, [])).runs.append(run)
     for cell in found.values():
@@ -110,7 +111,7 @@ def cells(runs: Sequence[RunFiles], keys: Sequence[str]) -> list[Cell]:
 
 
 def rank(settings: CellSettings) -> list[tuple]:
-    """By what settings are sorted: numbers by size, before words."""
+    """Sort key of settings: numbers by size, before strings."""
     return [(key, *_rank(value)) for key, value in settings]
 
 
@@ -127,7 +128,7 @@ def _choice(run: RunFiles, part: str) -> str:
 
 
 def _same(value: Any) -> str:
-    """Text that is equal for values that mean the same: 1 and 1.0."""
+    """Text that is equal for equivalent values such as 1 and 1.0."""
     if isinstance(value, list | tuple):
         return "[" + ",".join(_same(item) for item in value) + "]"
     if isinstance(value, dict):

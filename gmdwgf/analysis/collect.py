@@ -1,4 +1,4 @@
-"""Runs as one tidy table: a row a run and evaluation step, or a row a cell and step with the seeds reduced."""
+"""Collect runs in a tidy table: one row for each run and evaluation step, or for each cell and step with seeds averaged."""
 
 import csv
 import functools
@@ -16,13 +16,13 @@ from gmdwgf.runs.records import RunFiles
 Row = dict[str, Any]
 
 N_BOOTSTRAP = 1000
-"""Resamples of the seeds behind an interval (ours)."""
+"""Number of bootstrap resamples of an interval (ours)."""
 
 
 def run_rows(runs: Sequence[RunFiles], all_keys: bool = False) -> list[Row]:
-    """A row a run and evaluation step: identity, config, metrics, floor of MMD^2 and versions.
+    """One row for each run and evaluation step: identity, config, metrics, floor of MMD^2 and versions.
 
-    Config columns are the keys that differ between the runs, or every key that decides numbers.
+    Config columns are the keys that differ between runs, or with `all_keys` every key that affects results.
     """
     keys = _all_keys(runs) if all_keys else varied(runs)
     return [row for cell in cells(runs, varied(runs)) for run in cell.runs for row in _rows_of(run, keys)]
@@ -45,11 +45,10 @@ def _rows_of(run: RunFiles, keys: Sequence[str]) -> Iterator[Row]:
 
 
 def seed_rows(runs: Sequence[RunFiles]) -> list[Row]:
-    """A row a cell and step: of every metric the mean over the seeds, `_sd` (n - 1), and `_low` and `_high`.
+    """One row for each cell and step, with the mean over seeds of each metric, `_sd` (n - 1), `_low` and `_high`.
 
-    These are the ends of the 95 % percentile bootstrap interval of the mean (missing for one seed; for a few seeds it is
-    too narrow). `n_seeds` counts the runs with a record at the step and `n_diverged` those that had diverged by then:
-    their numbers are not in the mean, which then speaks of the survivors.
+    `_low` and `_high` are the 95 % percentile bootstrap interval of the mean (missing for one seed; too narrow for few seeds).
+    `n_seeds` counts the runs with a record at the step, and `n_diverged` those that have diverged, which are excluded from the mean.
     """
     keys = varied(runs)
     return [row for cell in cells(runs, keys) for row in _reduced(cell, keys)]
@@ -70,12 +69,12 @@ def _reduced(cell: Cell, keys: Sequence[str]) -> Iterator[Row]:
 
 
 def _end(run: RunFiles) -> float:
-    """The step at which a run diverged."""
+    """Step at which a run diverged; infinite if it did not."""
     return run.ending.get("diverged_step", math.inf)
 
 
 def summaries(records: Sequence[Row], names: Sequence[str]) -> Row:
-    """Mean, sd and bootstrap interval of every named number over the records (one a seed)."""
+    """Mean, sd and bootstrap interval of each named value over the records, one per seed."""
     values = np.array([[record.get(name, math.nan) for name in names] for record in records], float)
     nothing = np.full(len(names), math.nan)
     with np.errstate(invalid="ignore", over="ignore"):
@@ -93,13 +92,13 @@ def _resamples(n: int) -> np.ndarray:
 
 
 def columns_of(rows: Sequence[Row]) -> list[str]:
-    """The columns of a table, in the order in which they are met, versions and floors last."""
+    """Columns of a table in order of first appearance, versions and floors last."""
     names = dict.fromkeys(name for row in rows for name in row)
     return sorted(names, key=lambda name: name.startswith(("floor_", "version_")))
 
 
 def write_csv(rows: Sequence[Row], path: Path) -> None:
-    """A CSV file; numbers as `nan` and `inf`, what does not apply as an empty field."""
+    """Write a CSV file, with `nan` and `inf` for such numbers, and empty fields for missing values."""
     with path.open("w", newline="", encoding="utf-8", errors="backslashreplace") as file:
         writer = csv.DictWriter(file, columns_of(rows), restval="")
         writer.writeheader()
@@ -107,7 +106,7 @@ def write_csv(rows: Sequence[Row], path: Path) -> None:
 
 
 def write_parquet(rows: Sequence[Row], path: Path) -> None:
-    """A parquet file, a type a column; a config column of mixed kinds is text. Raises ConfigError without pyarrow."""
+    """Write a parquet file; config columns of mixed types are text. Raises ConfigError if pyarrow is not installed."""
     try:
         import pyarrow
         from pyarrow import parquet

@@ -1,4 +1,4 @@
-"""The command that makes one run, worked out from its config: a run of a sweep remembers only what the sweep was started by."""
+"""Derive the command of a single run from its config, since runs of a sweep store only the command of the sweep."""
 
 import itertools
 import re
@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from gmdwgf.config.build import options
 from gmdwgf.config.composition import compose
+from gmdwgf.mappings import Config
 from gmdwgf.runs.identity import MACHINE_KEYS
 from gmdwgf.runs.records import RunFiles, flatten
 
@@ -19,28 +20,28 @@ _SPECIAL = ("null", "true", "false", "nan", "inf")
 
 
 class _Base(NamedTuple):
-    """A config as the choices alone make it."""
+    """Config composed from choices of groups only."""
 
-    config: dict[str, Any]
+    config: Config
     references: dict[str, str]
 
 
 class Commands:
-    """Commands of many runs; what they have in common is composed once."""
+    """Commands of many runs; configs that they share are composed once."""
 
     def __init__(self) -> None:
         self._bases: dict[tuple[str, ...], _Base] = {}
         self._choices: dict[tuple[Any, ...], list[str]] = {}
 
     def __call__(self, run: RunFiles) -> str | None:
-        """What one types to get this run and no other; None where its parts are not those of `configs/`."""
+        """Command line of this run; None if its components are not in `configs/`."""
         overrides = self.overrides(run)
         if overrides is None:
             return None
         return " ".join(["python -m gmdwgf.train", *(shlex.quote(override) for override in overrides)])
 
     def overrides(self, run: RunFiles) -> list[str] | None:
-        """The choices and numbers in which a run differs from the default one."""
+        """Overrides in which a run differs from the default config."""
         if run.dataset not in options("dataset") or run.drift not in options("drift") or not run.config:
             return None
         problem = [f"dataset={run.dataset}", f"drift={run.drift}"]
@@ -51,7 +52,7 @@ class Commands:
         return choices + _differences(self._base(choices), run)
 
     def _nearest(self, run: RunFiles, problem: list[str]) -> list[str]:
-        """The choices of a generator and an optimiser that leave least to be said about a run."""
+        """Choices of generator and optimiser that need the fewest overrides."""
         if _made_by(self._base(problem).config) == _made_by(run.config):
             return []
         generators, optimizers = ([[], *([f"{part}={name}"] for name in options(part))] for part in _PARTS)
@@ -71,7 +72,7 @@ def _made_by(config: Any) -> tuple[Any, ...]:
 
 
 def _references(cfg: DictConfig) -> dict[str, str]:
-    """The keys whose default is the value of another key, `${.batch_size}`, with that key."""
+    """Keys whose default is the value of another key, as `${.batch_size}`, with that key."""
     found = {}
     for key, value in flatten(OmegaConf.to_container(cfg, resolve=False)).items():
         if isinstance(value, str) and (match := _REFERENCE.fullmatch(value)):
@@ -82,7 +83,7 @@ def _references(cfg: DictConfig) -> dict[str, str]:
 
 
 def _differences(base: _Base, run: RunFiles) -> list[str]:
-    """Overrides that turn `base` into the config of a run; a number that follows from another one is not named."""
+    """Overrides that turn `base` into the config of a run, without values that follow from other keys."""
     found = []
     for key, value in _compare(base.config, run.config):
         if key in base.references and run.flat.get(base.references[key]) == value:
@@ -91,8 +92,8 @@ def _differences(base: _Base, run: RunFiles) -> list[str]:
     return found
 
 
-def _compare(base: dict[str, Any], config: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Keys to change, to add (`+key`) and to leave out (`~key`), with their values."""
+def _compare(base: Config, config: Config, prefix: str = "") -> list[tuple[str, Any]]:
+    """Keys to change, to add (`+key`) and to delete (`~key`), with their values."""
     found: list[tuple[str, Any]] = []
     for name, value in config.items():
         key = f"{prefix}{name}"
@@ -108,7 +109,7 @@ def _compare(base: dict[str, Any], config: dict[str, Any], prefix: str = "") -> 
 
 
 def _typed(value: Any) -> str:
-    """A value in the grammar of Hydra's overrides."""
+    """Format a value in the grammar of Hydra's overrides."""
     if isinstance(value, dict):
         return "{" + ",".join(f"{name}:{_typed(item)}" for name, item in value.items()) + "}"
     if isinstance(value, list):

@@ -1,7 +1,7 @@
-"""Deletion of run folders: only of what gmdwgf made, whole or not at all, and never through a link.
+"""Delete run folders: only folders created by gmdwgf, completely or not at all, and never through links.
 
-A folder is first given a hidden name, `.removed-<pid>-<name>`, so that nobody reads half a run. Its manifest goes last. What a
-killed deletion has left is deleted by the next one.
+A folder is first renamed to a hidden name, `.removed-<pid>-<name>`, so that partially deleted runs are not read. Its manifest is
+deleted last. The next deletion completes one that was killed.
 """
 
 import contextlib
@@ -21,20 +21,20 @@ from gmdwgf.runs.records import RunFiles
 MADE = {*FILES, "config.yaml", "metrics.jsonl", "samples.npz", "train.log", "checkpoints", "damaged", "figures", "wandb"} | {
     "report.html", "collected.csv", "collected.parquet", "collected_seeds.csv", "collected_seeds.parquet"
 }  # fmt: skip
-"""All that gmdwgf writes at the top of a run folder. A name that is not here is the user's, and keeps the folder from deletion."""
+"""Names that gmdwgf writes at the top of a run folder. Folders with other names are not deleted, since these are the user's."""
 
 _FIGURES = (".png", ".pdf", ".svg")
 _HIDDEN = re.compile(r"\.removed-(\d{1,10})-(.+-[0-9a-f]{8})")
 
 
 def check_place(folder: Path) -> None:
-    """Raise ConfigError for a folder that is reached through a link: nothing is deleted behind one."""
+    """Raise ConfigError for a folder that is reached through a link, since nothing is deleted through links."""
     if Path(os.path.abspath(folder)) != (real := folder.resolve()):
         raise ConfigError("DIR", folder, f"is reached through a link; give the folder itself: {real}")
 
 
 def why_kept(folder: Path) -> str | None:
-    """Why a folder is not deleted, as the end of a sentence; None for a run of gmdwgf that holds nothing else."""
+    """Reason why a folder is not deleted, as the end of a sentence; None for a run of gmdwgf without other files."""
     folder = Path(os.path.abspath(folder))
     if folder != folder.resolve():
         return "is a link, or is reached through one,"
@@ -65,7 +65,7 @@ def _why_not_only_ours(folder: Path) -> str | None:
 
 
 def _not_ours(folder: Path, place: Path, inner: list[str], files: list[str]) -> Iterator[str]:
-    """Names at the top of a run folder, and among its figures, that gmdwgf does not write."""
+    """Names at the top of a run folder and among its figures that gmdwgf does not write."""
     if place == folder:
         yield from (name for name in [*inner, *files] if name not in MADE and not is_leftover(name))
     elif place == folder / "figures":
@@ -74,7 +74,7 @@ def _not_ours(folder: Path, place: Path, inner: list[str], files: list[str]) -> 
 
 
 def remove(runs: Sequence[RunFiles], say: Callable[[str], None]) -> int:
-    """Delete run folders and return how many. A run that is held, changed, or not wholly gmdwgf's stays; `say` takes the reason."""
+    """Delete run folders and return their number. Runs that are locked, changed or contain other files stay; `say` prints why."""
     removed = 0
     for run in runs:
         reason = why_kept(run.path) or _remove(run)
@@ -85,7 +85,7 @@ def remove(runs: Sequence[RunFiles], say: Callable[[str], None]) -> int:
 
 
 def _remove(run: RunFiles) -> str | None:
-    """Delete a run under its lock; the reason why not."""
+    """Delete a run under its lock; returns the reason if it is not deleted."""
     folder = Path(os.path.abspath(run.path))
     hidden = folder.with_name(f".removed-{os.getpid()}-{folder.name}")
     try:
@@ -106,7 +106,7 @@ def _remove(run: RunFiles) -> str | None:
 
 
 def _delete(hidden: Path) -> None:
-    """Delete a folder, its manifest last; a link in it is removed and what it points to is left alone."""
+    """Delete a folder, its manifest last; links in it are deleted, not followed."""
     for path in sorted(hidden.iterdir(), key=lambda path: path.name == "manifest.json"):
         if path.is_dir() and not path.is_symlink():
             shutil.rmtree(path)
@@ -116,7 +116,7 @@ def _delete(hidden: Path) -> None:
 
 
 def finish_removals(root: Path, say: Callable[[str], None]) -> None:
-    """Delete what deletions that were killed have left below a folder."""
+    """Complete killed deletions below a folder."""
     for hidden in list(_unfinished(root)):
         reason = _why_not_only_ours(hidden)
         if reason is None:

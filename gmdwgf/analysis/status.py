@@ -1,4 +1,4 @@
-"""What became of the runs in a folder, as a table in the terminal."""
+"""Table of the states of runs, for the terminal."""
 
 import math
 import sys
@@ -18,7 +18,7 @@ _NUMBERS = ("step", "MMD^2", "floor", "time")
 
 
 def chosen(runs: Sequence[RunFiles], words: Sequence[str]) -> list[RunFiles]:
-    """The runs named by `words`: states, ids or folder names; all for no word. Raises ConfigError for an unknown word."""
+    """Select runs by `words`: states, ids or folder names; all if empty. Raises ConfigError for an unknown word."""
     names = {run.id for run in runs} | {run.name for run in runs}
     for word in words:
         if word not in STATES and word not in names:
@@ -27,7 +27,7 @@ def chosen(runs: Sequence[RunFiles], words: Sequence[str]) -> list[RunFiles]:
 
 
 def status_lines(runs: Sequence[RunFiles], keys: Sequence[str], coloured: bool) -> list[str]:
-    """A heading, and one line a run: what is special about it, its state, how far it is and why it stopped."""
+    """A heading, and one line for each run: what distinguishes it, its state, its step and why it stopped."""
     names = ["run", "dataset", "drift", *(sweeps.short(key, keys) for key in keys), "seed", "state"]
     table = [[*names, *_NUMBERS, "why"]]
     table += [_row(run, keys) for cell in sweeps.cells(runs, keys) for run in cell.runs]
@@ -55,13 +55,13 @@ def _row(run: RunFiles, keys: Sequence[str]) -> list[str]:
 
 
 def count_states(runs: Sequence[RunFiles]) -> str:
-    """`40 runs: 36 done, 4 diverged`."""
+    """Count runs by state: `40 runs: 36 done, 4 diverged`."""
     found = Counter(run.state for run in runs)
     return f"{len(runs)} run{'s' * (len(runs) != 1)}: " + ", ".join(f"{found[s]} {s}" for s in STATES if found[s])
 
 
 def print_status(runs: Sequence[RunFiles], words: Sequence[str]) -> None:
-    """The table of the runs named by `words`, and a line that counts them."""
+    """Print the table of the runs selected by `words`, and their counts."""
     shown = chosen(runs, words)
     lines = status_lines(shown, sweeps.varied(runs), sys.stdout.isatty()) if shown else []
     if shown:
@@ -70,7 +70,7 @@ def print_status(runs: Sequence[RunFiles], words: Sequence[str]) -> None:
 
 
 def number(value: Any) -> str:
-    """A metric as read by a person; empty for what is not known."""
+    """Format a metric; empty if unknown."""
     return "" if value is None or math.isnan(value) else f"{value:.2e}"
 
 

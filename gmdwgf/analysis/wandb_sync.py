@@ -1,4 +1,4 @@
-"""Replay finished runs into Weights & Biases from what lies in their folders: the jsonl is the truth, wandb a mirror."""
+"""Upload runs to Weights & Biases from the records and figures in their folders."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +11,7 @@ from gmdwgf.tracking import RunHeader, WandbConfig, WandbSink
 
 
 def sink_config(mode: str, project: str, entity: str | None, group: str, waits: tuple[float, float]) -> WandbConfig:
-    """The configuration of the sink; `waits` are the seconds for the server at the start and for uploads at the end."""
+    """Make the configuration of the sink; `waits` are the timeouts in seconds at the start and for uploads at the end."""
     if mode not in ("offline", "online"):
         raise ConfigError("--mode", mode, "must be offline or online")
     for name, seconds in zip(("--init-timeout", "--finish-timeout"), waits, strict=True):
@@ -21,11 +21,10 @@ def sink_config(mode: str, project: str, entity: str | None, group: str, waits: 
 
 
 def replay(runs: Sequence[RunFiles], config: WandbConfig, say: Callable[[str], None]) -> None:
-    """One wandb run a run, under the run's id, with its config, its records, its figures and how it ended.
+    """Upload each run as a wandb run with the same id, with its config, records, figures and final status.
 
-    Waits for the network no longer than `init_timeout` for the whole replay where no server answers (after that runs are
-    kept offline), and than `finish_timeout` a run for its uploads. Sent again, a run stays one run: wandb drops the
-    steps it has.
+    Waits at most `init_timeout` in total for a server that does not respond (then logs offline), and at most `finish_timeout` for the
+    uploads of each run. Repeated uploads do not duplicate a run: wandb ignores steps that it already has.
     """
     began, said = time.monotonic(), set()
 
@@ -38,12 +37,12 @@ def replay(runs: Sequence[RunFiles], config: WandbConfig, say: Callable[[str], N
         if run.state == "live":
             say(f"[{number}/{len(runs)}] {run.name}: live, mirrors itself")
             continue
-        if not is_id(run.id):  # it names files of wandb's
+        if not is_id(run.id):  # wandb uses it in file names
             say(f"[{number}/{len(runs)}] {run.name}: left out, its manifest names no id of a run")
             continue
         try:
             _replay(run, WandbSink(config, once))
-        except Exception as error:  # wandb raises whatever it dislikes of a run; the others are replayed
+        except Exception as error:  # wandb can raise any error; continue with the other runs
             say(
                 f"[{number}/{len(runs)}] {run.name}: not replayed ({type(error).__name__}: {one_line(str(error))[:120]})"
             )

@@ -1,1 +1,1 @@
-"""The ground: what a config builds, and the fields of hyperparameters."""
+"""Compose configs and build objects from them; typed fields for hyperparameters."""

@@ -1,4 +1,4 @@
-"""From configuration to objects, and from a bad configuration to one line that says what to type instead."""
+"""Build objects from a config, with one-line error messages that state the key, the value and a fix."""
 
 import ast
 import contextlib
@@ -16,18 +16,19 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from gmdwgf.config.moved import current_field, current_path, notice
+from gmdwgf.mappings import Config
 
-# Hydra logs what it could not import, on standard error where no logging is set up; it is in the ConfigError.
+# Silence Hydra's log of failed imports, which are reported in the ConfigError.
 logging.getLogger("hydra").addHandler(logging.NullHandler())
 
 _MOST_SHOWN = 200
-"""Characters of a value that are repeated to the user."""
+"""Maximum number of characters of a value in an error message."""
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
 class ConfigError(Exception):
-    """A configuration that cannot be run: the key, its value and the fix, on one line."""
+    """Raised for an invalid config, with the key, its value and a fix on one line."""
 
     def __init__(self, key: str, value: Any, fix: str):
         shown = "" if value is inspect.Parameter.empty else f"={_on_one_line(value)}"
@@ -36,7 +37,7 @@ class ConfigError(Exception):
 
 
 def _on_one_line(value: Any) -> str:
-    """A value as one would type it, cut short where it is long."""
+    """Format a value as on the command line, truncated if it is long."""
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     shown = " ".join(str(value).split())
@@ -44,18 +45,18 @@ def _on_one_line(value: Any) -> str:
 
 
 def config_dir() -> Path:
-    """The folder `configs/`: inside an installed package, or at the top of a checkout."""
+    """The folder `configs/`, inside an installed package or at the top of a checkout."""
     inside = _PACKAGE / "configs"
     return inside if inside.is_dir() else _PACKAGE.parent / "configs"
 
 
 def options(group: str) -> list[str]:
-    """The names one can choose from in a config group."""
+    """Names of the choices in a config group."""
     return sorted(path.stem for path in (config_dir() / group).glob("*.yaml"))
 
 
 def any_object(name: Any, key: str) -> Any:
-    """What `name` is the import path of, whoever wrote it; raises ConfigError where it cannot be imported."""
+    """Import the object with the import path `name`, from any package. Raises ConfigError if this fails."""
     from hydra.utils import get_object
 
     wanted = "must be the import path of a class or function"
@@ -69,9 +70,9 @@ def any_object(name: Any, key: str) -> Any:
 
 
 def shipped_piece(name: Any, key: str) -> Any:
-    """The class `name` of this package that a config may be made of; for configs whose author is not known.
+    """Import the class `name` if it is a component of this package; for configs of unknown origin.
 
-    Raises ConfigError for any other name, and then imports nothing: importing a module runs its code.
+    Raises ConfigError for any other name without importing it, since importing a module runs its code.
     """
     from gmdwgf.config.fields import Configurable
 
@@ -81,11 +82,11 @@ def shipped_piece(name: Any, key: str) -> Any:
     if is_piece and not found.runs_named_code:
         return found
     fix = "is not a class of gmdwgf that only computes, and a run folder may run nothing else"
-    raise ConfigError(key, name, f"{fix}; load_run(folder, trust=True) if you trust whoever wrote it")
+    raise ConfigError(key, name, f"{fix}; load_run(folder, trust=True) if you trust its author")
 
 
 def _is_class_of_package(module: str, word: str) -> bool:
-    """Whether a file of this package defines the class `word`; the file is read, not imported."""
+    """Whether a module of this package defines the class `word`, determined without importing it."""
     package, *inner = module.split(".")
     if package != _PACKAGE.name or not inner or not all(name.isidentifier() for name in inner):
         return False
@@ -96,13 +97,13 @@ def _is_class_of_package(module: str, word: str) -> bool:
 
 
 Find = Callable[[Any, str], Any]
-"""What makes a class of its name in a config and the key it stands under: `any_object` or `shipped_piece`."""
+"""Function that finds a class from its name in a config and the config key: `any_object` or `shipped_piece`."""
 
 
 def build(node: Any, key: str, find: Find = any_object) -> Any:
-    """Make the object a config node describes (`_target_` and its fields), children first.
+    """Build the object that a config node describes (`_target_` and its fields), children first.
 
-    Raises ConfigError naming the full key of the field that is unknown, missing or refused.
+    Raises ConfigError with the full key of a field that is unknown, missing or invalid.
     """
     if isinstance(node, DictConfig | ListConfig):
         try:
@@ -151,14 +152,14 @@ def errors_under(key: str) -> Iterator[None]:
 
 
 def unknown_name(name: str, known: list[str]) -> str:
-    """What to say of a name that is not among the known ones."""
+    """Error message for an unknown name, with the closest known name."""
     close = difflib.get_close_matches(name, known, n=1)
     guess = f"did you mean {close[0]}? " if close else ""
     return f"unknown; {guess}Known: {', '.join(known)}"
 
 
-def load_node(group: str, name: str, changes: dict[str, Any]) -> DictConfig:
-    """The YAML `name` of a group (or any YAML file), over those of the group that it builds on, with some fields changed."""
+def load_node(group: str, name: str, changes: Config) -> DictConfig:
+    """Load the YAML file `name` of a group (or any YAML file) with the files in its defaults, and apply `changes`."""
     path = Path(name) if name.endswith((".yaml", ".yml")) else config_dir() / group / f"{name}.yaml"
     if not path.is_file():
         raise ConfigError(group, name, unknown_name(name, options(group)))

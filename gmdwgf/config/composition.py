@@ -1,4 +1,4 @@
-"""The config of a run composed of the files in `configs/`, without Hydra, which takes half a second for it."""
+"""Compose the config of a run from the files in `configs/` without Hydra, which takes half a second."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +12,9 @@ _GLOBAL = "# @package _global_"
 
 
 def compose(choices: Mapping[str, str]) -> DictConfig:
-    """`configs/train.yaml` with other choices of its groups, by name or YAML file; the same as Hydra composes.
+    """Compose `configs/train.yaml` with the given choices of groups, by name or YAML file, as Hydra does.
 
-    A choice that sets several groups (`generator=particles` brings its optimiser) gives way to those that are named.
+    Explicit choices override those that another choice implies (`generator=particles` implies its optimiser).
     """
     cfg: Any = OmegaConf.load(config_dir() / "train.yaml")
     names = {
@@ -46,7 +46,7 @@ def _is_global(group: str, name: str) -> bool:
 
 
 def _companions(group: str, name: str) -> dict[str, str]:
-    """The choices of other groups that a file with `# @package _global_` makes: its defaults `override /group: name`."""
+    """Choices of other groups implied by a file with `# @package _global_`, from its defaults `override /group: name`."""
     if not _is_global(group, name):
         return {}
     node: Any = OmegaConf.load(_file(group, name))

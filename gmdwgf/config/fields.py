@@ -1,8 +1,8 @@
-"""Hyperparameters as fields: numbers are traced, structure is static, and each field checks itself.
+"""Hyperparameters as module fields: real numbers are traced, structure is static, and values are validated.
 
-A real number declared with `real` is a leaf of the module's pytree, so changing it never recompiles and a grid of
-values is one `vmap`. Counts, names and flags are static. A bad value raises `FieldError`, which carries the field's
-name so that the command line can say which key to change.
+A real number declared with `real` is a leaf of the module's pytree, so that changing it does not recompile and a grid of values is
+one `vmap`. Counts, names and flags are static. An invalid value raises `FieldError` with the name of the field, from which the
+command line derives the key.
 """
 
 import dataclasses
@@ -18,24 +18,25 @@ import numpy as np
 from jax.core import Tracer
 
 from gmdwgf.config.memory import too_many
+from gmdwgf.mappings import Config
 
 _RULE = "gmdwgf_rule"
 _UNIT = "gmdwgf_unit"
 
 LARGEST_COUNT = 2**31 - 1
-"""Steps and the sizes of arrays are whole numbers of 32 bits."""
+"""Largest count, since steps and array sizes are 32-bit integers."""
 
 MOST_LAYERS = 1000
-"""Layers are written out one by one, in the program too."""
+"""Largest number of layers, since layers are unrolled in the compiled program."""
 
 LONGEST = 1e18
-"""The largest length in data units, and its inverse the smallest: their squares are numbers of single precision."""
+"""Largest length in data units; its inverse is the smallest. Their squares are representable in single precision."""
 
 
 class FieldError(ValueError):
-    """A field whose value cannot be used: which field, the value, and what to write instead.
+    """Raised for an invalid value of a field, with the field, the value and a fix.
 
-    `section` is the config section of the field, where it is not the one that is being built (empty: the name is a whole key).
+    `section` is the config section of the field if it differs from the one being built (empty: `name` is a full key).
     """
 
     def __init__(self, name: str, value: Any, fix: str, *, section: str | None = None):
@@ -48,7 +49,7 @@ def _is_number(value: Any) -> bool:
 
 
 def _as_real(value: Any) -> Any:
-    # A weakly typed scalar takes the precision of the cloud it meets, and makes YAML's 1 and 1.0 the same thing.
+    # A weakly typed scalar adopts the dtype of the cloud, and makes 1 and 1.0 in YAML equivalent.
     return jnp.asarray(float(value)) if _is_number(value) and _is_in_range(value) else value
 
 
@@ -61,7 +62,7 @@ def _as_reals(value: Any) -> Any:
 
 
 def _is_in_range(value: Any) -> bool:
-    """Whether JAX's default float type has a number like it: not one that it would make infinite or 0."""
+    """Whether a number is representable in JAX's default float type, without overflow to infinity or underflow to 0."""
     limits = jnp.finfo(jnp.zeros(()).dtype)
     return value == 0 or not math.isfinite(value) or float(limits.tiny) <= abs(value) <= float(limits.max)
 
@@ -118,7 +119,7 @@ def real(
     or_list: bool = False,
     default: Any = dataclasses.MISSING,
 ) -> Any:
-    """A traced real number with a unit and bounds; with `or_list` a list may stand there, kept as an array."""
+    """Field for a traced real number with a unit and bounds; with `or_list` also for a list, stored as an array."""
     rule = _check_real(
         "a number or a list of numbers" if or_list else "a number", unit, above, at_least, at_most, below
     )
@@ -129,7 +130,7 @@ def real(
 def reals(
     unit: str = "", *, above: float | None = None, at_least: float | None = None, default: Any = dataclasses.MISSING
 ) -> Any:
-    """One traced real number or a list of them; kept as a one-dimensional array."""
+    """Field for a traced real number or a list of them, stored as a one-dimensional array."""
     rule = _check_real("a number or a list of numbers", unit, above, at_least)
     return eqx.field(converter=_as_reals, metadata={_RULE: rule, _UNIT: unit}, default=default)
 
@@ -141,12 +142,12 @@ def count(
     of_numbers: bool = False,
     default: Any = dataclasses.MISSING,
 ) -> Any:
-    """A static whole number: another value is another program. `of_numbers`: so many numbers, or more, are kept in memory."""
+    """Field for a static integer; changing it recompiles. `of_numbers`: at least this many floats are stored in memory."""
 
     def check(name: str, value: Any) -> None:
         whole = int(value) if isinstance(value, float) and value.is_integer() else value
         if not isinstance(whole, int) or isinstance(whole, bool):
-            raise FieldError(name, value, "must be a whole number")
+            raise FieldError(name, value, "must be an integer")
         if whole < at_least:
             raise FieldError(name, value, f"must be at least {at_least}")
         if of_numbers and (fix := too_many(whole, "one number each")):
@@ -154,18 +155,18 @@ def count(
         if whole > at_most:
             raise FieldError(name, value, f"must be at most {at_most}")
         if whole is not value:
-            raise FieldError(name, value, f"must be a whole number; write {whole}")
+            raise FieldError(name, value, f"must be an integer; write {whole}")
 
     return eqx.field(static=True, metadata={_RULE: check}, default=default)
 
 
 def counts(*names: str) -> Any:
-    """Static whole numbers of at least 1, one for each of `names`."""
+    """Field for static integers of at least 1, one for each of `names`."""
 
     def check(name: str, value: Any) -> None:
         whole = isinstance(value, tuple) and all(isinstance(n, int) and not isinstance(n, bool) for n in value)
         if not whole or len(value) != len(names) or min(value) < 1:
-            raise FieldError(name, value, f"must be whole numbers of at least 1: [{', '.join(names)}]")
+            raise FieldError(name, value, f"must be integers of at least 1: [{', '.join(names)}]")
         if max(value) > LARGEST_COUNT:
             raise FieldError(name, value, f"must be at most {LARGEST_COUNT} each")
 
@@ -174,7 +175,7 @@ def counts(*names: str) -> Any:
 
 
 def choice(*options: str, default: Any = dataclasses.MISSING) -> Any:
-    """A static name, one of `options`."""
+    """Field for a static name, one of `options`."""
 
     def check(name: str, value: Any) -> None:
         if value not in options:
@@ -184,7 +185,7 @@ def choice(*options: str, default: Any = dataclasses.MISSING) -> Any:
 
 
 def flag(*, default: Any = dataclasses.MISSING) -> Any:
-    """A static yes or no."""
+    """Field for a static boolean."""
 
     def check(name: str, value: Any) -> None:
         if not isinstance(value, bool):
@@ -194,7 +195,7 @@ def flag(*, default: Any = dataclasses.MISSING) -> Any:
 
 
 def piece(of: type) -> Any:
-    """A part that is itself made of a config, an object of the class `of`."""
+    """Field for a nested component, an object of the class `of`."""
 
     def check(name: str, value: Any) -> None:
         if not isinstance(value, of):
@@ -206,7 +207,7 @@ def piece(of: type) -> Any:
 
 
 def pieces(of: type, what: str) -> Any:
-    """Parts of one kind, called `what`, that are themselves made of configs; kept as a tuple."""
+    """Field for a list of nested components of the class `of`, called `what` in messages; stored as a tuple."""
 
     def check(name: str, value: Any) -> None:
         if not isinstance(value, tuple) or not value or not all(isinstance(part, of) for part in value):
@@ -221,26 +222,30 @@ def _unchanged(value: Any) -> Any:
 
 
 class Configurable(eqx.Module):
-    """A module whose fields are what its YAML file says; every field is checked once, when it is made.
+    """Base class of modules whose fields are those of a YAML file; every field is validated once, at construction.
 
-    The check is `__check_init__`, which does not run inside `jit` and `vmap` where modules are rebuilt from traced leaves.
+    Validation is in `__check_init__`, which does not run in `jit` and `vmap` when modules are rebuilt from traced leaves.
     """
 
     runs_named_code: ClassVar[bool] = False
-    """Whether a field is the name of code that is imported and run: a config of unknown origin may not have such a piece."""
+    """Whether a field names code that is imported and called; not allowed in configs of unknown origin."""
 
     def __check_init__(self) -> None:
         for field in dataclasses.fields(self):
             rule = field.metadata.get(_RULE)
             if rule is not None:
                 rule(field.name, getattr(self, field.name))
+        self.check_values()
+
+    def check_values(self) -> None:
+        """Raise FieldError for incompatible values; called once, after every field has been validated separately."""
 
     def __repr__(self) -> str:
         return shown(self)
 
 
 def shown(module: eqx.Module) -> str:
-    """The class of a module and the values of its fields, as one would type them; large arrays by type and shape: `f32[4000,16]`."""
+    """Format a module as its class and field values, as in code; large arrays as dtype and shape, e.g. `f32[4000,16]`."""
     fields = ", ".join(f"{field.name}={_value(getattr(module, field.name))}" for field in dataclasses.fields(module))
     return f"{type(module).__name__}({fields})"
 
@@ -265,11 +270,8 @@ def _value(value: Any) -> str:
     return f"[{', '.join(numbers)}]" if value.ndim else numbers[0]
 
 
-def check_fields(made_by: Any, values: dict[str, Any]) -> None:
-    """Hold values to the rules of the fields they are meant for, before an object of the class is made of them.
-
-    A class's own code then meets only values that its fields allow.
-    """
+def check_fields(made_by: Any, values: Config) -> None:
+    """Validate values of fields before an object of the class is constructed, so that its code receives only valid values."""
     if not (isinstance(made_by, type) and issubclass(made_by, Configurable)):
         return
     for field in dataclasses.fields(made_by):

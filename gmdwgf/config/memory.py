@@ -1,18 +1,18 @@
-"""Whether what a config asks for can be kept at all: numbers of single precision against the memory of this machine."""
+"""Compare the memory that a config needs, in single precision, with the memory of the machine."""
 
 import os
 
 BYTES = 4
-"""Of a number of single precision."""
+"""Size of a float32 in bytes."""
 
 
 def machine_bytes() -> int:
-    """The memory of this machine."""
+    """Memory of this machine in bytes."""
     return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
 
 
 def too_many(n_numbers: int, what: str) -> str | None:
-    """What to say of so many numbers, which are `what`, where this machine cannot keep them; None where it can."""
+    """Error message if `n_numbers` floats, described by `what`, exceed the memory of this machine; otherwise None."""
     n_bytes, there = BYTES * n_numbers, machine_bytes()
     if n_bytes <= there:
         return None

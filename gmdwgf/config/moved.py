@@ -1,10 +1,12 @@
-"""Spellings of version 0.1 that have changed: old configs and run folders go on to work, and ids of runs stay what they were.
+"""Renamed keys and values: configs and run folders of version 0.1 still work, and ids of runs do not change.
 
-`updated` reads an old config in the new spelling; `as_first_spelled` is what an id is a hash of. The old keys can be typed for
-one version more, with a notice.
+`updated` converts an old config to the current names; `as_first_spelled` converts a config to the names of version 0.1, from which
+ids are hashed. Old keys are accepted on the command line for one more version, with a notice.
 """
 
 from typing import Any, NamedTuple
+
+from gmdwgf.mappings import Config
 
 _MODULES = {
     "gmdwgf.drifts.sum": "gmdwgf.drifts.wrappers.sum",
@@ -19,7 +21,7 @@ _CLASSES = {"gmdwgf.features.base.Together": "gmdwgf.features.base.ConcatenatedF
 
 
 class _Key(NamedTuple):
-    """A key under an old and a new name (maybe the same), with the values that were renamed."""
+    """Old and new name of a key (possibly equal), with its renamed values."""
 
     section: str
     old: str
@@ -34,7 +36,7 @@ _KEYS = (
 
 
 def current_path(path: Any) -> Any:
-    """The import path of a class of this package as it is now; any other value as it is."""
+    """Current import path of a class of this package; other values are returned unchanged."""
     if not isinstance(path, str):
         return path
     module, _, name = path.rpartition(".")
@@ -47,23 +49,23 @@ def _first_path(path: Any) -> Any:
     return classes.get(path) or (f"{modules[module]}.{name}" if module in modules else path)
 
 
-def updated(config: dict[str, Any]) -> dict[str, Any]:
-    """A config in the spelling of now."""
+def updated(config: Config) -> Config:
+    """Convert a config to the current names."""
     return {section: _respelled(node, section, current_path, current_field) for section, node in config.items()}
 
 
-def as_first_spelled(config: dict[str, Any]) -> dict[str, Any]:
-    """A config in the spelling of version 0.1."""
+def as_first_spelled(config: Config) -> Config:
+    """Convert a config to the names of version 0.1."""
     return {section: _respelled(node, section, _first_path, _old_key) for section, node in config.items()}
 
 
-def notices(config: dict[str, Any]) -> list[str]:
-    """What to say of the old keys and values of a config, a line each."""
+def notices(config: Config) -> list[str]:
+    """Deprecation notices for the old keys and values of a config, one line each."""
     return [line for section, node in config.items() for line in _notices(node, section, section)]
 
 
 def respelled_override(override: str) -> str:
-    """`training.field=local` as `training.batching=sub_batches`; every other override as it is."""
+    """Rename an old override, e.g. `training.field=local` to `training.batching=sub_batches`; others are unchanged."""
     key, equals, value = override.partition("=")
     plus, words = key[: len(key) - len(key.lstrip("+~"))], key.lstrip("+~").split(".")
     for rule in _KEYS:
@@ -75,7 +77,7 @@ def respelled_override(override: str) -> str:
 
 
 def current_field(section: str, name: str, value: Any) -> tuple[str, Any]:
-    """Name and value of a field as they are now."""
+    """Current name and value of a field."""
     for rule in _KEYS:
         if (rule.section, rule.old) == (section, name):
             return rule.new, rule.values.get(value, value) if isinstance(value, str) else value
@@ -118,5 +120,5 @@ def _notices(node: Any, section: str, prefix: str) -> list[str]:
 
 
 def notice(old: str, new: str) -> str:
-    """The line about an old spelling."""
+    """Deprecation notice for an old name."""
     return f"{old} is now {new}; the old spelling goes with version 0.3"

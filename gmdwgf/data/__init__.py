@@ -1,1 +1,1 @@
-"""Files of points, pictures and latents: readers, and the data that are shipped."""
+"""Read files of points, images and latents; includes data shipped with the package."""

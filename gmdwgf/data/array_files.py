@@ -1,6 +1,6 @@
-"""Files of arrays: a path that can be opened, arrays that NumPy can read, numbers that can be trained on.
+"""Open and check files of arrays.
 
-What is wrong with one is a FieldError of `path`, whose value is the file and whose fix says which row, which number and what to do.
+Problems raise a FieldError for `path` that states the file, the row and value concerned, and a fix.
 """
 
 import contextlib
@@ -19,18 +19,18 @@ _BYTES_AT_ONCE = 1 << 24
 
 
 def printable(text: str) -> str:
-    """A text on one line: what ends a line, moves the cursor or cannot be encoded is written as its escape."""
+    """Escape line breaks, control characters and characters that cannot be encoded."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
 def shown(path: Any) -> str:
-    """A path as it is printed: on one line, without the middle of a very long one."""
+    """Format a path for messages: on one line, and shortened in the middle if it is very long."""
     text = printable(str(path))
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]}...{text[-_SHOWN // 4 :]}"
 
 
 def existing(path: Any, written_by: str) -> Path:
-    """The `.npy` or `.npz` file at `path`, which can be opened; `written_by` says in a refusal what writes such a file."""
+    """Check that `path` is a readable `.npy` or `.npz` file; errors mention `written_by`, which writes such files."""
     try:
         file = data_files.resolved(path)
         mode = file.stat().st_mode
@@ -51,7 +51,7 @@ def existing(path: Any, written_by: str) -> Path:
 
 @contextlib.contextmanager
 def reading(path: Any, what: str = "") -> Iterator[None]:
-    """Refuse the file where the block raises: NumPy, zipfile and json raise whatever damage leads to."""
+    """Context that turns errors of NumPy, zipfile and json about a damaged file into a FieldError."""
     try:
         yield
     except FieldError:
@@ -87,7 +87,7 @@ def member(archive: Any, name: str, path: Any) -> np.ndarray:
 
 
 def refuse_other_than_real(array: np.ndarray, path: Any, name: str = "") -> None:
-    """Refuse text, objects, complex numbers and truth values."""
+    """Raise FieldError for text, objects, complex numbers and booleans."""
     if not np.issubdtype(array.dtype, np.integer) and not np.issubdtype(array.dtype, np.floating):
         where = f" in '{name}'" if name else ""
         raise FieldError("path", shown(path), f"holds {array.dtype}{where}, not real numbers; save it as float32")
@@ -96,13 +96,13 @@ def refuse_other_than_real(array: np.ndarray, path: Any, name: str = "") -> None
 def refuse_not_finite(
     rows: np.ndarray, dtype: Any, path: Any, name: str = "", first_row: int = 0, n_rows: int | None = None
 ) -> None:
-    """Refuse rows with a number that is NaN or infinite in `dtype`, in which they are computed with.
+    """Raise FieldError for rows with a value that is NaN or infinite in `dtype`, the dtype of later computations.
 
-    `rows` are `n_rows` of the file from `first_row` on; they are looked at in parts, so that no copy of all is made.
+    `rows` are `n_rows` rows of the file from `first_row` on; they are checked in parts, without a copy of all rows.
     """
     first, n_bad = None, 0
     for start, part in _parts(rows):
-        with np.errstate(over="ignore"):  # a number too large for the type becomes infinite, and is refused as such
+        with np.errstate(over="ignore"):  # a number too large for the dtype becomes infinite, which is an error
             is_bad = ~np.isfinite(np.asarray(part).astype(dtype, copy=False))
         if is_bad.any():
             first = (start, *np.argwhere(is_bad)[0].tolist()) if first is None else first
@@ -119,14 +119,14 @@ def refuse_not_finite(
 
 
 def refuse_one_point(rows: np.ndarray, path: Any) -> None:
-    """Refuse rows that are all the same."""
+    """Raise FieldError if all rows are equal."""
     if all((part == rows[0]).all() for _, part in _parts(rows)):
         fix = f"holds one point {len(rows)} times; there is nothing to learn, and no scale: give rows that differ"
         raise FieldError("path", shown(path), fix)
 
 
 def _parts(rows: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Neighbouring rows, some megabytes at a time, and the index of the first of them."""
+    """Yield consecutive rows, a few megabytes at a time, with the index of the first."""
     n = max(1, _BYTES_AT_ONCE // max(rows[:1].nbytes, 1))
     for start in range(0, len(rows), n):
         yield start, rows[start : start + n]

@@ -1,4 +1,4 @@
-"""Latent files: what `python -m gmdwgf.encode` writes and `dataset=image_latents` reads; docs/latents.md describes them."""
+"""Latent files, written by `python -m gmdwgf.encode` and read by `dataset=image_latents`; see docs/latents.md."""
 
 import contextlib
 import json
@@ -10,34 +10,35 @@ import numpy as np
 from gmdwgf.config.fields import FieldError
 from gmdwgf.data import array_files, data_files
 from gmdwgf.files import replaced_atomically
+from gmdwgf.mappings import Facts
 from gmdwgf.reading import parse_json
 
 
 class LatentFile(NamedTuple):
-    """The rows of a latent file, read or memory-mapped; a point is `mean + exp(log_var / 2) noise`."""
+    """Rows of a latent file, in memory or memory-mapped; a point is `mean + exp(log_var / 2) noise`."""
 
     path: Path
     rows: np.ndarray
-    """`[N ...]` as they lie in the file: latents, or their posteriors' moments."""
+    """`[N ...]` in the format of the file: latents, or moments of their posteriors."""
     log_var: np.ndarray | None
-    """`[N ...]` where it is an array of its own."""
+    """`[N ...]`, if it is a separate array."""
     moments: int | None
-    """Axis of `rows` along which the means come first and then as many log variances; None: `rows` are the latents."""
+    """Axis of `rows` with the means followed by the log variances; None if `rows` are latents."""
     labels: np.ndarray | None
     """`[N]`, classes 0, 1, ..."""
     held_out: np.ndarray | None
-    """`[N]`, true for rows never to be trained on."""
+    """`[N]`, true for held-out rows."""
     encoder: str | None
     sha256: str | None
     """Hash of the encoder's weights."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of a latent; the channels are moved to the end."""
+        """Shape of a latent, channels last."""
         return self.points(slice(0, 1))[0].shape[1:]
 
     def points(self, at: Any) -> tuple[np.ndarray, np.ndarray | None]:
-        """Means and log variances `[n ...]` of some rows (a slice or indices), channels last, as float32 in memory."""
+        """Read means and log variances `[n ...]` of rows (a slice or indices), channels last, as float32."""
         log_var = None if self.log_var is None else np.asarray(self.log_var[at], np.float32)
         return split_moments(np.asarray(self.rows[at], np.float32), log_var, self.moments)
 
@@ -45,17 +46,17 @@ class LatentFile(NamedTuple):
 def split_moments(
     rows: np.ndarray, log_var: np.ndarray | None, moments: int | None
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Means and log variances `[n ...]`, channels last; log variances are cut at -30 and 20, as diffusers does."""
+    """Split moments into means and log variances `[n ...]`, channels last; log variances are clipped to [-30, 20] (as diffusers)."""
     if moments is not None:
         rows, log_var = (np.moveaxis(half, moments, -1) for half in np.split(rows, 2, axis=moments))
     return rows, None if log_var is None else np.clip(log_var, -30.0, 20.0)
 
 
 def read_latents(path: str | Path, moments: int | None = None) -> LatentFile:
-    """Open a latent file. A `.npy` file is memory-mapped; `moments` says how its rows are laid out where no json beside it does.
+    """Open a latent file. `.npy` files are memory-mapped; `moments` describes their rows if there is no json file.
 
-    Raises FieldError (`path`, `moments`) for a file that is missing, damaged or not as described. Its numbers are not looked
-    at: `array_files.refuse_not_finite` does that, of some rows at a time, and `classes` looks at its labels.
+    Raises FieldError (`path`, `moments`) for a file that is missing, damaged or inconsistent. Values are not checked here, but by
+    `array_files.refuse_not_finite`, and labels by `classes`.
     """
     file = array_files.existing(path, "python -m gmdwgf.encode IMAGES OUT.npz writes one")
     opened = _npz(file, moments) if file.suffix == ".npz" else _npy(file, moments)
@@ -110,8 +111,8 @@ def _mapped(file: Path, latents: Path, what: str = "") -> np.ndarray:
     return array
 
 
-def _notes(file: Path) -> dict[str, Any]:
-    """What the json beside a `.npy` file says of it."""
+def _notes(file: Path) -> Facts:
+    """Read the json file that describes a `.npy` file."""
     beside = data_files.notes_beside(file)
     if beside is None:
         return {}
@@ -176,19 +177,19 @@ def _check_held_out(held_out: np.ndarray, named: str) -> None:
 
 
 RENUMBER = "number them 0, 1, ... by numpy.unique(labels, return_inverse=True)[1]"
-"""What to do with labels of any other kind."""
+"""Suggested fix for labels of another kind."""
 
 
 def classes(labels: np.ndarray, n_rows: int) -> np.ndarray:
-    """Labels `[n_rows]` as whole numbers; raises ValueError, which says which row is wrong and what to do."""
+    """Convert labels `[n_rows]` to integers. Raises ValueError with the invalid row and a fix."""
     if labels.shape != (n_rows,):
         raise ValueError(f"labels have shape {list(labels.shape)}, not [{n_rows}], one a row; save one for each row")
     if labels.dtype.kind not in "biuf":
-        raise ValueError(f"labels are {labels.dtype}, not whole numbers; {RENUMBER}")
+        raise ValueError(f"labels are {labels.dtype}, not integers; {RENUMBER}")
     wrong = (labels < 0) | (labels != np.floor(labels)) if labels.dtype.kind != "b" else np.zeros(n_rows, bool)
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
-        raise ValueError(f"row {row} has label {labels[row]}, which is not 0 or a whole number above; {RENUMBER}")
+        raise ValueError(f"row {row} has label {labels[row]}, which is not an integer of at least 0; {RENUMBER}")
     row = int(np.argmax(labels))
     if labels[row] >= n_rows:
         raise ValueError(f"row {row} has label {labels[row]}: more classes than the {n_rows} rows; {RENUMBER}")
@@ -204,19 +205,19 @@ def write(
     encoder: str | None = None,
     sha256: str | None = None,
 ) -> None:
-    """Write a latent file, `.npz` with everything in it, or `.npy` with its moments along the last axis and a json beside it.
+    """Write a latent file: `.npz`, or `.npy` with moments along the last axis and a json file.
 
-    Whenever it is interrupted, what is there is the old file, the new one or none: a `.npy` file that is replaced goes first and
-    comes last, so that it never lies beside the json or the labels of another.
+    An interruption leaves the old file, the new one or none. A `.npy` file is deleted first and written last, so that it is never
+    combined with the json file or labels of another.
     """
     if path.suffix == ".npz":
-        given: dict[str, Any] = {"mean": mean, "logvar": log_var, "labels": labels, "held_out": held_out}
+        given: Facts = {"mean": mean, "logvar": log_var, "labels": labels, "held_out": held_out}
         given |= {"encoder": encoder, "sha256": sha256}
         with replaced_atomically(path) as temporary:
             np.savez_compressed(temporary, **{name: value for name, value in given.items() if value is not None})
         return
     beside, of_labels = beside_npy(path)
-    notes: dict[str, Any] = {"moments": None if log_var is None else -1, "encoder": encoder, "sha256": sha256}
+    notes: Facts = {"moments": None if log_var is None else -1, "encoder": encoder, "sha256": sha256}
     with replaced_atomically(path) as temporary:
         np.save(temporary, mean if log_var is None else np.concatenate([mean, log_var], axis=-1))
         with replaced_atomically(beside) as temporary_notes, contextlib.ExitStack() as last:
@@ -228,5 +229,5 @@ def write(
 
 
 def beside_npy(path: Path) -> tuple[Path, Path]:
-    """The json and the labels that `write` puts beside a `.npy` file."""
+    """Paths of the json file and the labels that `write` adds to a `.npy` file."""
     return path.with_suffix(".json"), path.with_name(f"{path.stem}.labels.npy")

@@ -1,4 +1,4 @@
-"""Where `python -m gmdwgf.encode` may write: never over its input nor over files of others, found out before the work."""
+"""Check before encoding that the output of `python -m gmdwgf.encode` overwrites neither its input nor unrelated files."""
 
 import contextlib
 import json
@@ -9,11 +9,11 @@ from pathlib import Path
 from gmdwgf.data.latent_files import beside_npy
 
 _BYTES_OF_A_PICTURE = 160
-"""Of means, log variances and a label, with something to spare."""
+"""Upper bound of the size of a row: means, log variances and a label."""
 
 
 def why_not_written(source: Path, out: Path) -> str | None:
-    """What forbids to write latents of `source` to `out`, on one line; None where nothing does."""
+    """Reason why latents of `source` must not be written to `out`, on one line; None if they can be."""
     if out.suffix not in (".npz", ".npy"):
         return f"{out}: must end in .npz or .npy"
     written = [out] if out.suffix == ".npz" else [out, *beside_npy(out)]
@@ -33,7 +33,7 @@ def why_not_written(source: Path, out: Path) -> str | None:
 
 
 def _folder_read(source: Path, out: Path) -> Path | None:
-    """The folder that is read for pictures and in which `out` would lie, if it is one."""
+    """The input folder that would contain `out`, if any."""
     if not source.is_dir():
         return None
     above = [parent for parent in Path(os.path.realpath(out.parent / "_")).parents if parent.exists()]
@@ -42,7 +42,7 @@ def _folder_read(source: Path, out: Path) -> Path | None:
 
 
 def _is_ours(beside: Path) -> bool:
-    """Whether the json beside a `.npy` file is one of a latent file."""
+    """Whether the json file of a `.npy` file is that of a latent file."""
     try:
         notes = json.loads(beside.read_text())
     except (OSError, ValueError, RecursionError):
@@ -57,7 +57,7 @@ def _is_ours(beside: Path) -> bool:
 
 @contextlib.contextmanager
 def writing(out: Path) -> Iterator[None]:
-    """An error of the system in the block is one of `out`, not of a temporary file."""
+    """Context that attributes OSErrors to `out` instead of a temporary file."""
     try:
         yield
     except OSError as error:
@@ -65,7 +65,7 @@ def writing(out: Path) -> Iterator[None]:
 
 
 def try_to_write(out: Path, n_pictures: int = 0) -> None:
-    """Raise the OSError that writing `out` would end in, as far as it can be known: a file of that size is written and removed."""
+    """Raise the OSError that writing `out` would raise, by writing and deleting a file of the expected size."""
     with writing(out):
         folder = out.absolute().parent
         while not folder.exists():

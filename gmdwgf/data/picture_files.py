@@ -1,4 +1,4 @@
-"""What `python -m gmdwgf.encode` reads: a folder of images or an array of them, laid out as the digits of MNIST are."""
+"""Read the input of `python -m gmdwgf.encode`, a folder or an array of images, and normalise it like MNIST digits."""
 
 import warnings
 from pathlib import Path
@@ -9,30 +9,30 @@ from PIL import Image, ImageOps
 
 _BOX, _SIDE = 20, 28
 _INK = 0.05
-"""Grey values below this are paper."""
+"""Grey values below this are background."""
 
 
 class Refused(Exception):
-    """One line for the user."""
+    """Raised with a one-line message for the user."""
 
 
 class Pictures(NamedTuple):
-    """Pictures laid out as digits are."""
+    """Images normalised like MNIST digits."""
 
     images: np.ndarray
     """Grey values `[N 28 28]` in 0..1."""
     labels: np.ndarray | None
     """`[N]`, classes 0, 1, ..."""
     complaints: list[str]
-    """A line for each file or folder that is left out."""
+    """One line for each skipped file or folder."""
     names: list[str]
-    """What to call each picture."""
+    """Name of each image."""
     classes: list[str]
-    """What to call each class; empty where there are no labels."""
+    """Name of each class; empty without labels."""
 
 
 def as_digit(image: Image.Image) -> np.ndarray:
-    """An image of any size and mode as `[28 28]` grey values in 0..1, laid out as MNIST's are."""
+    """Convert an image of any size and mode to `[28 28]` grey values in 0..1, normalised like MNIST digits."""
     image = ImageOps.exif_transpose(image)
     if image.has_transparency_data:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
@@ -41,7 +41,7 @@ def as_digit(image: Image.Image) -> np.ndarray:
 
 
 def arranged(grey: np.ndarray) -> np.ndarray:
-    """Grey values `[h w]` of any range as `[28 28]`; a picture whose border is bright is taken for ink on paper and inverted."""
+    """Convert grey values `[h w]` of any range to `[28 28]`; images with a bright border are inverted."""
     if not np.isfinite(grey).all():
         row, column = np.argwhere(~np.isfinite(grey))[0].tolist()
         raise ValueError(f"pixel [{row}, {column}] is {grey[row, column]}")
@@ -59,7 +59,7 @@ def arranged(grey: np.ndarray) -> np.ndarray:
 
 
 def _fitted(grey: np.ndarray) -> np.ndarray:
-    """Its longer side 20 pixels, the other in proportion."""
+    """Resize so that the longer side has 20 pixels."""
     height, width = (max(1, round(_BOX * side / max(grey.shape))) for side in grey.shape)
     way = Image.Resampling.BOX if max(grey.shape) > _BOX else Image.Resampling.BILINEAR
     resized = Image.fromarray(grey).resize((width, height), way)
@@ -67,7 +67,7 @@ def _fitted(grey: np.ndarray) -> np.ndarray:
 
 
 def _centred(grey: np.ndarray) -> np.ndarray:
-    """On 28 x 28 pixels of paper with the centre of mass in the middle, as nearly as whole pixels and the frame allow."""
+    """Place on a background of 28 x 28 pixels with the centre of mass in the middle, up to whole pixels and the frame."""
     canvas = np.zeros((_SIDE, _SIDE), np.float32)
     mass = max(float(grey.sum()), 1e-6)
     corner = [
@@ -81,10 +81,10 @@ def _centred(grey: np.ndarray) -> np.ndarray:
 
 
 def images_of_folder(folder: Path) -> Pictures:
-    """The pictures in a folder, or in its folders, which then are classes in the order of their names.
+    """Read the images of a folder, or of its subfolders, which then are classes in the order of their names.
 
-    Class folders are taken where there are two of them or more, or nothing else; pictures beside them have no class and are left
-    out. Folders inside of class folders are not read.
+    Subfolders are classes if there are at least two, or nothing else; images next to them have no class and are skipped. Folders
+    inside class folders are not read.
     """
     complaints: list[str] = []
     beside, folders = _entries(folder, complaints)
@@ -117,7 +117,7 @@ def images_of_folder(folder: Path) -> Pictures:
 
 
 def _entries(folder: Path, complaints: list[str]) -> tuple[list[Path], list[Path]]:
-    """The files and the folders of a folder by name, but for hidden ones."""
+    """Files and subfolders of a folder, sorted by name, without hidden ones."""
     entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
     files, folders = [path for path in entries if path.is_file()], [path for path in entries if path.is_dir()]
     others = sorted(set(entries) - set(files) - set(folders))
@@ -126,14 +126,14 @@ def _entries(folder: Path, complaints: list[str]) -> tuple[list[Path], list[Path
 
 
 def _pictures(files: list[Path], complaints: list[str]) -> list[tuple[Path, np.ndarray]]:
-    """Those of the files that can be read as pictures."""
+    """Read the files that are valid images."""
     found = []
     for path in files:
         try:
             with warnings.catch_warnings(), Image.open(path) as image:
                 warnings.simplefilter("error", Image.DecompressionBombWarning)
                 found.append((path, as_digit(image)))
-        except Exception as error:  # Pillow raises whatever the damage leads to
+        except Exception as error:  # a damaged file can raise any error
             what = (
                 "is not an image" if type(error).__name__ == "UnidentifiedImageError" else f"cannot be read ({error})"
             )
@@ -142,7 +142,7 @@ def _pictures(files: list[Path], complaints: list[str]) -> list[tuple[Path, np.n
 
 
 def images_of_array(path: Path) -> Pictures:
-    """Pictures of an array `[N h w]`, `[N h w 1]` or `[N h w 3]`; in an `.npz` file `images`, and `labels` where they are there."""
+    """Read images from an array `[N h w]`, `[N h w 1]` or `[N h w 3]`; in an `.npz` file `images` and, optionally, `labels`."""
     from gmdwgf.config.fields import FieldError
     from gmdwgf.data import array_files, latent_files
 
@@ -173,7 +173,7 @@ def images_of_array(path: Path) -> Pictures:
 
 
 def _check_pixels(images: np.ndarray, path: Path) -> None:
-    """Refuse numbers that are no grey values: of small unsigned types any, of others those in 0..1 or 0..255."""
+    """Raise for invalid grey values: small unsigned integer types can have any value, others must be in 0..1 or 0..255."""
     if images.dtype.kind == "b" or images.dtype in (np.uint8, np.uint16):
         return
     for k, image in enumerate(images):
@@ -191,7 +191,7 @@ def _check_pixels(images: np.ndarray, path: Path) -> None:
 
 
 def notes_on(pictures: Pictures) -> list[str]:
-    """What is odd about pictures that are encoded all the same; refuses those that are all blank."""
+    """Notices about unusual images, which are encoded nevertheless; raises if all are blank."""
     notes = []
     blank = np.flatnonzero(~pictures.images.any(axis=(1, 2)))
     if len(blank) == len(pictures.images):
@@ -213,7 +213,7 @@ def notes_on(pictures: Pictures) -> list[str]:
 
 
 def read(source: Path) -> Pictures:
-    """The pictures of a folder or of an array."""
+    """Read the images of a folder or an array."""
     if source.is_dir():
         return images_of_folder(source)
     if source.suffix in (".npz", ".npy") and source.is_file():

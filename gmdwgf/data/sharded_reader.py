@@ -1,4 +1,4 @@
-"""Rows of a file that is larger than memory, in a shuffled order that can be taken up again anywhere."""
+"""Read a file larger than memory in shuffled order, with a resumable state."""
 
 from typing import Any
 
@@ -9,19 +9,19 @@ from gmdwgf.data import array_files, latent_files
 
 _BLOCK_BYTES = 1 << 20
 _BLOCKS_MIXED = 16
-"""Blocks that are read together, whose rows are then mixed: neighbours in the file seldom stay neighbours."""
+"""Number of blocks that are read together and whose rows are shuffled."""
 
 
 class ShardedReader:
-    """The training rows of a latent file without end, every row once an epoch.
+    """Infinite reader of the training rows of a latent file, which returns every row once per epoch.
 
-    The file is cut into blocks of neighbouring rows (about 1 MB). An epoch takes the blocks in an order drawn from
-    `(seed, epoch)`, deals them out to `n_shards` readers, of which this one is number `shard`, and mixes the rows of 16
-    blocks at a time. A share `held_out_fraction` of the blocks, chosen by `split_seed`, never comes (at least one, if the
-    share is not 0). Where it stands is three whole numbers, `state`; what comes next depends on them and the arguments alone.
+    The file is divided into blocks of consecutive rows (about 1 MB). An epoch permutes the blocks with the seed `(seed, epoch)`,
+    distributes them to `n_shards` readers, of which this is number `shard`, and shuffles the rows of 16 blocks at a time. A fraction
+    `held_out_fraction` of the blocks, selected by `split_seed`, is held out (at least one, if the fraction is not 0). The position is
+    given by three integers, `state`, which determine the next rows together with the arguments.
 
-    Only the 16 blocks at hand are in memory: the file is mapped, copied from and unmapped again. Rows are looked at as they are
-    read: one that is not finite raises FieldError then, which says which row of the file it is.
+    Only 16 blocks are in memory: the file is mapped, copied from and unmapped. Rows are checked as they are read, and a row that is
+    not finite raises FieldError with its index.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class ShardedReader:
         moments: int | None = None,
     ):
         if not 0 <= shard < n_shards:
-            raise ValueError(f"shard {shard} of {n_shards}: must be a whole number from 0 to n_shards - 1")
+            raise ValueError(f"shard {shard} of {n_shards}: must be an integer from 0 to n_shards - 1")
         self.path, self.seed, self.shard, self.n_shards, self.moments = path, seed, shard, n_shards, moments
         rows = latent_files.read_latents(path, moments).rows
         self.n_rows, self.block = len(rows), max(1, _BLOCK_BYTES // (rows.nbytes // len(rows)))
@@ -50,11 +50,11 @@ class ShardedReader:
         self._enter()
 
     def next(self, n_rows: int) -> np.ndarray:
-        """The next `[n_rows ...]` as they lie in the file."""
+        """The next rows `[n_rows ...]`, in the format of the file."""
         return self.next_labelled(n_rows)[0]
 
     def next_labelled(self, n_rows: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """The next rows and their labels, where the file has labels."""
+        """The next rows and their labels, or None without labels."""
         pieces, wanted = [], n_rows
         while wanted:
             if self.row == len(self._order):
@@ -66,23 +66,23 @@ class ShardedReader:
         return np.concatenate(rows), None if labels[0] is None else np.concatenate(labels)
 
     def held_out(self, n_rows: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """Up to `n_rows` rows that never come, and their labels."""
+        """Up to `n_rows` held-out rows and their labels."""
         n_blocks = -(-n_rows // self.block)
         rows, labels = self._read(self.held_blocks[:n_blocks])
         return rows[:n_rows], None if labels is None else labels[:n_rows]
 
     def state(self) -> dict[str, int]:
-        """Where the reader stands."""
+        """Position of the reader."""
         return {"epoch": self.epoch, "group": self.group, "row": self.row}
 
     def restore(self, state: dict[str, int]) -> None:
-        """Go on from where a reader with the same arguments stood."""
+        """Restore the position of a reader with the same arguments."""
         self.epoch, self.group = state["epoch"], state["group"]
         self._enter()
         self.row = state["row"]
 
     def _groups(self) -> list[np.ndarray]:
-        """Blocks of the epoch that are this shard's, in the groups that are read together."""
+        """Blocks of this shard in the current epoch, in groups that are read together."""
         order = np.random.default_rng((self.seed, self.epoch)).permutation(self.train_blocks)
         mine = order[self.shard :: self.n_shards]
         return [mine[start : start + _BLOCKS_MIXED] for start in range(0, len(mine), _BLOCKS_MIXED)]
@@ -94,13 +94,13 @@ class ShardedReader:
         self._enter()
 
     def _enter(self) -> None:
-        """Read the group at hand and draw the order of its rows."""
+        """Read the current group and permute its rows."""
         self._rows, self._labels = self._read(self._groups()[self.group])
         drawn = np.random.default_rng((self.seed, self.epoch, self.shard, self.group))
         self._order, self.row = drawn.permutation(len(self._rows)), 0
 
     def _read(self, blocks: np.ndarray) -> tuple[np.ndarray, Any]:
-        # Opened anew each time: pages of a map that stays open count as memory of this process.
+        # Reopen each time, because the pages of an open memory map count as memory of this process.
         file = latent_files.read_latents(self.path, self.moments)
         spans = [slice(block * self.block, (block + 1) * self.block) for block in blocks.tolist()]
         for span in spans:

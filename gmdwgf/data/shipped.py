@@ -1,4 +1,4 @@
-"""What is trained once and shipped in `gmdwgf/data/`: weights as `.npz` files, whose hashes and origin `digits.json` holds."""
+"""Data included in the package: weights in `gmdwgf/data/*.npz`, with hashes and provenance in `digits.json`."""
 
 import functools
 import hashlib
@@ -11,6 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from flax import traverse_util
 
+from gmdwgf.mappings import Facts
+
 DATA = Path(__file__).resolve().parents[1] / "data"
 VAE, CLASSIFIER, LATENTS = (DATA / f"digits_{name}.npz" for name in ("vae", "classifier", "latents"))
 PROVENANCE = DATA / "digits.json"
@@ -22,20 +24,20 @@ def sha256(path: Path) -> str:
 
 
 @functools.cache
-def provenance() -> dict[str, Any]:
-    """The command and versions that made the shipped files, what was measured of them, and their hashes by file name."""
+def provenance() -> Facts:
+    """Command and versions that produced the included files, their measured metrics, and their hashes by file name."""
     return json.loads(PROVENANCE.read_text())
 
 
 def save_params(path: Path, params: dict) -> None:
-    """Write nested parameters as float16, one array each, named by its path; float16 halves the size and is used as it is."""
+    """Save nested parameters as float16 arrays named by their paths, which halves the size."""
     flat = traverse_util.flatten_dict(params, sep="/")
     arrays: dict[str, Any] = {name: np.asarray(array, np.float16) for name, array in flat.items()}
     np.savez_compressed(path, **arrays)
 
 
 def load_params(path: Path) -> dict:
-    """Nested parameters in JAX's default float type."""
+    """Load nested parameters in JAX's default float type."""
     with np.load(path) as file:
         flat = {name: jnp.asarray(file[name], jax.dtypes.canonicalize_dtype(float)) for name in file.files}
     return traverse_util.unflatten_dict(flat, sep="/")

@@ -1,4 +1,4 @@
-"""The velocity fields: each says where the model's samples should go to become the target's."""
+"""Drifts: velocity fields that move generated samples towards the target."""
 
 from typing import TYPE_CHECKING
 

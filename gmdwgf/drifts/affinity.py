@@ -1,27 +1,27 @@
-"""One family of drifts: scale one affinity between particles and points, and compare the barycentres that it gives.
+"""Drifts that are differences of barycentres under scaled affinities.
 
-From the kernel K(x, c), scaled by a factor of the row and one of the column to S(x, c) = r(x) K(x, c) s(c), comes
+A kernel K(x, c) is scaled by row and column factors to S(x, c) = r(x) K(x, c) s(c), and
 
     v(x) = speed(x) (B_p(x) - B_q(x)),     B(x) = sum_c w_c S(x, c) c / sum_c w_c S(x, c).
 
-The row factor drops out of B, so the members differ in how the columns are corrected, and in the speed:
+The row factor cancels in B, so these drifts differ only in the scaling of the columns and in the speed:
 
-| drift | kernel | columns | rows | self-pairs | speed |
+| drift | kernel | column scaling | row normalisation | self-pairs | speed |
 |---|---|---|---|---|---|
-| kl | Gaussian | as they are | a block each | kept | 1 |
-| deng | Laplace | a square root | joint | masked or kept | s+ s- |
-| deng_released | Laplace, of D/S | a square root, floor on R C | joint | +100 or kept | s+ s-, then fixed RMS |
-| sinkhorn_proxy | Gaussian | `ruiz_iters` square roots | a block each | kept | s+ s- or 1 |
-| sinkhorn_steps | Gaussian | `n_iters` exact ones | a block each | kept | 1 |
-| wflow | Gaussian, relative width | `n_iters` exact ones | a block each | other half | 1, then fixed RMS |
-| sinkhorn | Gaussian, exp(-r/epsilon) | until exact, or relaxed | a block each | kept or other half | 1 |
+| kl | Gaussian | none | per block | included | 1 |
+| deng | Laplace | one square root | joint | masked or included | s+ s- |
+| deng_released | Laplace, of D/S | one square root, floor on R C | joint | +100 or included | s+ s-, then fixed RMS |
+| sinkhorn_proxy | Gaussian | `ruiz_iters` square roots | per block | included | s+ s- or 1 |
+| sinkhorn_steps | Gaussian | `n_iters` Sinkhorn updates | per block | included | 1 |
+| wflow | Gaussian, relative width | `n_iters` Sinkhorn updates | per block | other half | 1, then fixed RMS |
+| sinkhorn | Gaussian, exp(-r/epsilon) | converged, or unbalanced | per block | included or other half | 1 |
 
-A square root is Knight, Ruiz and Ucar's symmetric scaling: divide by the roots of row and column sums at once. An exact
-correction is Sinkhorn's: divide by the column sums. Both end in the same plan. s+ and s- are the row sums of the scaled
-affinities to the targets and to the particles (the cross weights).
+A square root is one step of the symmetric scaling of Knight, Ruiz and Ucar: divide by the roots of the row and column sums at
+once. A Sinkhorn update divides by the column sums. Both iterations converge to the same plan. s+ and s- are the row sums of the
+scaled affinities to the targets and to the particles (the cross weights).
 
-Everything is in the log domain and streamed: the potentials f = epsilon log r and g = epsilon log s are the whole
-state, and no n x m array is kept.
+All computations are in the log domain and streamed: only the potentials f = epsilon log r and g = epsilon log s are stored,
+never an n x m array.
 """
 
 from collections.abc import Callable
@@ -36,20 +36,20 @@ from gmdwgf.pairs.kernels import distance
 from gmdwgf.typing import Array, Float, Particles, Scalar, Targets, Weights
 
 Points = Float[Array, "k d"]
-"""Where a field is wanted."""
+"""Points at which a velocity is evaluated."""
 
 Half = tuple[Float[Array, "_ d"], Weights]
-"""Some of the particles, with their masses."""
+"""Half of the particles, with their masses."""
 
 SMALLEST_MEAN_SQUARE = 1e-8
-"""The least mean square that an RMS normalisation divides by (the released loss of Deng et al.)."""
+"""Lower bound of the mean square in an RMS normalisation (the released loss of Deng et al.)."""
 
 SMALLEST_SCALE = 1e-3
-"""The least unit of length, in data units, that clouds are measured in (the released loss)."""
+"""Lower bound of the length scale, in data units (the released loss of Deng et al.)."""
 
 
 def centred_at(x: Particles, y: Targets, at: Points | None) -> tuple[Particles, Targets, Points | None]:
-    """`pairwise.centred`, where `at` may be None."""
+    """Apply `reductions.centred` to `x`, `y` and, if it is not None, `at`."""
     x, y, *rest = reductions.centred(x, y, *(() if at is None else (at,)))
     return x, y, rest[0] if rest else None
 
@@ -57,7 +57,7 @@ def centred_at(x: Particles, y: Targets, at: Points | None) -> tuple[Particles, 
 def row_potential(
     at: Points, y: Targets, g: Float[Array, " m"], log_b: Float[Array, " m"], epsilon: Scalar
 ) -> Float[Array, " k"]:
-    """The potential at each point of `at` that makes its row under `g` exact: -epsilon times the log of its row sum."""
+    """Row update of Sinkhorn's algorithm at the points `at`: -epsilon times the log of the row sum under `g`."""
     return reductions.over_points(lambda point: transport.softmin(point, y, g, log_b, epsilon), at, y.shape[0])
 
 
@@ -70,10 +70,10 @@ def sinkhorn_map(
     epsilon: Scalar,
     n_iters: int,
 ) -> tuple[Points, Scalar]:
-    """Barycentric map at `at` of the plan from `x` to `y` after `n_iters` corrections from g = 0; its marginal error.
+    """Barycentric map at `at` of the plan from `x` to `y` after `n_iters` Sinkhorn iterations from g = 0; its marginal error.
 
-    A correction makes the rows exact, then the columns; a row update ends. 0 corrections are the softmax of the
-    Gaussian kernel. The error is the L1 distance of the columns' masses from b.
+    An iteration updates the rows, then the columns; a final row update follows. With 0 iterations the plan is the softmax of
+    the Gaussian kernel. The error is the L1 distance of the column marginal from b.
     """
 
     def corrected(g):
@@ -95,7 +95,7 @@ def ruiz_potentials(
     """Potentials (f, g) after `n_iters` symmetric scalings S <- S / sqrt(row sum x column sum), from S = K.
 
     In potentials: f <- (f + row update of g) / 2 and g <- (g + column update of f) / 2, both at once. Rows of mass zero
-    (`log_a` = -inf) ride along: they get their f, the columns do not see them.
+    (`log_a` = -inf) get a potential f but do not affect g.
     """
 
     def improve(_, fg):
@@ -107,15 +107,15 @@ def ruiz_potentials(
 
 
 class Candidates(NamedTuple):
-    """What the particles are compared with in a joint row, first they themselves, then all others."""
+    """Points in a joint row of affinities: the particles themselves, then all others."""
 
     points: Points
     copies: Weights
-    """How often a candidate counts in the row sums."""
+    """Multiplicity of each candidate in the row sums."""
     weights: Weights
-    """Factor of its finished affinity."""
+    """Factor applied to each candidate's normalised affinity."""
     n_repelling: int
-    """So many of the first candidates repel, the others attract."""
+    """Number of leading candidates that repel; the others attract."""
 
 
 def joint_drift(
@@ -127,13 +127,13 @@ def joint_drift(
     self_mask: Scalar | float,
     product_floor: Scalar | float,
 ) -> Float[Array, "_ d"]:
-    """The drift of joint rows with cross weights, at `at` (the particles `x` when None).
+    """Drift with jointly normalised rows and cross weights, at `at` (the particles `x` when None).
 
         A_ic = w_c sqrt(max(R_ic C_ic, floor)),   R softmax over the candidates, C softmax over the particles,
         v_i = s-_i sum_{c attracts} A_ic (c - x_i) - s+_i sum_{c repels} A_ic (c - x_i),
 
-    `log_kernel` is a function of r^2; `self_mask` is taken from it where a particle meets itself. Columns are always
-    normalised over the particles, each counted `x_copies` times; away from the particles there is no self-pair.
+    `log_kernel` is a function of r^2, from which `self_mask` is subtracted for self-pairs. Columns are normalised over the
+    particles, each counted `x_copies` times. When `at` is given there are no self-pairs.
     """
     points, copies, weights, n_repelling = candidates
     n, c = x.shape[0], points.shape[0]
@@ -146,7 +146,7 @@ def joint_drift(
         return reductions.log_sum_exp(jnp.log(x_copies) + jnp.where(own[:n] == index, logits - self_mask, logits))
 
     column = reductions.over_points(log_column_sum, (own, points), n)
-    column = jnp.where(jnp.isneginf(column), jnp.inf, column)  # a lone masked particle repels nobody
+    column = jnp.where(jnp.isneginf(column), jnp.inf, column)  # a single masked particle does not repel
 
     def one(row):
         index, point = row
@@ -164,16 +164,16 @@ def joint_drift(
 
 
 def laplace(temperature: Scalar, least_distance: Scalar | float = 0.0) -> Callable[[Array], Array]:
-    """-r / temperature, the log kernel, as a function of r^2; no distance counts as less than `least_distance`."""
+    """Log of the Laplace kernel, -max(r, least_distance) / temperature, as a function of r^2."""
     return lambda r2: jnp.maximum(distance(r2), least_distance) * (-1 / temperature)
 
 
 def rms_factor(v: Float[Array, "..."], unit: Scalar | float) -> Scalar:
-    """Factor that gives `v`, measured in lengths of `unit`, a mean square of 1 over all its numbers."""
+    """Factor that scales v / unit to a mean square of 1 over all entries."""
     return 1 / jnp.sqrt(jnp.maximum(jnp.mean((v / unit) ** 2), SMALLEST_MEAN_SQUARE))
 
 
 def halves(x: Particles, weights: Weights | None) -> tuple[Half, Half]:
-    """The first n // 2 particles with their masses, and the rest with theirs: each the other's independent sample."""
+    """Split the particles and their masses into the first n // 2 and the rest, two independent samples."""
     half, a = x.shape[0] // 2, reductions.masses(weights, x)
     return (x[:half], a[:half]), (x[half:], a[half:])

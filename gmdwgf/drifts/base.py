@@ -1,4 +1,4 @@
-"""The protocol of a drift: two clouds in, one velocity a particle out."""
+"""Interface of a drift: maps two clouds to one velocity for each particle."""
 
 import abc
 import functools
@@ -13,49 +13,49 @@ from gmdwgf.pairs import reductions
 from gmdwgf.typing import Array, Float, Key, Particles, Scalar, Targets, Weights
 
 State = Any
-"""Whatever a drift carries from step to step, a pytree of arrays; `()` for most."""
+"""State that a drift carries from step to step, a pytree of arrays; `()` for most drifts."""
 
 
 class DriftOutput(NamedTuple):
-    """Velocities `v` `[n d]` and `info`, a flat dictionary of scalars whose keys never change between steps."""
+    """Velocities `v` `[n d]` and `info`, a flat dictionary of scalars with the same keys at every step."""
 
     v: Particles
     info: dict[str, Scalar]
 
 
 class Tags(NamedTuple):
-    """What is claimed of a drift; the law tests hold every claim in float64."""
+    """Claims about a drift; `gmdwgf.testing` checks each of them in float64."""
 
     zero_at_equality: bool
-    """Vanishes when both clouds are the same points."""
+    """The velocity vanishes when both clouds are the same points."""
     curl_free: bool
-    """A gradient field in x for fixed clouds."""
+    """The velocity is a gradient field in x for fixed clouds."""
     flow_of: str | None
-    """The functional of the empirical law of which it is the Wasserstein gradient flow; None if it is of none."""
+    """Functional of the empirical measure whose Wasserstein gradient flow the drift is; None if there is none."""
     reach: str
-    """`long` if mass moves between far modes, `local` if the field is blind to them."""
+    """`long` if mass can move between distant modes, `local` if it cannot."""
     permutation: bool = True
-    """Permuting the particles permutes the velocities; permuting the targets changes nothing."""
+    """Permuting the particles permutes the velocities; permuting the targets does not change them."""
     translation: bool = True
-    """Moving both clouds together changes nothing."""
+    """Translating both clouds together does not change the velocities."""
     rotation: bool = True
-    """Rotating both clouds rotates the velocities."""
+    """Rotating both clouds rotates the velocities with them."""
     single_precision: float = 3e-5
-    """Largest error of a velocity in float32, relative to its length or to the median length if that is more."""
+    """Largest error of a velocity in float32, relative to the larger of its length and the median length."""
 
 
 class AbstractDrift(Configurable):
-    """A drift, perhaps with state (a critic, potentials carried over). The trainer knows only this form.
+    """Abstract base class of drifts, with optional state (e.g. critic parameters). The trainer uses only this interface.
 
-    `x` `[n d]` are the particles, `y` `[m d]` the targets, `x_weights` and `y_weights` their masses (uniform when None,
-    need not sum to one). `at` `[k d]` are the points where the field is wanted; None means the particles themselves, and
-    only then do self-pairs exist for a mask to act on.
+    `x` `[n d]` are the particles, `y` `[m d]` the targets, `x_weights` and `y_weights` their masses (uniform when None, not
+    necessarily normalised). `at` `[k d]` are the points at which the velocity is evaluated, by default the particles. Only by
+    default are there self-pairs to mask.
 
-    What a drift computes with matrices is in full precision on every device, without its doing (`pairwise.full_precision`).
+    Matrix products in a drift's methods run in full precision on every device (`reductions.full_precision`).
     """
 
     functional: ClassVar[Any] = None
-    """Where the drift is the flow of a functional and has it as code: a method of (x, y). Otherwise None."""
+    """Functional that the drift is the flow of, a method of (x, y); None if there is none or it is not implemented."""
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -66,7 +66,7 @@ class AbstractDrift(Configurable):
 
     @abc.abstractmethod
     def init(self, key: Key, x: Particles, y: Targets) -> State:
-        """State before the first step, for clouds shaped like `x` and `y`."""
+        """Initial state, for clouds with the shapes of `x` and `y`."""
 
     @abc.abstractmethod
     def update(
@@ -80,7 +80,7 @@ class AbstractDrift(Configurable):
         x_weights: Weights | None = None,
         y_weights: Weights | None = None,
     ) -> tuple[DriftOutput, State]:
-        """Velocity at `at` and the next state."""
+        """Compute the velocity at `at` and the next state."""
 
     def update_groups(
         self,
@@ -92,10 +92,10 @@ class AbstractDrift(Configurable):
         negatives: Float[Array, "groups k d"] | None = None,
         negative_weights: Float[Array, "groups k"] | None = None,
     ) -> tuple[DriftOutput, State]:
-        """Velocities `[groups n d]` of several pairs of clouds (classes), each with its own state and key.
+        """Compute velocities `[groups n d]` of several pairs of clouds (classes), each with its own state and key.
 
-        Groups do not see each other, unless a drift says otherwise. `negatives` are points that repel as particles do, each
-        like `negative_weights` particles, but do not move.
+        Groups are independent unless a drift documents otherwise. `negatives` are fixed points that repel like particles, each
+        with the weight of `negative_weights` particles.
         """
         if negatives is None or negative_weights is None:
             return jax.vmap(self.update)(states, x, y, keys)
@@ -106,13 +106,13 @@ class AbstractDrift(Configurable):
 
     @abc.abstractmethod
     def tags(self) -> Tags:
-        """What is claimed of this drift with its present options."""
+        """Claims about this drift with its current options."""
 
 
 def _of_two_clouds(function: Callable, first: int) -> Callable:
-    """The same method, which says so where the clouds `x` and `y`, arguments `first` and `first` + 1, do not go together.
+    """Wrap a method to check the shapes of its clouds `x` and `y`, the arguments `first` and `first` + 1.
 
-    Unequal dimensions would otherwise broadcast to a velocity that means nothing.
+    Without this check, clouds of different dimensions could broadcast to a meaningless velocity.
     """
 
     @functools.wraps(function)
@@ -121,14 +121,14 @@ def _of_two_clouds(function: Callable, first: int) -> Callable:
         shapes = {name: jnp.shape(clouds[name]) for name in ("x", "y", "at") if clouds.get(name) is not None}
         if any(len(shape) != 2 for shape in shapes.values()) or len({shape[1] for shape in shapes.values()}) > 1:
             told = " and ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
-            raise ValueError(f"clouds are [points, d] with one d, not {told}")
+            raise ValueError(f"clouds must have shapes [points, d] with the same d, not {told}")
         return function(self, *args, **kwargs)
 
     return checked
 
 
 class StatelessDrift(AbstractDrift):
-    """A drift that is a function of the two clouds."""
+    """Abstract base class of drifts without state: the velocity is a function of the two clouds and a key."""
 
     def init(self, key: Key, x: Particles, y: Targets) -> State:
         del key, x, y
@@ -148,9 +148,9 @@ class StatelessDrift(AbstractDrift):
         x_weights: Weights | None = None,
         y_weights: Weights | None = None,
     ) -> DriftOutput:
-        """Velocity `[k d]` at `at`, the particles `x` themselves by default."""
+        """Compute the velocity `[k d]` at `at`, by default at the particles `x`."""
 
 
 def rms(v: Float[Array, "... d"]) -> Scalar:
-    """Root mean square length of the velocities, sqrt(mean_i |v_i|^2)."""
+    """Root mean square length of velocities, sqrt(mean_i |v_i|^2)."""
     return jnp.sqrt(jnp.mean(jnp.sum(v**2, axis=-1)))

@@ -1,4 +1,4 @@
-"""Wasserstein gradient flow of the blob-regularised KL divergence (zoo Z5)."""
+"""Wasserstein gradient flow of the blob-regularised KL divergence (Carrillo, Craig and Patacchini, arXiv:1709.09195)."""
 
 import jax.numpy as jnp
 
@@ -13,21 +13,21 @@ GAUSSIAN = LOG_KERNELS["gaussian"]
 
 
 class BlobDrift(StatelessDrift):
-    """Score difference, and the push away from particles in whose estimate this one counts.
+    """Difference of kernel scores plus the interaction term that makes it an exact gradient flow.
 
         v(x) = grad log p_h(x) - grad log q_h(x) - sum_l a_l grad_x k(x, x_l) / q_h(x_l),
         grad_x k(x, x_l) = k(x, x_l) (x_l - x) / h^2,   q_h, p_h the Gaussian Parzen densities of bandwidth h.
 
-    Flow of: F(q) = E_q[log q_h - log p_h], exactly, for the empirical law of the particles (v = -n dF/dx_i). That is
-    KL(q || p) with smoothed densities inside the logarithms only: its minimiser is p only as h -> 0, so v is not zero
-    on identical clouds and the particles come to rest too spread out. Local: the mass of far modes stays as it is.
+    Flow of: F(q) = E_q[log q_h - log p_h], exactly, for the empirical measure of the particles (v = -n dF/dx_i). This is
+    KL(q || p) with the densities inside the logarithms smoothed. Its minimiser is p only as h -> 0, so v is not zero on
+    identical clouds and converged particles are too dispersed. Local: the masses of distant modes do not change.
     Units: `bandwidth` h in data units; v in 1 / data units (not multiplied by h^2).
-    Self term: the particle itself is kept.
-    Choose: an exact flow of an entropy with one kernel, to set beside `kl` and `kl_wgf`.
-    Fails: comes to rest too wide, by the order of h, also at p = q; a bandwidth above the spacing of modes blurs
-    them.
+    Self term: included.
+    Choose: for an exact flow of an entropy with one kernel, as a comparison for `kl` and `kl_wgf`.
+    Fails: converges to a distribution that is too wide by the order of h, even from p = q; a bandwidth above the spacing of
+    modes blurs them.
     Cost: two passes over the pairs, O(n (n + m) d), streamed.
-    Source: Carrillo, Craig and Patacchini 2019 (arXiv:1709.09195), with both densities smoothed (ours).
+    Source: Carrillo, Craig and Patacchini 2019 (arXiv:1709.09195); smoothing both densities is ours.
     """
 
     bandwidth: Scalar = real("data units (standard deviation)", above=0)
@@ -49,7 +49,7 @@ class BlobDrift(StatelessDrift):
         return DriftOutput(v, {"v_rms": rms(v), "effective_targets": jnp.mean(effective)})
 
     def functional(self, x: Particles, y: Targets) -> Scalar:
-        """E_q[log q_h - log p_h] for the empirical laws; the constant of the kernel cancels."""
+        """E_q[log q_h - log p_h] of the empirical measures; the normalising constant of the kernel cancels."""
         log_a, log_b = reductions.log_masses(None, x), reductions.log_masses(None, y)
 
         def log_ratio(point):

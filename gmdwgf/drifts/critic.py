@@ -1,4 +1,4 @@
-"""Learned critics: a network that tells the two clouds apart, and whose slope is the drift (zoo Z16)."""
+"""Learned critics: the drift is the gradient of a network trained to discriminate the two clouds (arXiv:1606.00709)."""
 
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from gmdwgf.typing import Array, Float, Key, Particles, Point, Scalar, Targets, 
 
 
 class CriticState(NamedTuple):
-    """The network with its optimiser, and the frame of the first targets in which it sees points."""
+    """Parameters of the critic, its optimiser state, and the centre and scale that standardise its inputs."""
 
     params: Params
     opt_state: optax.OptState
@@ -27,33 +27,32 @@ class CriticState(NamedTuple):
 
 
 class CriticDrift(AbstractDrift):
-    """Slope of a critic that takes `n_inner` steps on the clouds at hand before it is asked.
+    """Gradient of a neural critic, trained for `n_inner` steps on the current clouds before each evaluation.
 
-    A logistic critic, min_l E_p softplus(-l) + E_q softplus(l), learns l = log p/q, which serves every f-divergence
-    D_f(q || p) = E_p f(q/p): the drift is -grad f'(r) = r f''(r) grad l at r = q/p = e^{-l},
+    A logistic critic, min_l E_p softplus(-l) + E_q softplus(l), learns l = log p/q, which gives the velocity of any f-divergence
+    D_f(q || p) = E_p f(q/p): -grad f'(r) = r f''(r) grad l at r = q/p = e^{-l},
 
         kl, KL(q, p)    grad l          reverse_kl, KL(p, q)    e^l grad l        hellinger    e^{l/2}/2 grad l
         js    sigmoid(l)/2 grad l       chi2    2 e^{-l} grad l
 
-    `w1` ascends the Kantorovich potential instead: max E_p l - E_q l with |grad l| near 1, and v = grad l. Its speed does
-    not shrink at equilibrium, so let the learning rate decay. The penalty is gradient_penalty * E (|grad l| - c)^2 at random
-    points between particles and targets, c = 1 for w1 (where it leaves |v| about 1 + W1 / (2 gradient_penalty), W1 in the
-    frame below) and c = 0 otherwise (where it smooths the logit).
+    `w1` learns a Kantorovich potential instead: max E_p l - E_q l with |grad l| near 1, and v = grad l. Its speed does not
+    vanish at equilibrium, so use a decaying learning rate. The penalty is gradient_penalty * E (|grad l| - c)^2 at random points
+    between particles and targets, with c = 1 for w1 (which gives |v| about 1 + W1 / (2 gradient_penalty), W1 in standardised
+    coordinates) and c = 0 otherwise (which smooths the logit).
 
-    Flow of: nothing as a map of the batch, as the critic lags behind and remembers; the velocity of the named divergence in
-    the limit of a perfect critic. Long range as far as the network extrapolates.
-    Units: the network sees (point - centre) / scale, the frame of the first targets, in which the penalty is measured. v is
-    in 1 / data units (w1: none), so free particles (Euler steps) need an `eta` of the order of a squared length.
-    `ratio_clip` c keeps p/q within [1/c, c] in the factor before grad l.
-    `gap`, E_p l - E_q l, estimates KL(q, p) + KL(p, q), for w1 the distance in data units.
-    Self term: none; the batch trains the critic that it is asked about. An inner step that is not finite is left out.
-    Choose: many dimensions or targets, where no kernel of one width sees both near and far; every f-divergence from
-    one network.
-    Fails: a critic that lags, or that learns the batch by heart, sends particles to and fro; the W1 field keeps its
-    speed at equilibrium.
-    Cost: `n_inner` + 1 passes of the network and its slope over n + m points; no pairs.
+    Flow of: nothing as a function of the batch, because the critic depends on earlier batches; the velocity of the named
+    divergence in the limit of an optimal critic. Long range as far as the network extrapolates.
+    Units: the network's input is (point - centre) / scale, standardised by the first targets, and the penalty is in these
+    coordinates. v is in 1 / data units (w1: none), so free particles (Euler steps) need an `eta` of the order of a squared length.
+    `ratio_clip` c clips p/q to [1/c, c] in the factor of grad l.
+    `gap`, E_p l - E_q l, estimates KL(q, p) + KL(p, q), or for w1 the distance in data units.
+    Self term: none; the critic is trained on the batch at which it is evaluated. Inner steps that are not finite are skipped.
+    Choose: many dimensions or targets, where no kernel of a single width covers all distances; any f-divergence from one network.
+    Fails: a critic that lags behind or overfits the batch makes particles oscillate; the speed of w1 does not vanish at
+    equilibrium.
+    Cost: `n_inner` + 1 evaluations of the network and its gradient at n + m points; no pairs.
     Source: Nowozin et al. 2016 (arXiv:1606.00709); w1: Arjovsky et al. 2017, Gulrajani et al. 2017 (arXiv:1704.00028);
-    c = 0: Thanh-Tung et al. 2019 (arXiv:1902.03984). The frame and the numbers in the YAML are ours.
+    c = 0: Thanh-Tung et al. 2019 (arXiv:1902.03984). The standardisation and the default values are ours.
     """
 
     optimizer: AbstractOptimizer = piece(AbstractOptimizer)
@@ -65,8 +64,7 @@ class CriticDrift(AbstractDrift):
     gradient_penalty: Scalar = real("per squared slope, in the frame of the first targets", at_least=0)
     ratio_clip: Scalar = real("largest density ratio", at_least=1)
 
-    def __check_init__(self) -> None:
-        super().__check_init__()
+    def check_values(self) -> None:
         schedule = self.optimizer.schedule
         if schedule.decay != "constant":
             fix = "must be constant: a critic learns as long as the run lasts (give learning_rate a schedule instead)"
@@ -118,7 +116,7 @@ class CriticDrift(AbstractDrift):
         return fit + self.gradient_penalty * jnp.mean(excess**2)
 
     def velocity_of(self, logit: Float[Array, " n"], slope: Particles, scale: Scalar) -> Particles:
-        """The drift of a logit with its slope per unit of the frame; the potential of w1 is scale * logit in data units."""
+        """Velocity from the logit and its gradient in standardised coordinates; the w1 potential is scale * logit in data units."""
         if self.objective == "w1":
             return slope
         limit = jnp.log(self.ratio_clip)
@@ -140,9 +138,9 @@ class CriticDrift(AbstractDrift):
 
 
 def points_between(key: Key, x: Particles, a: Weights, y: Targets, b: Weights) -> Particles:
-    """`n` points t x' + (1 - t) y' `[n d]`, t uniform, x' and y' drawn from the clouds with masses `a` and `b`.
+    """Draw `n` points t x' + (1 - t) y' `[n d]`, t uniform, x' and y' drawn from the clouds with masses `a` and `b`.
 
-    Points are drawn by their rank along a random direction, so that the order of the rows plays no part.
+    Points are drawn by their rank along a random direction, which makes the result invariant to the order of the rows.
     """
     key_direction, key_heights = jax.random.split(key)
     direction = jax.random.normal(key_direction, x.shape[1:], jnp.float32).astype(x.dtype)

@@ -1,4 +1,4 @@
-"""The drift of Deng et al. 2026, Algorithm 2 as printed (zoo Z6)."""
+"""The drift of Deng et al. 2026 (arXiv:2602.04770), Algorithm 2 as printed."""
 
 import jax
 import jax.numpy as jnp
@@ -18,18 +18,17 @@ class DengDrift(StatelessDrift):
         A_ic = K_ic / sqrt(sum_c' K_ic' * sum_i' K_i'c),      s+_i = sum_{c in y} A_ic,   s-_i = sum_{c in x} A_ic,
         v(x_i) = s-_i sum_{c in y} A_ic y_c - s+_i sum_{c in x} A_ic x_c,      summed over the temperatures.
 
-    Flow of: nothing; not curl-free. Local: the mass of far modes cannot be corrected.
+    Flow of: nothing; not curl-free. Local: the masses of distant modes do not change.
     Units: `temperature` in data units (scale of an unsquared L2 distance); v in data units, scaled by s+ s-.
-    Self term: `self_mask` takes a particle out of its own candidates, as the paper does (adding 1e6 to its distance);
-    the field is then not zero on identical clouds. Away from the particles (`at`) there are no self-pairs and the
-    column sums stay those over the particles.
-    Guidance negatives are candidates with their weight as copies, and no queries: they are in no column sum.
-    Choose: the paper's recipe. Columns lift targets that nobody serves, so temperatures below the distance to the
-    data work too.
-    Fails: far modes keep their masses; it slows down where s+ or s- is small; a temperature above the spacing of
-    modes blurs them.
-    Cost: two passes over the pairs a temperature, O(n (n + m) d), streamed.
-    Source: Deng et al. 2026 (arXiv:2602.04770) Algorithm 2. Weights count as fractional copies of a point (ours).
+    Self term: `self_mask` removes a particle from its own candidates, as in the paper (which adds 1e6 to its distance);
+    the velocity is then not zero on identical clouds. With `at` there are no self-pairs, and the column sums are still over the
+    particles.
+    Guidance negatives are candidates with their weight as multiplicity; as they are not particles, they enter no column sum.
+    Choose: to reproduce the paper. The column normalisation strengthens targets that few particles are close to, so temperatures
+    below the distance to the data also work.
+    Fails: distant modes keep their masses; slow where s+ or s- is small; a temperature above the spacing of modes blurs them.
+    Cost: two passes over the pairs for each temperature, O(n (n + m) d), streamed.
+    Source: Deng et al. 2026 (arXiv:2602.04770) Algorithm 2. Treating weights as fractional copies of a point is ours.
     """
 
     temperature: Float[Array, " k"] = reals("data units", above=0)
@@ -51,7 +50,7 @@ class DengDrift(StatelessDrift):
         return DriftOutput(v, {"v_rms": jax.vmap(rms)(v)}), states
 
     def _towards(self, x, x_copies, y, y_copies, negatives, negative_copies, at=None):
-        """The drift with further negatives, which are candidates and not queries: only particles count in a column."""
+        """Drift with additional negatives, which are candidates in the rows but do not enter the column sums."""
         x, y, negatives, *rest = reductions.centred(x, y, negatives, *(() if at is None else (at,)))
         at = rest[0] if rest else None
         points, copies = jnp.concatenate([x, negatives, y]), jnp.concatenate([x_copies, negative_copies, y_copies])

@@ -1,4 +1,4 @@
-"""The loss that Deng et al. 2026 released for ImageNet, which is not their Algorithm 2 (zoo Z7)."""
+"""The loss in the released ImageNet code of Deng et al. 2026 (arXiv:2602.04770), which differs from their Algorithm 2."""
 
 from typing import NamedTuple
 
@@ -13,25 +13,25 @@ from gmdwgf.pairs.kernels import distance
 from gmdwgf.typing import Array, Float, Scalar
 
 SELF_DISTANCE = 100.0
-"""What the mask adds to the scaled distance of a particle from itself (the release)."""
+"""Added by the mask to the scaled distance of a particle from itself (as in the released code)."""
 
 Groups = Float[Array, "groups _ d"]
 GroupWeights = Float[Array, "groups _"]
 
 
 class GroupedDrift(NamedTuple):
-    """The drift of several groups that share their two scales."""
+    """Drift of several groups that share the scales S and mean V^2."""
 
     v: Groups
     """Velocities at the particles (or at `at`), in data units."""
     raw: Groups
-    """The same with no RMS normalisation."""
+    """The velocities without RMS normalisation."""
     unit: Scalar
-    """The length, in data units, that the released loss gives one coordinate."""
+    """Unit of a coordinate in the released loss, in data units."""
 
 
 class DengReleasedDrift(StatelessDrift):
-    """Algorithm 2 with a floor under the affinities, relative distances, and a drift of fixed size.
+    """Algorithm 2 with a floor on the affinities, relative distances, and a velocity of fixed RMS length.
 
     Candidates c = (particles, extra negatives, targets) with weights w_c. D is the distance, S its weighted mean over
     all pairs of particle and candidate (self-pairs included), h = max(S, 1e-3), u = max(S / sqrt(d), 1e-3); for each R
@@ -41,26 +41,26 @@ class DengReleasedDrift(StatelessDrift):
         V_i  = s-_i sum_{c in y} A_ic (c - x_i) / u - s+_i sum_{c not in y} A_ic (c - x_i) / u,
         v    = u sum_R V / sqrt(max(mean V^2, 1e-8)),
 
-    with s+_i, s-_i the sums of A_ic over the targets and over the rest. S and mean V^2 are single numbers over all
-    groups, particles and coordinates. So |v| says nothing of how far apart the clouds are: `raw_rms` does, the RMS of
-    sum_R u V.
-    Flow of: nothing; not curl-free. Long range, but only by the floor: every pair keeps an affinity of
-    sqrt(product_floor), a pull of mean towards mean, which the RMS normalisation then scales to the size of a drift
-    (experiments/mode_masses). With floor 0 it is as local as Algorithm 2. On 8 Gaussians these defaults, made for
-    features of many dimensions, end further from the data than the others (experiments/defaults): where all targets
-    are several temperatures away each attraction is the floor, which draws to their mean, while repulsion stays local.
-    `product_floor: 0` trains well there.
+    with s+_i, s-_i the sums of A_ic over the targets and over the other candidates. S and mean V^2 are single numbers over all
+    groups, particles and coordinates. Hence |v| does not measure the distance between the clouds; `raw_rms`, the RMS of
+    sum_R u V, does.
+    Flow of: nothing; not curl-free. Long range, but only because of the floor: every pair has an affinity of at least
+    sqrt(product_floor), an attraction between the means that the RMS normalisation scales up (experiments/mode_masses).
+    With a floor of 0 it is as local as Algorithm 2. On 8 Gaussians the defaults, which are meant for high-dimensional features,
+    give worse samples than the other drifts (experiments/defaults): where all targets are several temperatures away, the floor
+    determines every attraction, which points to the mean of the targets, while repulsion stays local. `product_floor: 0` trains
+    well there.
     Units: `temperatures` R in mean distances; `product_floor` a product of two probabilities; `distance_floor` in data
-    units (the release takes the root of the squared distance or of 1e-8: a particle is 1e-4 away from itself).
+    units (the released code clips squared distances at 1e-8, so a particle is at distance 1e-4 from itself).
     Switches: `product_floor: 0`, `distance_floor: 0`, `self_mask`; `scale_normalise: false` sets h = u = 1 data unit;
-    `rms_normalise: false` sums the V as they are.
-    Self term: the batch with itself; `self_mask` adds 100 to the scaled distance, which leaves the floor.
-    Weights multiply finished affinities and the terms of S, as in the release; they are no copies of a point.
-    Groups (classes) share S and mean V^2, and may have extra negatives (for guidance); `velocity` is one group without them.
-    Choose: features of many dimensions, or to compare with the release to the last digit.
-    Fails: points of few dimensions with the default floor (above); neither loss nor |v| tells that the run converges.
+    `rms_normalise: false` sums the V without normalisation.
+    Self term: included; `self_mask` adds 100 to the scaled distance, which leaves the floor.
+    Weights multiply the normalised affinities and the terms of S, as in the released code; they are not multiplicities.
+    Groups (classes) share S and mean V^2, and may have extra negatives (for guidance); `velocity` uses one group and none.
+    Choose: high-dimensional features, or to match the released code to the last digit.
+    Fails: low-dimensional points with the default floor (see above); neither the loss nor |v| shows whether a run converges.
     Cost: two passes over the pairs of a group for each temperature, and one for S; streamed.
-    Source: Deng et al. 2026 (arXiv:2602.04770), their released code, written anew from its formula.
+    Source: the released code of Deng et al. 2026 (arXiv:2602.04770), reimplemented from its formula.
     """
 
     temperatures: Float[Array, " k"] = reals("mean distances", above=0)
@@ -88,9 +88,9 @@ class DengReleasedDrift(StatelessDrift):
         return DriftOutput(found.v, {"v_rms": v_rms, "raw_rms": raw_rms, "unit": unit}), states
 
     def loss(self, x: Groups, y: Groups, negatives: Groups | None = None, **weights) -> Float[Array, " groups"]:
-        """The released loss of each group: mean over particles and coordinates of ((x - sg(x + v)) / u)^2.
+        """Released loss of each group: mean over particles and coordinates of ((x - sg(x + v)) / u)^2.
 
-        Its gradient in `x` is that of the release. Weights as in `grouped`.
+        Its gradient in `x` equals that of the released code. Weights as in `grouped`.
         """
         found = jax.lax.stop_gradient(self.grouped(x, y, negatives, **weights))
         goal = jax.lax.stop_gradient(x) + found.v
@@ -107,10 +107,10 @@ class DengReleasedDrift(StatelessDrift):
         negative_weights: GroupWeights | None = None,
         at: Groups | None = None,
     ) -> GroupedDrift:
-        """Drift of `x` `[groups n d]` towards `y` `[groups m d]`, away from itself and from `negatives` `[groups k d]`.
+        """Drift of `x` `[groups n d]` towards `y` `[groups m d]`, away from `x` and from `negatives` `[groups k d]`.
 
-        Weights `[groups n]`, `[groups m]`, `[groups k]` are factors as they stand, 1 where None. A group is a class (or
-        a class and a place); groups see each other only through the two scales.
+        Weights `[groups n]`, `[groups m]`, `[groups k]` are unnormalised factors, 1 by default. A group is a class (or a class at
+        one position of a feature map); groups interact only through the two scales.
         """
         negatives = x[:, :0] if negatives is None else negatives
         parts = [(x, x_weights), (negatives, negative_weights), (y, y_weights)]
@@ -140,7 +140,7 @@ class DengReleasedDrift(StatelessDrift):
         return GroupedDrift(v, total, unit)
 
     def _units(self, x, points, weights) -> tuple[Scalar, Scalar]:
-        """Units of the kernel's distances and of the drift's coordinates, in data units."""
+        """Units h of the kernel's distances and u of the drift's coordinates, in data units."""
         one = jnp.ones((), x.dtype)
         if not self.scale_normalise:
             return one, one

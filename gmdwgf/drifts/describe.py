@@ -1,4 +1,4 @@
-"""What a drift is, in a few lines for a person: fields with their units, self term and what it is the flow of."""
+"""Summarise a drift in a few lines of text: its fields with units, its self term and the functional it is the flow of."""
 
 import dataclasses
 import inspect
@@ -14,11 +14,11 @@ from gmdwgf.drifts.base import AbstractDrift
 
 
 def describe_drift(drift: AbstractDrift, changing: Mapping[str, eqx.Module] | None = None) -> list[str]:
-    """A line for every field, then the self term and the flow; `changing` are schedules of fields by path."""
+    """Lines for every field, the self term and the flow; `changing` maps paths of fields to their schedules."""
     changing, tags = changing or {}, drift.tags()
     fields = [_field(path, value, unit, changing.get(path)) for path, value, unit in _fields(drift)]
     zero = "zero" if tags.zero_at_equality else "not zero"
-    reach = "long range" if tags.reach == "long" else "local: the masses of far modes cannot be corrected"
+    reach = "long range" if tags.reach == "long" else "local: masses of distant modes do not change"
     return [
         f"{type(drift).__name__}: {_first_sentence(type(drift))}",
         *(f"  {line}" for line in fields),
@@ -29,7 +29,7 @@ def describe_drift(drift: AbstractDrift, changing: Mapping[str, eqx.Module] | No
 
 
 def _fields(module: eqx.Module, prefix: str = "") -> Iterator[tuple[str, Any, str]]:
-    """Path, value and unit of every field, those of parts included."""
+    """Path, value and unit of every field, including those of nested modules."""
     unit = units(module)
     for field in dataclasses.fields(module):
         value, path = getattr(module, field.name), prefix + field.name
@@ -64,7 +64,7 @@ def _first_sentence(kind: type) -> str:
 
 
 def _self_terms(drift: AbstractDrift) -> list[str]:
-    """What the docstring says under `Self term:`, up to the next heading; of every part for a drift made of drifts."""
+    """Text under `Self term:` in the docstring, up to the next heading; one for every part of a composite drift."""
     inner = [part for part in getattr(drift, "drifts", ()) if isinstance(part, AbstractDrift)]
     if inner:
         return [sentence for part in inner for sentence in _self_terms(part)]

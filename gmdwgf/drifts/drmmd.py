@@ -1,4 +1,4 @@
-"""Wasserstein gradient flow of the de-regularised maximum mean discrepancy (zoo Z12)."""
+"""Wasserstein gradient flow of the de-regularised maximum mean discrepancy (Chen et al. 2025, arXiv:2409.14980)."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -14,14 +14,14 @@ from gmdwgf.typing import Array, Float, Particles, Scalar, Targets
 
 
 class Solved(NamedTuple):
-    """The divergence DrMMD, and the coefficients c `[m]` of the targets in its witness."""
+    """Value of DrMMD, and the coefficients c `[m]` of the targets in its witness function."""
 
     divergence: Scalar
     coefficients: Float[Array, " m"]
 
 
 class DrMMDDrift(AbstractDrift):
-    """MMD flow with the target's covariance operator divided out: from MMD (lam large) to the chi^2 divergence (lam -> 0).
+    """MMD flow preconditioned by the target's covariance operator, between MMD (lam large) and the chi^2 divergence (lam -> 0).
 
     With g = mu_q - mu_p the difference of kernel means, C_p = sum_j b_j k(., y_j) x k(., y_j), b the masses of the targets
     (1/m), K = k(Y, Y) and lam the `regularisation`,
@@ -30,20 +30,20 @@ class DrMMDDrift(AbstractDrift):
         v = -grad h,   h = 2 (1 + lam)/lam (mu_q - sum_j (b_j + alpha_j) k(., y_j)),
         alpha = B^(1/2) (B^(1/2) K B^(1/2) + lam)^(-1) B^(1/2) g(Y),   B = diag(b).
 
-    Flow of: DrMMD, exactly. lam -> inf gives MMD^2, so v becomes twice the drift `mmd`. v grows like 1/lam: free particles need
-    an `eta` of the order of lam (the authors' step is step_size * min(lam, 1)); Adam does not see the factor.
-    `adaptive` (ours in the detail; the paper asks for a lam that falls with the divergence): lam_t = lam sqrt(DrMMD_t / DrMMD_0),
-    both DrMMD at the fixed lam, DrMMD_0 that of the first batch, which is the drift's state. v is then still a gradient field at
-    fixed clouds, but no flow, as lam_t itself depends on the particles.
-    Units: `regularisation` has none (k(x, x) = 1); it counts as at least m times the machine's precision (6e-5 for m = 512 in
-    single precision), which the Cholesky factor of a matrix with trace 1 + m lam needs. `bandwidth` in data units, one or a list
-    (the mean of the kernels); v in 1 / data units. Local for Gaussian, Laplace and Matern, as the kernel is.
-    Keeps one m x m matrix, K, because a linear system in it is solved once a step (twice if adaptive); nothing else is n x m.
-    Self term: the particle itself is kept (its gradient is 0).
-    Choose: a flow between MMD and chi^2 with one exact solve: quicker than `mmd` where a smooth kernel flattens out.
-    Fails: particles further out than the kernel reaches feel nothing and stay there: use a heavy tail (imq) or
-    several bandwidths.
-    Cost: one Cholesky factor, O(m^3), two if adaptive; an m x m matrix; one pass over the pairs.
+    Flow of: DrMMD, exactly. As lam -> inf it converges to MMD^2 and v to twice the drift `mmd`. v grows like 1/lam, so free
+    particles need an `eta` of the order of lam (the authors' step is step_size * min(lam, 1)); Adam is invariant to this factor.
+    `adaptive`: lam_t = lam sqrt(DrMMD_t / DrMMD_0), both at the fixed lam, with DrMMD_0 that of the first batch, stored in the
+    state (the paper lets lam decrease with the divergence; this form is ours). v is then still a gradient field for fixed clouds,
+    but not a flow, because lam_t depends on the particles.
+    Units: `regularisation` has none (k(x, x) = 1). Its lower bound is m times the machine epsilon (6e-5 for m = 512 in single
+    precision), as the Cholesky factorisation of a matrix with trace 1 + m lam requires. `bandwidth` in data units, one or a list
+    (the mean of the kernels); v in 1 / data units. Local for the Gaussian, Laplace and Matern kernels.
+    Memory: stores the m x m matrix K, whose linear system is solved once a step (twice if adaptive); no other n x m array.
+    Self term: included (its gradient is 0).
+    Choose: a flow between MMD and chi^2 with one exact solve; converges faster than `mmd` where the gradient of a smooth kernel
+    is small.
+    Fails: particles beyond the range of the kernel do not move: use a heavy-tailed kernel (imq) or several bandwidths.
+    Cost: one Cholesky factorisation, O(m^3), two if adaptive; an m x m matrix; one pass over the pairs.
     Source: Chen et al. 2025 (JMLR 26, arXiv:2409.14980).
     """
 
@@ -73,7 +73,7 @@ class DrMMDDrift(AbstractDrift):
         return DriftOutput(v, info), state
 
     def functional(self, x: Particles, y: Targets) -> Scalar:
-        """DrMMD between the empirical laws at the field `regularisation` (adaptive or not)."""
+        """DrMMD between the empirical measures at the value of `regularisation` (adaptive or not)."""
         x, y = reductions.centred(x, y)
         a, b = reductions.masses(None, x), reductions.masses(None, y)
         solve = self._solver(kernels.mean_kernel(self.kernel, self.bandwidth), x, a, y, b)

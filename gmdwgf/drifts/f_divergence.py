@@ -1,4 +1,4 @@
-"""Score differences weighted by the density ratio: f-divergence velocities with Parzen estimates (zoo Z15)."""
+"""Score differences weighted by the density ratio: velocities of f-divergences with Parzen estimates (arXiv:2603.10592)."""
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +21,7 @@ WEIGHTS = {
 
 
 class FDivergenceDrift(StatelessDrift):
-    """The velocity of D_f(q || p) = E_p f(q / p), with q and p replaced by Gaussian Parzen estimates q_h and p_h.
+    """Velocity of D_f(q || p) = E_p f(q / p), with q and p replaced by Gaussian Parzen estimates q_h and p_h.
 
         v(x) = -grad f'(r) = w(r) (grad log p_h - grad log q_h)(x),   r = q_h / p_h,   w(r) = r f''(r).
 
@@ -33,16 +33,16 @@ class FDivergenceDrift(StatelessDrift):
     | js | KL(q, (p+q)/2)/2 + KL(p, (p+q)/2)/2 | (r log r - (1 + r) log((1 + r)/2)) / 2 | 1 / (2 (1 + r)) |
     | hellinger | int (sqrt q - sqrt p)^2 | (sqrt r - 1)^2 | 1 / (2 sqrt r) |
 
-    The first argument is always the model q; elsewhere "forward" and "reverse" may mean the opposite.
-    `ratio_clip` c bounds r to [1/c, c] inside w: without a bound the chi2 weight explodes where q_h >> p_h, and the
-    reverse_kl weight where q_h << p_h (it dies in the opposite place); a batch's gradient is then that of a few particles.
+    The first argument is always the model q; other sources use "forward" and "reverse" with the opposite meaning.
+    `ratio_clip` c clips r to [1/c, c] in w. Without it the chi2 weight diverges where q_h >> p_h and the reverse_kl weight where
+    q_h << p_h (each vanishes in the opposite case), and a few particles dominate the gradient of a batch.
     Flow of: nothing, for the same reason as `kl` (smoothed scores, no outer convolution); a gradient field, since w is
-    constant wherever r is clipped. Local: the mass of far modes cannot be corrected.
+    constant wherever r is clipped. Local: the masses of distant modes do not change.
     Units: `bandwidth` h in data units; v in 1 / data units (not multiplied by h^2; `kl` here is the drift `kl` / h^2).
-    Self term: the particle itself is kept, exactly zero on identical clouds.
-    Choose: to trade precision for coverage: the chi2 weight follows q, the reverse_kl weight follows p, js stays
+    Self term: included; exactly zero on identical clouds.
+    Choose: to trade precision for coverage: the chi2 weight is large where q is, the reverse_kl weight where p is; js lies in
     between.
-    Fails: as `kl`; and an unbounded ratio lets few particles take the whole step (see `ratio_clip`).
+    Fails: as `kl`; with a large `ratio_clip` a few particles dominate the step.
     Cost: one pass over the pairs, O(n (n + m) d), streamed.
     Source: Cao et al. (arXiv:2603.10592), which mixes the weights 1/r and r, multiplies by h^2 and clips with c = 1e6.
     """

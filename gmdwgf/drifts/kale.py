@@ -1,4 +1,4 @@
-"""Wasserstein gradient flow of the KALE divergence, the KL divergence in a ball of an RKHS (zoo Z13)."""
+"""Wasserstein gradient flow of the KALE divergence, a KL divergence with an RKHS witness (arXiv:2106.08929)."""
 
 from typing import NamedTuple
 
@@ -14,14 +14,14 @@ from gmdwgf.pairs import kernels, reductions
 from gmdwgf.typing import Array, Float, Particles, Scalar, Targets
 
 LONGEST = 5.0
-"""Largest change of h at any target in one step: e^5 is a factor that the next step can repair."""
+"""Largest change of h at any target in one step, so that e^h changes by a factor of at most e^5."""
 
 SHORTEST = 2.0**-20  # no mutants: any small number serves
-"""Fraction of a step below which the line search gives up: the dual cannot be lowered in this precision."""
+"""Step length below which the line search stops: rounding then prevents any further decrease of the dual."""
 
 
 class KaleDual(NamedTuple):
-    """A dual point u = h(Y) `[m]`, its value, the square of the Newton decrement there and the steps taken to it."""
+    """Dual iterate u = h(Y) `[m]`, its value, its squared Newton decrement and the number of steps taken."""
 
     u: Float[Array, " m"]
     value: Scalar
@@ -31,7 +31,7 @@ class KaleDual(NamedTuple):
 
 
 class KALEDrift(StatelessDrift):
-    """Slope of the log-density ratio as an RKHS sees it: from MMD (lam large) to KL(q || p) (lam -> 0).
+    """Gradient of an RKHS estimate of the log-density ratio, between MMD (lam large) and KL(q || p) (lam -> 0).
 
         KALE(q, p) = (1 + lam) max_h {1 + E_q h - E_p e^h - lam/2 |h|^2},   lam the `regularisation`,
         v = -(1 + lam) grad h,   h = (1/lam) (mu_q - sum_j alpha_j k(., y_j)),   alpha_j = b_j e^{h(y_j)},
@@ -40,20 +40,20 @@ class KALEDrift(StatelessDrift):
 
         D(alpha) = sum_j (alpha_j log(alpha_j / b_j) - alpha_j + b_j) + |mu_q - sum_j alpha_j k(., y_j)|^2 / (2 lam).
 
-    Newton's method on D in the coordinate u = log(alpha / b) = h(Y): no exponential of a large number is ever taken, as a step
-    changes no u by more than 5 and must lower D, which bounds e^u. Its matrix is 1 + A^(1/2) K A^(1/2) / lam, A = diag(alpha), never
-    singular. It stops when Newton's decrement is below the square root of the machine's precision, after which one full step is
-    exact to that precision, or after `max_iters` steps; `converged`, `n_iters` and `decrement` are reported every step. Small
-    lam needs more steps (h is of the order 1/lam where q has mass and p has none) and is the practical limit.
+    D is minimised by Newton's method in the variable u = log(alpha / b) = h(Y). A step changes no entry of u by more than 5 and
+    must decrease D, which bounds e^u and avoids overflow. The system matrix 1 + A^(1/2) K A^(1/2) / lam, A = diag(alpha), is never
+    singular. The iteration stops when the Newton decrement is below the square root of the machine epsilon, after which one full
+    step is exact to machine precision, or after `max_iters` steps. `converged`, `n_iters` and `decrement` are logged every step.
+    A small lam needs more steps (h is of the order 1/lam where q has mass and p has none), which limits lam in practice.
 
     Flow of: KALE, exactly when the solver has converged. lam -> inf gives the drift `mmd`. Local, as the kernel is.
     Units: `regularisation` has none (k(x, x) = 1); `bandwidth` in data units, one or a list (the mean of the kernels); v in
     1 / data units.
-    Keeps one m x m matrix and a factor of it, because a linear system in it is solved in every Newton step.
-    Self term: the particle itself is kept (its gradient is 0). Every step starts from h = 0, as the targets are new every time.
-    Choose: a KL-like flow that is exact and finite for clouds without common support.
-    Fails: as `drmmd`; a small `regularisation` needs more Newton steps than `max_iters` (`converged` says so).
-    Cost: a Cholesky factor, O(m^3), in each Newton step (`n_iters` says how many); an m x m matrix. For small m.
+    Memory: stores an m x m matrix and its Cholesky factor, as every Newton step solves a linear system.
+    Self term: included (its gradient is 0). Every solve starts from h = 0, because each batch has new targets.
+    Choose: a KL-like flow that is exact, and finite for clouds with disjoint supports.
+    Fails: as `drmmd`; a small `regularisation` can need more Newton steps than `max_iters` (`converged` is then 0).
+    Cost: a Cholesky factorisation, O(m^3), in each of the `n_iters` Newton steps; an m x m matrix. For small m.
     Source: Glaser, Arbel and Gretton 2021 (arXiv:2106.08929). The safeguards are ours.
     """
 
@@ -79,7 +79,7 @@ class KALEDrift(StatelessDrift):
         return DriftOutput(v, info)
 
     def functional(self, x: Particles, y: Targets) -> Scalar:
-        """KALE between the empirical laws; its gradient needs none of alpha (envelope theorem)."""
+        """KALE between the empirical measures; its gradient treats alpha as constant (envelope theorem)."""
         x, y = reductions.centred(x, y)
         a, b = reductions.masses(None, x), reductions.masses(None, y)
         gram = witness.gram(kernels.mean_kernel(self.kernel, self.bandwidth), x, a, y)
@@ -97,7 +97,7 @@ def dual_value(gram: Gram, b: Float[Array, " m"], lam: Scalar, u: Float[Array, "
 
 
 def newton(gram: Gram, b: Float[Array, " m"], lam: Scalar, max_iters: int) -> KaleDual:
-    """The minimiser of D from u = 0, by Newton steps cut short until they lower D."""
+    """Minimise D from u = 0 by Newton's method with a backtracking line search."""
     eps = jnp.finfo(b.dtype).eps
 
     def unfinished(dual):
@@ -107,12 +107,12 @@ def newton(gram: Gram, b: Float[Array, " m"], lam: Scalar, max_iters: int) -> Ka
         direction, decrement = newton_direction(gram, b, lam, dual.u)
         longest = jnp.minimum(1, LONGEST / jnp.max(jnp.abs(direction)))  # no mutants: any length serves
         value_at = lambda t: dual_value(gram, b, lam, dual.u + t * direction)
-        # D is a difference of terms of the size of |mu_q|^2 / lam. no mutants below: other safeguards would serve as well.
+        # Rounding errors of D scale with |mu_q|^2 / lam. no mutants below: other safeguards would serve as well.
         rounding = 4 * eps * (dual.value + gram.xx / lam)  # no mutants
         least = 1e-4 * decrement  # no mutants
         too_long = lambda t: ~(value_at(t) <= dual.value - t * least + rounding) & (t > SHORTEST)  # no mutants
         t = jax.lax.while_loop(too_long, lambda t: t / 2, longest)  # no mutants: would never end
-        stuck = ~(t > SHORTEST)  # a direction that is not finite counts too
+        stuck = ~(t > SHORTEST)  # also true for a direction that is not finite
         u = jnp.where(stuck, dual.u, dual.u + t * direction)
         return KaleDual(u, jnp.where(stuck, dual.value, value_at(t)), decrement, dual.n_iters + 1, stuck)
 
@@ -132,7 +132,7 @@ def newton_direction(gram: Gram, b: Float[Array, " m"], lam: Scalar, u: Float[Ar
     alpha = b * jnp.exp(u)
     s, r = jnp.sqrt(alpha), u - (gram.yx - gram.times_yy(alpha)) / lam
     matrix = s[:, None] * gram.yy * s / lam
-    # Rounding can make the matrix indefinite by its precision times its trace; so much more on the diagonal bends only the step.
+    # Rounding errors of the order eps * trace can make the matrix indefinite; adding as much to the diagonal only perturbs the step.
     ridge = 1 + jnp.finfo(b.dtype).eps * b.size * jnp.trace(matrix)  # no mutants: bends only the step
     z = linalg.cho_solve(linalg.cho_factor(matrix + ridge * jnp.eye(b.size, dtype=b.dtype)), -s * r)
     return -r - gram.times_yy(s * z) / lam, jnp.maximum(-jnp.sum(z * s * r), 0)

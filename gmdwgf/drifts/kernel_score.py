@@ -1,4 +1,4 @@
-"""Difference of kernel scores for any positive kernel: kernel-gradient drifting (zoo Z3)."""
+"""Difference of kernel scores for any positive kernel: kernel-gradient drifting (arXiv:2605.10727)."""
 
 from gmdwgf.config.fields import choice, real
 from gmdwgf.drifts import parzen
@@ -11,15 +11,15 @@ class KernelScoreDrift(StatelessDrift):
     """Score of the targets' kernel density estimate minus that of the particles'.
 
         v(x) = grad log p_k(x) - grad log q_k(x),   r_k(x) = mean_{z ~ r} k(x, z),
-        for the Laplace kernel  grad log r_k = E[k (z - x) / |z - x|] / (h E[k]),  0 for a point with itself.
+        for the Laplace kernel  grad log r_k = E[k (z - x) / |z - x|] / (h E[k]),  with 0 for self-pairs.
 
-    Flow of: nothing; a gradient field that vanishes everywhere only at q = p, as k is characteristic (all four are).
-    With the Gaussian kernel it is the `kl` drift divided by h^2. Local: the mass of far modes cannot be corrected.
+    Flow of: nothing; a gradient field that vanishes everywhere only at q = p, as k is characteristic (all four kernels are).
+    With the Gaussian kernel it is the `kl` drift divided by h^2. Local: the masses of distant modes do not change.
     Units: `bandwidth` h in data units; v in 1 / data units (the velocity of a KL, not multiplied by h^2).
-    Self term: the particle itself is kept.
-    Choose: a field without curl for heavier tails than a Gaussian's: Laplace pulls from further away at the same h.
-    Fails: as `kl`; with Laplace, |v| does not fall below 1/h between two points that almost meet, so it rattles at
-    the end.
+    Self term: included.
+    Choose: a curl-free drift with heavier tails than the Gaussian: Laplace attracts from further away at the same h.
+    Fails: as `kl`; with Laplace, |v| stays of the order 1/h between two points that nearly coincide, so the particles keep
+    oscillating at the end.
     Cost: one pass over the pairs, O(n (n + m) d), streamed.
     Source: arXiv:2605.10727; convergence of the conservative field: arXiv:2605.22795. The Matern and the inverse
     multiquadric (imq) kernels are ours.

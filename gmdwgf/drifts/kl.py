@@ -1,4 +1,4 @@
-"""Difference of Gaussian Parzen scores: the drift whose fixed point is that of the KL flow (zoo Z1)."""
+"""Difference of Gaussian Parzen scores, which has the fixed point of the KL flow (arXiv:2605.05118)."""
 
 from gmdwgf.config.fields import choice, real
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags
@@ -12,16 +12,16 @@ class KLDrift(StatelessDrift):
         v(x_i) = sum_j softmax_j(-|x_i - y_j|^2 / 2h^2) y_j - sum_l softmax_l(-|x_i - x_l|^2 / 2h^2) x_l
                = h^2 (grad log p_h - grad log q_h)(x_i),   p_h, q_h the Parzen densities of bandwidth h.
 
-    Flow of: nothing. It is the velocity of KL(q || p) with both scores smoothed; only its fixed point p = q is that of
-    a smoothed KL, whose true flow is the drift `kl_wgf`. Blind to the relative mass of modes further apart than a few
-    bandwidths. The member of the family `mean_shift` with the Gaussian kernel, under its own name.
+    Flow of: nothing. It is the velocity of KL(q || p) with both scores smoothed, and shares only the fixed point p = q with the
+    flow of a smoothed KL, which is the drift `kl_wgf`. Insensitive to the relative masses of modes that are more than a few
+    bandwidths apart. Equal to `mean_shift` with the Gaussian kernel.
     Units: `bandwidth` h in data units, the standard deviation of the kernel; v in data units.
-    Self term: `keep` includes the particle itself (exactly zero on identical clouds) and so narrows the law that is learnt
-    where a batch has few points within h; `leave_one_out` leaves it out and does not; `two_batch` uses the other half of
-    the batch, an estimate of half as many points that widens the law (all measured in experiments/fixed_point).
-    Choose: the plainest drift, to compare others with; data of one length scale, near the first samples.
-    Fails: h below the distance to the data sends all samples to one mode, h above the spacing of modes blurs them;
-    far modes keep their masses; a lump of particles that meets no pull stays one (unstable, so noise opens it).
+    Self term: `keep` includes the particle itself (exactly zero on identical clouds), which narrows the learned distribution
+    where a batch has few points within h; `leave_one_out` excludes it and has no such bias; `two_batch` uses the other half
+    of the batch, which widens the learned distribution (all measured in experiments/fixed_point).
+    Choose: the simplest drift, as a baseline; data of one length scale, close to the initial samples.
+    Fails: h below the distance to the data sends all samples to one mode, h above the spacing of modes blurs them; distant
+    modes keep their masses; coincident particles without attraction stay together (unstable: noise separates them).
     Cost: one pass over the pairs, O(n (n + m) d), streamed.
     Source: Deng et al. 2026 (arXiv:2602.04770) Eq. 8-11; Gretton et al. 2026 (arXiv:2605.05118).
     """

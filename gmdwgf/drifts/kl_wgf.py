@@ -1,4 +1,4 @@
-"""Wasserstein gradient flow of the KL divergence between smoothed laws (zoo Z4)."""
+"""Wasserstein gradient flow of the KL divergence between smoothed distributions (arXiv:2605.05118)."""
 
 import jax
 import jax.numpy as jnp
@@ -12,21 +12,21 @@ from gmdwgf.typing import Array, Float, Particles, Scalar, Targets, Weights
 
 
 class KLWGFDrift(StatelessDrift):
-    """The score difference averaged over Gaussian perturbations of the point: the convolution that `kl` leaves out.
+    """Score difference averaged over Gaussian perturbations of the point, the outer convolution that `kl` omits.
 
         v(x) = E_xi[(grad log p_h - grad log q_h)(x + h xi)],   xi ~ N(0, I),   p_h, q_h the Parzen densities.
 
     Flow of: F(q) = KL(q_h || p_h), in expectation. With finitely many perturbations the estimator is unbiased, but its
-    particle Jacobian is not symmetric (k(x + h xi, x') / q_h(x + h xi) becomes so only when integrated over xi), hence
-    the tag says flow of nothing. `average` takes nodes instead of draws: with quadrature nodes it is the flow.
+    Jacobian in the particles is not symmetric (k(x + h xi, x') / q_h(x + h xi) is only after integration over xi), so it is
+    tagged as the flow of nothing. `average` accepts quadrature nodes in place of random draws, and then gives the exact flow.
     Units: `bandwidth` h in data units, the standard deviation of the kernel; v in 1 / data units, the velocity of F
     itself (not multiplied by h^2; for Gaussian q and p, whose scores are affine, it is the drift `kl` divided by h^2).
-    `n_perturbations` pairs +xi, -xi are drawn from the key, so that affine parts of the scores are averaged exactly.
-    All particles and both scores share them: v is a gradient field on every draw, permuting the particles permutes it,
-    and it is exactly zero on identical clouds. Rotating the clouds rotates v in law only.
-    Self term: the particle itself is kept. Local: the mass of far modes cannot be corrected.
-    Choose: when it must be the flow of a smoothed KL in truth, not only in its fixed point.
-    Fails: as `kl`, with the noise of few perturbations on top.
+    `n_perturbations` antithetic pairs +xi, -xi are drawn from the key, so that affine parts of the scores are averaged exactly.
+    All particles and both scores share them: for every draw, v is a gradient field, permutes with the particles, and is
+    exactly zero on identical clouds. It is equivariant to rotations only in distribution.
+    Self term: included. Local: the masses of distant modes do not change.
+    Choose: when the true flow of a smoothed KL is needed, rather than only its fixed point.
+    Fails: as `kl`, with additional noise when there are few perturbations.
     Cost: 2 `n_perturbations` times `kl`.
     Source: Gretton et al. 2026 (arXiv:2605.05118) for the flow; the estimator is ours.
     """
@@ -52,7 +52,7 @@ class KLWGFDrift(StatelessDrift):
         x_weights: Weights | None = None,
         y_weights: Weights | None = None,
     ) -> tuple[Float[Array, "k d"], Scalar]:
-        """Weighted mean of the score difference over x + h xi, for draws or nodes xi of N(0, I); and effective targets."""
+        """Weighted mean of the score difference over x + h xi, xi draws or nodes of N(0, I); effective number of targets."""
         x, y, queries = reductions.centred(x, y, x if at is None else at)
         log_a, log_b = reductions.log_masses(x_weights, x), reductions.log_masses(y_weights, y)
         h, gaussian = self.bandwidth, LOG_KERNELS["gaussian"]

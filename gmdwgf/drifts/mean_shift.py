@@ -1,4 +1,4 @@
-"""Mean shift towards the targets minus mean shift towards the particles, for any radial kernel (zoo Z1 and Z2)."""
+"""Mean shift towards the targets minus mean shift towards the particles, for any radial kernel (arXiv:2602.04770)."""
 
 import jax.numpy as jnp
 
@@ -21,7 +21,7 @@ def shift_difference(
     x_weights: Weights | None,
     y_weights: Weights | None,
 ) -> DriftOutput:
-    """The field of `MeanShiftDrift` at `at`; at the particles themselves, repelled as `self_term` says, when None."""
+    """Velocity of `MeanShiftDrift` at `at`, or, when None, at the particles with the self term `self_term`."""
     x, y, queries = reductions.centred(x, y, x if at is None else at)
     log_a, log_b = reductions.log_masses(x_weights, x), reductions.log_masses(y_weights, y)
     log_kernel, n = LOG_KERNELS[kernel].log_value, x.shape[0]
@@ -33,7 +33,7 @@ def shift_difference(
         if at is None:
             logits = jnp.where(reductions.self_term_mask(self_term, index, n), logits, -jnp.inf)
         to_particles = reductions.softmax(logits)
-        alone = 1 - to_particles.mass  # 1 when the mask leaves nobody: then only the attraction acts
+        alone = 1 - to_particles.mass  # 1 when the mask leaves no particle: then only the attraction acts
         return to_targets.mean(y) - to_particles.mean(x) - alone * point, to_targets.effective
 
     v, effective = reductions.over_points(shift, (jnp.arange(queries.shape[0]), queries), n + y.shape[0])
@@ -41,21 +41,21 @@ def shift_difference(
 
 
 class MeanShiftDrift(StatelessDrift):
-    """Mean of the targets minus mean of the particles, both weighted by their kernel to the point.
+    """Kernel-weighted mean of the targets minus kernel-weighted mean of the particles.
 
         v(x_i) = m_p(x_i) - m_q(x_i),   m_r(x) = E_{z ~ r}[k(x, z) (z - x)] / E_{z ~ r}[k(x, z)].
 
-    Flow of: nothing; a gradient field for the Gaussian kernel only (then it is the `kl` drift). With the Laplace kernel
-    it is the population field of Deng et al., zero everywhere only at q = p. Local: the mass of far modes cannot be
-    corrected (with Laplace it relaxes in a time growing exponentially with distance / h). Only imq is long range: seen
-    from one mode, a far one has weight h / distance and so pulls by h times the ratio of their masses, however far.
+    Flow of: nothing; a gradient field for the Gaussian kernel only (then it is the `kl` drift). With the Laplace kernel it is
+    the population field of Deng et al., zero everywhere only at q = p. Local: the masses of distant modes do not change (with
+    Laplace they relax in a time that grows exponentially with distance / h). Only imq is long range: a mode at a large
+    distance has the weight h / distance, so its attraction is h times the ratio of the masses, independent of the distance.
     Units: `bandwidth` h in data units; v in data units.
-    Self term: `keep` includes the particle itself (exactly zero on identical clouds), `leave_one_out` leaves it out,
+    Self term: `keep` includes the particle itself (exactly zero on identical clouds), `leave_one_out` excludes it,
     `two_batch` uses the other half of the batch.
-    Choose: the field of Deng et al. without their normalisers, or a kernel of your own choice in it.
-    Fails: as `kl`; with curl (all but Gaussian) nothing need decrease along the way.
+    Choose: the drift of Deng et al. without their normalisation, or with another kernel.
+    Fails: as `kl`; for all kernels but the Gaussian there is curl, and no functional need decrease during training.
     Cost: one pass over the pairs, O(n (n + m) d), streamed.
-    Source: Deng et al. 2026 (arXiv:2602.04770) Eq. 8-12; that only the Gaussian is conservative: arXiv:2604.06333; the
+    Source: Deng et al. 2026 (arXiv:2602.04770) Eq. 8-12; only the Gaussian kernel is conservative: arXiv:2604.06333; the
     Laplace field: arXiv:2605.22795. The Matern and the inverse multiquadric (imq) kernels are ours.
     """
 

@@ -1,4 +1,4 @@
-"""Wasserstein gradient flow of half the squared maximum mean discrepancy (zoo Z11)."""
+"""Wasserstein gradient flow of half the squared maximum mean discrepancy (Arbel et al. 2019, arXiv:1906.04370)."""
 
 import jax
 import jax.numpy as jnp
@@ -13,22 +13,21 @@ LONG_RANGE = ("energy", "riesz")
 
 
 class MMDDrift(StatelessDrift):
-    """Attraction by the targets' kernel mean minus repulsion by the particles'.
+    """Gradient of the targets' kernel mean minus gradient of the particles' kernel mean.
 
         v(x_i) = mean_j grad_1 k(x_i, y_j) - mean_l grad_1 k(x_i, x_l),   k the mean of the kernels of all bandwidths.
 
-    Flow of: F(q) = MMD^2(q, p) / 2, exactly, for the empirical law of the particles (v = -n dF/dx_i).
-    Units: `bandwidth` in data units, one or a list. The energy kernel -|x - y| and the Riesz kernel -|x - y|^exponent have none
-    and ignore it; only the Riesz kernel looks at `exponent`, in (0, 2), and it is the energy kernel at 1. Below 1 its pull grows
-    without bound as points meet, so steps must be short against the distance between particles.
-    `noise` (data units) evaluates the field at x + noise * N(0, I) (Arbel et al. 2019, section 4); 0 is the plain flow, and
-    the tags are its.
-    Self term: `v` divides the repulsion by n with the particle itself included (its gradient is 0), `u` by n - 1 without it.
+    Flow of: F(q) = MMD^2(q, p) / 2, exactly, for the empirical measure of the particles (v = -n dF/dx_i).
+    Units: `bandwidth` in data units, one or a list. The energy kernel -|x - y| and the Riesz kernel -|x - y|^exponent ignore it.
+    Only the Riesz kernel uses `exponent`, in (0, 2); with exponent 1 it is the energy kernel. With an exponent below 1 its
+    gradient is unbounded at coincident points, so steps must be small compared with the distance between particles.
+    `noise` (data units) evaluates the velocity at x + noise * N(0, I) (Arbel et al. 2019, section 4). The tags hold for 0.
+    Self term: `v` divides the repulsion by n and includes the particle itself (its gradient is 0), `u` by n - 1 and excludes it.
     Local for kernels with a bandwidth, long range for energy and Riesz.
-    Choose: energy: nothing to tune, long range, exact flow, small noise. The first choice where batches are small.
-    Fails: energy and wide kernels feel fine structure weakly, so it comes last; Gaussian kernels do not reach lone
+    Choose: energy has no parameters, is long range, an exact flow, and has little sampling noise. Use it for small batches.
+    Fails: energy and wide kernels are insensitive to fine structure, which is learned last; Gaussian kernels do not move distant
     particles.
-    Cost: one pass over the pairs, O(n (n + m) d), streamed: the cheapest.
+    Cost: one pass over the pairs, O(n (n + m) d), streamed: the lowest of all pairwise drifts.
     Source: Arbel et al. 2019 (arXiv:1906.04370); energy: Székely and Rizzo; Riesz: Hertrich et al. 2023 (arXiv:2305.11463).
     """
 
@@ -53,7 +52,7 @@ class MMDDrift(StatelessDrift):
         return DriftOutput(v, {"v_rms": rms(v)})
 
     def functional(self, x: Particles, y: Targets) -> Scalar:
-        """Half the squared MMD between the empirical laws (V-statistic)."""
+        """Half the squared MMD between the empirical measures (V-statistic)."""
         return reductions.half_mmd2(self._kernel().value, x, y)
 
     def _kernel(self) -> kernels.Profile:

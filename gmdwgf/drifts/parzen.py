@@ -1,10 +1,10 @@
-"""Kernel density estimates of weighted clouds and their scores, at one point and in the log domain.
+"""Kernel density estimates of weighted clouds and their scores at one point, in the log domain.
 
     r_k(x) = sum_j b_j k(x, c_j),    grad log r_k(x) = sum_j w_j s(x, c_j) (c_j - x),
     w = softmax_j(log b_j + log k(x, c_j)),    s the slope of log k (see `kernels.LogKernel`).
 
-Nothing underflows, however small the bandwidth or far the point. The kernel is not normalised: its constant is the same
-for both clouds and drops out of scores, of ratios and of differences of logarithms.
+The estimates do not underflow for small bandwidths or distant points. The kernel is not normalised: its constant is the same
+for both clouds and cancels in scores, ratios and differences of logarithms.
 """
 
 from typing import NamedTuple
@@ -18,7 +18,7 @@ from gmdwgf.typing import Array, Float, Particles, Point, Scalar, Targets, Weigh
 
 
 class Estimate(NamedTuple):
-    """At one point: log r_k, its gradient (1 / data units), and the number of points of the cloud that count there."""
+    """At one point: log r_k, its gradient (1 / data units) and the effective number of points."""
 
     log_density: Scalar
     score: Point
@@ -28,7 +28,7 @@ class Estimate(NamedTuple):
 def estimate(
     kernel: LogKernel, bandwidth: Scalar, point: Point, cloud: Targets, log_masses: Float[Array, " m"]
 ) -> Estimate:
-    """Density and score at `point` `[d]` of the `cloud` `[m d]` with masses exp(`log_masses`) `[m]`."""
+    """Density and score, at `point` `[d]`, of the `cloud` `[m d]` with masses exp(`log_masses`) `[m]`."""
     r2 = reductions.squared_distances(point, cloud)
     logits = log_masses + kernel.log_value(r2, bandwidth)
     near = reductions.softmax(logits)
@@ -45,7 +45,7 @@ def score_difference(
     x_weights: Weights | None,
     y_weights: Weights | None,
 ) -> DriftOutput:
-    """Score of the targets' density minus that of the particles' at `at`, the particles themselves when None."""
+    """Score of the targets' density minus score of the particles' density at `at`, by default at the particles."""
     x, y, queries = reductions.centred(x, y, x if at is None else at)
     log_a, log_b = reductions.log_masses(x_weights, x), reductions.log_masses(y_weights, y)
 

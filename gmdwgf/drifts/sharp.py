@@ -1,4 +1,4 @@
-"""Drifts built on the sharp companion k# of a kernel, whose gradient is the kernel's mean shift (zoo Z3)."""
+"""Drifts built on the companion k# of a kernel, whose gradient is the kernel's mean shift (arXiv:2604.06333)."""
 
 from collections.abc import Callable
 
@@ -11,18 +11,18 @@ from gmdwgf.typing import Particles, Scalar, Targets
 
 
 class SharpDrift(StatelessDrift):
-    """Mean shifts N_r(x) = E_{z ~ r}[k(x, z) (z - x)], which are gradients: grad_x k#(x, z) = k(x, z) (z - x).
+    """Mean shifts N_r(x) = E_{z ~ r}[k(x, z) (z - x)] as gradients of a companion kernel: grad_x k#(x, z) = k(x, z) (z - x).
 
         sharp_normalised:  v = N_p / p# - N_q / q# = grad log(p# / q#),   r#(x) = E_{z ~ r} k#(x, z),
         un_normalised:     v = N_p - N_q.
 
     Flow of: half the squared MMD of the kernel k# if un-normalised (exactly, v = -n dF/dx_i); nothing if normalised,
-    but still a gradient field. Local, except for the un-normalised imq: its companion -h^2 sqrt(1 + r^2/h^2) is a
-    smooth energy kernel, of long reach. That companion is not positive, so imq cannot be normalised (FieldError).
+    but still a gradient field. Local, except for the un-normalised imq, whose companion -h^2 sqrt(1 + r^2/h^2) is a
+    smooth energy kernel and long range. This companion is not positive, so imq cannot be normalised (FieldError).
     Units: `bandwidth` h in data units; v in 1 / data units if normalised (a difference of scores), data units if not.
-    Self term: the particle itself is kept (it pulls with 0 and counts in q#).
-    Choose: a conservative field beside Deng's: same mean shifts, but a gradient, so a scalar loss exists.
-    Fails: as `kl`; un-normalised, v fades like the kernel and lone particles stand still.
+    Self term: included (its mean shift is 0, but it counts in q#).
+    Choose: a conservative alternative to the drift of Deng et al., with the same mean shifts, so that a scalar loss exists.
+    Fails: as `kl`; un-normalised, v decays like the kernel and distant particles do not move.
     Cost: one pass over the pairs, O(n (n + m) d), streamed.
     Source: Franz et al. (arXiv:2604.06333). The Matern and the inverse multiquadric (imq) kernels are ours.
     """
@@ -31,8 +31,7 @@ class SharpDrift(StatelessDrift):
     bandwidth: Scalar = real("data units", above=0)
     normalise: str = choice("sharp_normalised", "un_normalised")
 
-    def __check_init__(self) -> None:
-        super().__check_init__()
+    def check_values(self) -> None:
         if self.normalise == "sharp_normalised" and self.kernel not in LOG_SHARP_KERNELS:
             positive = ", ".join(LOG_SHARP_KERNELS)
             raise FieldError(
@@ -51,13 +50,13 @@ class SharpDrift(StatelessDrift):
 
     @property
     def functional(self) -> Callable[[Particles, Targets], Scalar] | None:
-        """Half the squared MMD of k# between the empirical laws; None when normalised, which is the flow of nothing."""
+        """Half the squared MMD of k# between the empirical measures; None when normalised, as there is then no flow."""
         if self.normalise == "sharp_normalised":
             return None
         return lambda x, y: reductions.half_mmd2(self._companion().value, x, y)
 
     def _companion(self) -> Profile:
-        """The kernel k# as a kernel of its own: its gradient weight is k."""
+        """The companion kernel k#, whose gradient weight is k."""
         kernel, h = KERNELS[self.kernel], self.bandwidth
         return Profile(value=lambda r2: kernel.sharp(r2, h), gradient_weight=lambda r2: kernel.value(r2, h))
 

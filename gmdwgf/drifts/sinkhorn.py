@@ -1,4 +1,4 @@
-"""Wasserstein gradient flow of the Sinkhorn divergence (zoo Z9)."""
+"""Wasserstein gradient flow of the Sinkhorn divergence (arXiv:1810.08278; as a drift arXiv:2603.12366)."""
 
 import math
 from typing import Any
@@ -27,36 +27,34 @@ def _real_or_null() -> Any:
 
 
 class SinkhornDrift(StatelessDrift):
-    """Transport to the targets minus transport of the particles to themselves.
+    """Entropic transport to the targets minus entropic transport of the particles to themselves.
 
         v(x_i) = -E[grad_x c(x_i, Y)] + E[grad_x c(x_i, X)],   Y, X drawn from the rows of the entropic plans qp and qq,
                = T_qp(x_i) - T_qq(x_i)                         for c = |x - y|^2 / 2, with T the barycentric maps,
                = E[u(Y)] - E[u(X)], u(Y) = (Y - x_i)/|Y - x_i|  for c = |x - y| (u = 0 at coincident points).
 
     Flow of: the Sinkhorn divergence S(q, p) = OT(q, p) - OT(q, q)/2 - OT(p, p)/2, exactly when the plans are converged;
-    zero only at q = p. Long range: mass moves between far modes, if the iterations suffice (their number grows like
-    L^2 / epsilon). Large epsilon: the difference of means; for c = |x - y| the energy-distance flow of `mmd`.
-    Units: `epsilon` in units of the cost: for half_squared the square of a length (sigma^2 of the matching Gaussian
-    kernel, see `transport.full_cost_epsilon`), for euclidean a length. `threshold` is the L1 marginal error at which
-    the solver stops, `max_iters` its cap, `solver` as in `transport.potentials`; `converged`, `n_iters` and
-    `marginal_error` are reported every step.
-    `unbalanced` is null, or rho in cost units: in all three terms marginals then cost rho KL instead of being exact,
-    and a row counts by its mass exp(-f / rho), so that far targets hardly pull. The tau of ott-jax is rho / (rho +
-    epsilon).
-    Self term: `same_batch` is the batch with itself, no diagonal mask, the flow above. `two_batch`: the halves q1, q2 of
-    the batch are each other's independent sample, and each is drawn to one half of the targets, so that all plans are
-    between samples of one size and the bias of small batches, which shrinks what is learnt, cancels (Salimans et al.
-    2018, arXiv:1803.05573). It is the flow of A1 OT(q1, p1) + A2 OT(q2, p2) - OT(q1, q2) / 2, with the masses A1 + A2 = 1
-    of the halves, and on average over batches zero at q = p. A lone particle or target, and the field away from the
-    particles (`at`), know only the whole clouds.
-    Single precision: weights of the plan are exact to about 6e-8 L^2 / epsilon, L the largest distance of two points
-    (costs of that size are rounded), which shows when a few points lie far out.
-    Memory: `newton` keeps n x m arrays, and so does `ott`; `streamed` keeps none and takes longer.
-    Choose: masses of modes are wrong, or samples start far off: it carries mass over any distance. The default.
-    Fails: a low `max_iters` makes it blind to far modes (watch `converged`); the largest sampling noise of all at
-    small n.
-    Cost: O(n m) a solver step, more of them for small epsilon (`n_iters` says how many).
-    Source: Feydy et al. 2019 (arXiv:1810.08278); relaxed: Séjourné et al. 2019 (arXiv:1910.12958); as a drift He et al.
+    zero only at q = p. Long range: mass moves between distant modes if `max_iters` suffices (the number of iterations grows
+    like L^2 / epsilon). As epsilon -> inf it becomes the difference of means, or for c = |x - y| the energy flow of `mmd`.
+    Units: `epsilon` in cost units: for half_squared a squared length (sigma^2 of the corresponding Gaussian kernel, see
+    `transport.full_cost_epsilon`), for euclidean a length. The solver stops at an L1 marginal error of `threshold` or after
+    `max_iters` iterations; for `solver` see `transport.potentials`. `converged`, `n_iters` and `marginal_error` are logged every
+    step.
+    `unbalanced` is null, or rho in cost units: marginal constraints in all three terms are then replaced by the penalty rho KL,
+    and a row has the mass exp(-f / rho), so that distant targets attract weakly. The tau of ott-jax is rho / (rho + epsilon).
+    Self term: `same_batch` uses the batch with itself, without masking the diagonal: the flow above. `two_batch` uses the halves
+    q1, q2 of the batch as independent samples of the model, and transports each to one half of the targets. All plans are then
+    between samples of equal size, which cancels the bias of small batches that shrinks the learned distribution (Salimans et al.
+    2018, arXiv:1803.05573). It is the flow of A1 OT(q1, p1) + A2 OT(q2, p2) - OT(q1, q2) / 2, with the masses A1 + A2 = 1 of the
+    halves, and its mean over batches is zero at q = p. With a single particle or target, or with `at`, the full clouds are used.
+    Single precision: plan weights have an error of about 6e-8 L^2 / epsilon, L the largest distance between two points, which
+    is noticeable when a few points are outliers.
+    Memory: `newton` and `ott` store n x m arrays; `streamed` stores none and is slower.
+    Choose: the default; when masses of modes are wrong or samples start far from the data, as it moves mass over any distance.
+    Fails: with a low `max_iters` mass does not move between distant modes (check `converged`); it has the largest sampling noise
+    of all drifts at small n.
+    Cost: O(n m) for each solver iteration; small epsilon needs more of them (`n_iters` counts them).
+    Source: Feydy et al. 2019 (arXiv:1810.08278); unbalanced: Séjourné et al. 2019 (arXiv:1910.12958); as a drift He et al.
     (arXiv:2603.12366), arXiv:2605.05118.
     """
 
@@ -68,8 +66,7 @@ class SinkhornDrift(StatelessDrift):
     self_term: str = choice("same_batch", "two_batch")
     unbalanced: Scalar | None = _real_or_null()
 
-    def __check_init__(self) -> None:
-        super().__check_init__()
+    def check_values(self) -> None:
         rho = self.unbalanced
         if rho is not None and not isinstance(rho, Tracer):
             if not isinstance(rho, jax.Array) or not 0 < float(rho) < math.inf:
@@ -97,7 +94,7 @@ class SinkhornDrift(StatelessDrift):
 
     @eqx.filter_jit
     def functional(self, x: Particles, y: Targets) -> Scalar:
-        """What the velocity is the flow of: the Sinkhorn divergence of the empirical laws, or its form for two batches."""
+        """The Sinkhorn divergence of the empirical measures, or its two-batch estimate, whose flow the velocity is."""
 
         def cost(x, y):
             return transport.entropic_cost(x, y, self._potentials(x, y), self.epsilon, **self._problem())
@@ -117,9 +114,9 @@ class SinkhornDrift(StatelessDrift):
         return self.self_term == "two_batch" and min(x.shape[0], y.shape[0]) > 1
 
     def _to_half_the_targets(self, x, x_weights, y, y_weights):
-        """Pull of each half of the particles by one half of the targets: plans between clouds as small as the halves.
+        """Attraction of each half of the particles to one half of the targets.
 
-        The cost of transport between samples depends on their sizes, at p = q too; only equal ones take it out of v.
+        The bias of the transport cost depends on the sample sizes, also at p = q; it cancels in v only if all sizes are equal.
         """
         sides = zip(halves(x, x_weights), halves(y, y_weights), strict=True)
         pulls, found = [], []
@@ -135,7 +132,7 @@ class SinkhornDrift(StatelessDrift):
         return jnp.concatenate(pulls), worst
 
     def _between_halves(self, x, x_weights):
-        """Pull of each half by the other, from one plan between them: a particle feels it by its share of its half."""
+        """Attraction of each half to the other, from one plan between them, divided by twice the mass of the attracted half."""
         (first, a), (second, b) = halves(x, x_weights)
         found = self._potentials(first, second, x_weights=a, y_weights=b)
         pulls = self._pull(first, second, found.g, b) / jnp.sum(a), self._pull(second, first, found.f, a) / jnp.sum(b)

@@ -1,4 +1,4 @@
-"""The one-shot approximation of the Sinkhorn drift, and the scalings that lead from it to the real one (zoo Z8)."""
+"""One-step approximation of the Sinkhorn drift by symmetric scaling (arXiv:2605.05118)."""
 
 import jax.numpy as jnp
 
@@ -10,7 +10,7 @@ from gmdwgf.typing import Scalar
 
 
 class SinkhornProxyDrift(StatelessDrift):
-    """Gaussian affinities divided by the roots of their row and column means, the two blocks apart.
+    """Gaussian affinities divided by the roots of their row and column means, separately for targets and particles.
 
     With K = exp(-|.|^2 / 2h^2) and means over the clouds' masses, one scaling gives
 
@@ -18,19 +18,18 @@ class SinkhornProxyDrift(StatelessDrift):
         v(x) = s- E_y[A+ y] - s+ E_x'[A- x'],                 s+ = E_y[A+], s- = E_x'[A-]       (`cross_weight: true`)
         v(x) = E_y[A+ y] / s+ - E_x'[A- x'] / s-                                                (`cross_weight: false`)
 
-    Both have one direction. The core (without cross weights) is h^2 grad log of E_y[K c_p] / E_x'[K c_q], with c_p, c_q
-    the factors of the columns. `ruiz_iters` repeats the scaling A <- A / sqrt(row mean x column mean): 1 is the proxy,
-    many give the drift `sinkhorn` with epsilon = h^2, where s+ = s- = 1.
-    Flow of: nothing, with or without cross weights; the core is curl-free. Zero only at p = q. Local: mass does not
-    move between far modes.
+    Both have the same direction. Without cross weights v is h^2 grad log of E_y[K c_p] / E_x'[K c_q], with c_p, c_q the column
+    factors. `ruiz_iters` is the number of scalings A <- A / sqrt(row mean x column mean): 1 is the proxy, and as it grows v
+    converges to the drift `sinkhorn` with epsilon = h^2, where s+ = s- = 1.
+    Flow of: nothing, with or without cross weights; curl-free without. Zero only at p = q. Local: mass does not move between
+    distant modes.
     Units: `bandwidth` h in data units, a standard deviation; v in data units. `speed` is the mean of s+ s-.
-    Self term: the batch with itself, diagonal kept.
-    Choose: most of what `sinkhorn` does nearby for the price of two or three passes.
-    Fails: far modes keep their masses; it slows down where s+ or s- is small; h above the spacing of modes blurs
-    them.
+    Self term: included.
+    Choose: close to `sinkhorn` at short distances, for the cost of two or three passes.
+    Fails: distant modes keep their masses; slow where s+ or s- is small; h above the spacing of modes blurs them.
     Cost: 2 `ruiz_iters` + 1 passes over the pairs of each block, O(n (n + m) d) each, streamed.
     Source: Gretton et al. 2026 (arXiv:2605.05118); scaling: Knight, Ruiz, Ucar 2014. Means in place of sums are ours:
-    roots of products of softmaxes, which are sums, give v the further factor sqrt(m / n).
+    roots of products of softmaxes, which use sums, give v an additional factor sqrt(m / n).
     """
 
     bandwidth: Scalar = real("data units (standard deviation)", above=0)
@@ -43,7 +42,7 @@ class SinkhornProxyDrift(StatelessDrift):
         log_a, log_b = reductions.log_masses(x_weights, x), reductions.log_masses(y_weights, y)
         epsilon, n = self.bandwidth**2, x.shape[0]
         rows, log_rows, asked = x, log_a, slice(None)
-        if at is not None:  # other points ride along with mass zero: they need row factors, too
+        if at is not None:  # other points enter with mass zero, since they need row factors too
             rows, asked = jnp.concatenate([x, at]), slice(n, None)
             log_rows = jnp.concatenate([log_a, jnp.full(at.shape[0], -jnp.inf, x.dtype)])
         to_y = ruiz_potentials(rows, log_rows, y, log_b, epsilon, self.ruiz_iters)

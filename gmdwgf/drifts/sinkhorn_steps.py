@@ -1,4 +1,4 @@
-"""The Sinkhorn drift with a fixed, small number of iterations (zoo Z9)."""
+"""The Sinkhorn drift with a fixed, small number of iterations (arXiv:2603.12366)."""
 
 from gmdwgf.config.fields import count, real
 from gmdwgf.drifts.affinity import sinkhorn_map
@@ -8,19 +8,20 @@ from gmdwgf.typing import Scalar
 
 
 class SinkhornStepsDrift(StatelessDrift):
-    """Transport to the targets minus transport to the particles themselves, by plans after K corrections.
+    """Entropic transport to the targets minus transport to the particles themselves, with plans of `n_iters` Sinkhorn iterations.
 
-        v(x_i) = T_qp(x_i) - T_qq(x_i),   T the barycentric maps of both plans after `n_iters` corrections.
+        v(x_i) = T_qp(x_i) - T_qq(x_i),   T the barycentric maps of the two plans after `n_iters` iterations.
 
-    From g = 0 each correction makes the rows exact, then the columns; a row update ends. `n_iters: 0` is the drift `kl`
-    with bandwidth^2 = epsilon, many are the drift `sinkhorn`; in between the field turns from no flow into one.
-    Flow of: nothing at any fixed K, of the Sinkhorn divergence in the limit; curl-free. Its reach grows with K: modes L
-    apart exchange mass after about L^2 / epsilon corrections; `marginal_error` (of the plan to the targets) shows it.
+    Starting from g = 0, an iteration updates the rows, then the columns; a final row update follows. `n_iters: 0` is the drift
+    `kl` with bandwidth^2 = epsilon, and as `n_iters` grows v converges to the drift `sinkhorn`.
+    Flow of: nothing for finite `n_iters`, the Sinkhorn divergence in the limit; curl-free. Modes at a distance L exchange mass
+    after about L^2 / epsilon iterations; `marginal_error` of the plan to the targets is large until then.
     Units: `epsilon` in half squared cost units (length^2), the sigma^2 of the Gaussian kernel; v in data units.
-    Single precision: as `sinkhorn`, plans are exact to about 6e-8 L^2 / epsilon, L the largest distance of two points.
-    Self term: the batch with itself, no mask. Streamed: no n x m array; 2 K + 3 passes over the pairs of each plan.
-    Choose: `sinkhorn` at a cost that is known beforehand, and in memory that streams.
-    Fails: blind to modes more than about sqrt(n_iters epsilon) apart: with few steps and a small epsilon it is `kl`.
+    Single precision: as for `sinkhorn`, plans have an error of about 6e-8 L^2 / epsilon, L the largest distance between points.
+    Self term: included.
+    Choose: in place of `sinkhorn` for a cost known in advance and without n x m arrays.
+    Fails: mass does not move between modes more than about sqrt(n_iters epsilon) apart; with few iterations and a small epsilon
+    it behaves like `kl`.
     Cost: 2 `n_iters` + 3 passes over the pairs of each plan, streamed.
     Source: He et al. 2026 (arXiv:2603.12366), whose epsilon is that of the full cost (`transport.full_cost_epsilon`).
     """

@@ -1,4 +1,4 @@
-"""The two-batch Sinkhorn drift of W-Flow (zoo Z10)."""
+"""The two-batch Sinkhorn drift of W-Flow (arXiv:2605.11755)."""
 
 import jax.numpy as jnp
 
@@ -10,23 +10,21 @@ from gmdwgf.typing import Scalar
 
 
 class WFlowDrift(StatelessDrift):
-    """Transport to the targets minus transport to an independent batch of the model, by plans after K corrections.
+    """Entropic transport to the targets minus transport to an independent batch, with plans of `n_iters` Sinkhorn iterations.
 
         v(x_i) = T_qp(x_i) - T_qq'(x_i),   T as in the drift `sinkhorn_steps`, q' the other half of the batch.
 
-    Flow of: nothing: not the gradient of the empirical divergence, but without its bias, by which a batch is drawn
-    together because it is at no distance from itself. Curl-free; not zero on identical clouds. Reach as
-    `sinkhorn_steps`.
-    Units: with `scale_normalise`, `epsilon` belongs to coordinates in which the targets have RMS 1, times the
-    dimension: in half squared cost units it is epsilon mean_j |y_j - mean y|^2; without, it is in those units itself.
-    `rms_normalise` gives the drift in those coordinates a mean square of 1; `raw_rms` is its size before, in data
-    units.
-    Self term: the two halves of the batch are each other's q', no mask, and each is carried to one half of the targets:
-    plans between samples of one size, whose errors cancel at p = q. A lone particle or target, and the field away from
-    the particles (`at`), know only the whole clouds.
-    Choose: small batches of high dimension, where the bias of a batch against itself counts; to compare with W-Flow.
-    Fails: half the batch, so more noise; blind to modes more than about sqrt(n_iters epsilon) apart; with
-    `rms_normalise` |v| tells nothing.
+    Flow of: nothing: it is not the gradient of the empirical divergence, but avoids its bias, which contracts a batch because
+    the transport cost of a batch to itself is too low. Curl-free; not zero on identical clouds. Reach as `sinkhorn_steps`.
+    Units: with `scale_normalise`, `epsilon` is relative to the target's variance: epsilon mean_j |y_j - mean y|^2 in half squared
+    cost units; otherwise it is in half squared cost units itself. `rms_normalise` scales the velocity, relative to the RMS of the
+    targets, to a mean square of 1; `raw_rms` is its RMS before, in data units.
+    Self term: each half of the batch is q' for the other, without a mask, and is transported to one half of the targets. All
+    plans are between samples of equal size, whose biases cancel at p = q. With a single particle or target, or with `at`, the full
+    clouds are used.
+    Choose: small batches in high dimensions, where the bias of a batch against itself matters; to compare with W-Flow.
+    Fails: uses half of the batch, which adds noise; mass does not move between modes more than about sqrt(n_iters epsilon) apart;
+    with `rms_normalise` |v| is not informative.
     Cost: 2 `n_iters` + 3 passes over the pairs of halves, streamed.
     Source: arXiv:2605.11755. The halves and the RMS about the mean are ours.
     """
@@ -60,7 +58,7 @@ class WFlowDrift(StatelessDrift):
         return DriftOutput(v, {"v_rms": rms(v), "raw_rms": rms(raw), "marginal_error": error})
 
     def _field(self, at, q, p, other, epsilon):
-        """Transport at `at` from the sample q to p minus that from q to another sample of the model, each with masses."""
+        """Transport at `at` from the sample q to p, minus transport from q to another sample of the model."""
         (x, a), (y, b), (x_other, c) = q, p, other
         log_a, log_b, log_c = (
             reductions.log_masses(a, x),

@@ -1,4 +1,4 @@
-"""Witness functions h = sum_l a_l k(., x_l) - sum_j c_j k(., y_j) on two clouds, and what is needed to solve for c."""
+"""Witness functions h = sum_l a_l k(., x_l) - sum_j c_j k(., y_j) of two clouds, and the Gram matrices to solve for c."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -11,10 +11,10 @@ from gmdwgf.typing import Array, Float, Particles, Scalar, Targets
 
 
 class Gram(NamedTuple):
-    """All inner products between the kernels of the targets and the kernel mean mu_q of the particles."""
+    """Inner products between the kernels at the targets and the kernel mean mu_q of the particles."""
 
     yy: Float[Array, "m m"]
-    """k(y_i, y_j): kept whole, because linear systems in it are solved."""
+    """k(y_i, y_j), stored as a dense matrix because linear systems in it are solved."""
     yx: Float[Array, " m"]
     """mu_q(y_j)."""
     xx: Scalar
@@ -30,7 +30,7 @@ class Gram(NamedTuple):
 
 
 def gram(kernel: Profile, x: Particles, a: Float[Array, " n"], y: Targets) -> Gram:
-    """Gram of the targets `y` and of the particles `x` with masses `a`."""
+    """Compute the inner products for the targets `y` and the particles `x` with masses `a`."""
     n, m = x.shape[0], y.shape[0]
     to_x = lambda point: jnp.sum(a * kernel.value(reductions.squared_distances(point, x)))
     to_y = lambda point: kernel.value(reductions.squared_distances(point, y))
@@ -46,7 +46,7 @@ def descent(
     y: Targets,
     c: Float[Array, " m"],
 ) -> Float[Array, "k d"]:
-    """-grad h at the `queries`: sum_j c_j grad k(., y_j) - sum_l a_l grad k(., x_l); `a` may depend on the query's row."""
+    """-grad h at the `queries`: sum_j c_j grad k(., y_j) - sum_l a_l grad k(., x_l); `a` may depend on the row of the query."""
 
     def slope(row):
         index, point = row

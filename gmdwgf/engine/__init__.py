@@ -1,1 +1,1 @@
-"""What runs the pure training step: loop, executors, checkpoints, streams, devices, processes, signals."""
+"""Run the pure training step: loop, executors, checkpoints, data streams, devices, processes and signals."""

@@ -1,4 +1,4 @@
-"""Whether runs are moved one after another or as one program: chosen by measurement."""
+"""Choose between serial and vectorized execution by measurement."""
 
 from collections.abc import Callable
 
@@ -9,14 +9,14 @@ from gmdwgf.training.problem import Problem
 from gmdwgf.training.state import TrainState
 
 WORTH = 5
-"""The program of all runs is tried where the work left takes so many times as long as compiling that of one did (ours)."""
+"""Try the vectorized program if the remaining work takes at least this many times the compilation time of one run (ours)."""
 
 ENOUGH = 10
-"""Steps in a chunk from which their pace can be told, or half a full chunk: fewer are not much longer than the call (ours)."""
+"""Smallest chunk, in steps, whose time is used for the measurement, unless it is half a full chunk (ours)."""
 
 
 class AutoExecutor:
-    """An executor that begins one by one; where enough work is left it tries `together` for a chunk, and keeps the faster."""
+    """Executor that starts serially, tries the vectorized program for a chunk if enough work is left, and keeps the faster."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class AutoExecutor:
         self.one_by_one = SerialExecutor(problems, states, chunk_size)
         self.executor: Executor = self.one_by_one
         self.pace: float | None = None
-        """Seconds a step of one run, one by one."""
+        """Seconds for a step of one run in serial execution."""
         self.chosen = len(problems) == 1
 
     def peek(self) -> list[dict[str, float]]:
@@ -56,36 +56,36 @@ class AutoExecutor:
         if left < WORTH * (self.one_by_one.first or 0.0):
             self.chosen = True
             self.say(
-                f"one after another: the work left, about {left:.1f} s, is not worth a program of all {len(self.steps)} runs"
+                f"serial: the remaining work, about {left:.1f} s, does not justify compiling a program of all {len(self.steps)} runs"
             )
         return moves
 
     def _try(self, stops: dict[int, int], stopping: Callable[[], bool]) -> dict[int, ChunkResult]:
         self.chosen, pace = True, self.pace or 0.0
-        if pace > 0:  # at worst a step of the program takes as long as that of all runs one after another
+        if pace > 0:  # an upper bound: a vectorized step takes at most as long as serial steps of all runs
             n_steps = max(1, int(BOUND / (pace * len(stops))))
             stops = {row: min(stop, self.steps[row] + n_steps) for row, stop in stops.items()}
         try:
             together = self.together(self.problems, self.one_by_one.states, self.chunk_size)
-            if stopping():  # while it was compiled
+            if stopping():  # asked to stop during compilation
                 return {}
             moves = together.advance(stops, stopping)
-        except Exception as error:  # such a program may need memory that is not there
+        except Exception as error:  # the vectorized program may need more memory than is available
             self.say(
-                f"one after another: all runs as one program failed ({type(error).__name__}: {str(error).splitlines()[0][:100]})"
+                f"serial: the vectorized program failed ({type(error).__name__}: {str(error).splitlines()[0][:100]})"
             )
             return self.one_by_one.advance(stops, stopping)
         times = pace / self._pace(moves)
         if times > 1:
             self.executor = together
-            self.say(f"as one program, {times:.1f} times as fast as one after another")
+            self.say(f"vectorized: {times:.1f} times as fast as serial")
         else:
             self.one_by_one.states = [together.state(row) for row in range(len(self.steps))]
-            self.say(f"one after another: as one program {times:.1f} times as fast")
+            self.say(f"serial: vectorized is only {times:.1f} times as fast")
         return moves
 
     def _pace(self, moves: dict[int, ChunkResult]) -> float:
-        """Seconds a step, of the fastest run: the first one may have waited for a compilation."""
+        """Seconds for a step of the fastest run; the first run may include compilation."""
         paces = [move.seconds / max(move.step - self.steps[row], 1) for row, move in moves.items()]
         for row, move in moves.items():
             self.steps[row] = move.step

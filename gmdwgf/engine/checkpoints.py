@@ -1,9 +1,9 @@
-"""Orbax checkpoints that survive a kill at any moment and a damaged newest one.
+"""Orbax checkpoints that are robust to kills and to a damaged latest checkpoint.
 
-Kept: the two latest (so that a damaged one has a predecessor) and the best, which is the one with the lowest metric among
-those whose own parameters were scored. Orbax does not notice flipped bytes, so each checkpoint carries digests of its arrays and
-of its notes, which are compared on restore. The metric is one of the notes: Orbax would keep it beside them, unchecked. What is
-kept are plain arrays: it does not matter on how many devices or by how many processes they were made, or are read.
+Retained are the two latest checkpoints, so that a damaged one has a predecessor, and the best, which has the lowest metric among
+those saved at evaluations. Orbax does not detect corrupted bytes, so each checkpoint stores digests of its arrays and of its notes,
+which are verified on restore. The metric is stored in the notes, because Orbax's own metrics would not be verified. Checkpoints
+contain plain arrays and do not depend on the number of devices or processes that write or read them.
 """
 
 import hashlib
@@ -20,21 +20,22 @@ import numpy as np
 import orbax.checkpoint as ocp
 
 from gmdwgf.engine.late_errors import silence_late_errors
+from gmdwgf.mappings import Facts
 from gmdwgf.pairs.sharding import place_replicated
 from gmdwgf.training.state import TrainState
 
 FORMAT = 2
-"""Version of what a checkpoint holds. In format 1 the notes have no digest and no metric of their own."""
+"""Format version of checkpoints. In format 1 the notes have no digest and no metric."""
 
 
 class Checkpoints:
-    """The checkpoints of one run. `say` gets one line whenever something is not as it should be.
+    """Checkpoints of one run. `say` is called with a line for every problem found.
 
-    A reader (`writing=False`) changes nothing in the folder, which another process may be writing.
+    With `writing=False` the folder is not modified, since another process may be writing to it.
     """
 
     def __init__(self, folder: Path, say: Callable[[str], None], *, writing: bool = True):
-        # Orbax reports all that it writes, and logs what it also raises.
+        # Silence Orbax, which logs every write, and also the errors that it raises.
         logging.getLogger("absl").setLevel(logging.CRITICAL)
         self.folder, self.say, self.writing = folder.absolute(), say, writing
         self._metrics: dict[int, float] = {}
@@ -44,7 +45,7 @@ class Checkpoints:
     def _open(self) -> ocp.CheckpointManager:
         if self.writing:
             self.folder.mkdir(parents=True, exist_ok=True)
-        options = ocp.CheckpointManagerOptions(  # without a policy it keeps all: what goes is decided here
+        options = ocp.CheckpointManagerOptions(  # no preservation policy: this class deletes old checkpoints itself
             enable_async_checkpointing=False,
             cleanup_tmp_directories=self.writing,
             create=False,
@@ -54,13 +55,13 @@ class Checkpoints:
         return ocp.CheckpointManager(self.folder, options=options, item_names=("state", "notes"))
 
     def steps(self) -> list[int]:
-        """The steps of the checkpoints, in order."""
+        """Steps of the checkpoints, in increasing order."""
         return sorted(self.manager.all_steps())
 
-    def save(self, state: TrainState, metric: float, notes: dict[str, Any]) -> None:
-        """Write the state at its step, and remove the checkpoints that are then neither among the two latest nor the best.
+    def save(self, state: TrainState, metric: float, notes: Facts) -> None:
+        """Save the state at its step, and delete checkpoints that are neither among the two latest nor the best.
 
-        `metric` is the score of these very parameters, the lower the better. Infinity or NaN: not scored, never the best.
+        `metric` is the score of these parameters, lower is better; infinity or NaN if they were not scored.
         """
         step = int(state.step)
         if step not in self.steps():
@@ -78,17 +79,17 @@ class Checkpoints:
         for old in set(steps) - {*steps[-2:], *self._ranked()[:1]}:
             self.manager.delete(old)
 
-    def latest(self, like: Any) -> tuple[Any, dict[str, Any]] | None:
-        """The newest checkpoint that can be read whole, as plain arrays shaped like `like`; damaged ones are set aside."""
+    def latest(self, like: Any) -> tuple[Any, Facts] | None:
+        """Restore the latest intact checkpoint as plain arrays with the shapes of `like`; damaged ones are moved aside."""
         for step in reversed(self.steps()):
             try:
                 return self.restore(step, like)
-            except Exception as error:  # Orbax raises whatever the damage leads to
+            except Exception as error:  # a damaged checkpoint can raise any error
                 self._set_aside(step, error)
         return None
 
-    def best(self, like: Any) -> tuple[Any, dict[str, Any]] | None:
-        """The readable checkpoint with the lowest metric, or the newest readable one where none was scored."""
+    def best(self, like: Any) -> tuple[Any, Facts] | None:
+        """Restore the readable checkpoint with the lowest metric, or the latest readable one if none was scored."""
         for step in self._ranked():
             try:
                 return self.restore(step, like)
@@ -98,23 +99,23 @@ class Checkpoints:
                 )
         return self.latest(like)
 
-    def restore(self, step: int, like: Any) -> tuple[Any, dict[str, Any]]:
-        """The checkpoint at `step`, as plain arrays; raises when it cannot be read or a digest does not match."""
+    def restore(self, step: int, like: Any) -> tuple[Any, Facts]:
+        """Restore the checkpoint at `step` as plain arrays; raises if it cannot be read or a digest does not match."""
         target = jax.tree.map(_empty, like)
         items = ocp.args.Composite(state=ocp.args.StandardRestore(target), notes=ocp.args.JsonRestore())
         restored = self.manager.restore(step, args=items)
         notes = _verified(restored["notes"], step)
         if notes["digest" if notes["format"] == 1 else "arrays"] != digest(restored["state"]):
-            raise ValueError("its numbers are not those that were written")
+            raise ValueError("its arrays do not match their digest")
         return restored["state"], notes
 
     def _ranked(self) -> list[int]:
-        """The steps of the checkpoints that were scored, the best first; the later one of equals."""
+        """Steps of the scored checkpoints, best first; of equal scores the later step comes first."""
         scored = [step for step in self.steps() if math.isfinite(self._metric(step))]
         return sorted(scored, key=lambda step: (self._metric(step), -step))
 
     def _metric(self, step: int) -> float:
-        """The score of a checkpoint by its notes; infinite where there is none, or where it cannot be trusted."""
+        """Metric in the notes of a checkpoint; infinite if there is none or the notes are damaged."""
         if step not in self._metrics:
             try:
                 items = ocp.args.Composite(notes=ocp.args.JsonRestore())
@@ -138,28 +139,28 @@ class Checkpoints:
         self.manager = self._open()
 
     def close(self) -> None:
-        """Wait for what is being written."""
+        """Wait for pending writes and close."""
         self.manager.close()
 
 
-def _verified(notes: dict[str, Any], step: int) -> dict[str, Any]:
-    """The notes of the checkpoint at `step`, if they are those that were written with it."""
+def _verified(notes: Facts, step: int) -> Facts:
+    """Return the notes of the checkpoint at `step` after verifying their format and digest."""
     if notes["format"] == 1:
         return notes
     if notes["format"] != FORMAT:
-        raise ValueError(f"its format {notes['format']} is that of another version of gmdwgf")
+        raise ValueError(f"its format {notes['format']} belongs to another version of gmdwgf")
     if notes["digest"] != _digest_of_notes(notes) or notes["step"] != step:
-        raise ValueError("its notes are not those that were written")
+        raise ValueError("its notes do not match their digest")
     return notes
 
 
-def _digest_of_notes(notes: dict[str, Any]) -> str:
+def _digest_of_notes(notes: Facts) -> str:
     kept = {name: value for name, value in notes.items() if name != "digest"}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
 
 
-def score(notes: dict[str, Any], step: int) -> float:
-    """The metric in verified notes. Format 1 has only the last record, which may be of an earlier step."""
+def score(notes: Facts, step: int) -> float:
+    """Metric in verified notes. Format 1 has only the last record, which may belong to an earlier step."""
     if notes["format"] == 1:
         record = notes.get("record", {})
         value = record.get("mmd2") if record.get("step") == step else None
@@ -173,19 +174,19 @@ def _first_line(error: Exception) -> str:
 
 
 def to_host(tree: Any) -> Any:
-    """The numbers of a pytree as host arrays, random keys as the integers behind them."""
+    """Copy a pytree to host arrays, with random keys as their integer data."""
     return jax.tree.map(lambda leaf: np.asarray(jax.random.key_data(leaf) if _is_key(leaf) else leaf), tree)
 
 
 def from_host(plain: Any, like: TrainState) -> TrainState:
-    """A state again from plain arrays, placed whole on every device of the active mesh."""
+    """Build a state from plain arrays, replicated over the devices of the active mesh."""
 
     def wrapped(array, leaf):
         return jax.random.wrap_key_data(array, impl=jax.random.key_impl(leaf)) if _is_key(leaf) else array
 
     return jax.tree.map(
         wrapped, place_replicated(plain), like
-    )  # of a key only the integers can be put on devices of other processes
+    )  # only the integer data of a key can be placed on devices of other processes
 
 
 def _empty(leaf: Any) -> np.ndarray:
@@ -198,7 +199,7 @@ def _is_key(leaf: Any) -> bool:
 
 
 def _alone() -> ocp.options.MultiprocessingOptions:
-    """Let this process write by itself, however many there are."""
+    """Multiprocessing options with which this process writes without the others."""
     if jax.process_count() == 1:
         return ocp.options.MultiprocessingOptions()
     me = jax.process_index()
@@ -208,7 +209,7 @@ def _alone() -> ocp.options.MultiprocessingOptions:
 
 
 def digest(plain: Any) -> str:
-    """Hash of every array of a pytree of plain arrays, bytes and shapes."""
+    """Hash of the bytes and shapes of all arrays of a pytree."""
     total = hashlib.sha256()
     for array in jax.tree.leaves(plain):
         total.update(f"{array.dtype}{array.shape}".encode())

@@ -1,4 +1,4 @@
-"""Compiled programs: kept on disk between processes, counted and timed within a run."""
+"""XLA's persistent compilation cache, and a counter of compilations."""
 
 import os
 from pathlib import Path
@@ -8,7 +8,7 @@ import jax
 
 
 def keep_compiled_programs() -> None:
-    """Let XLA reuse the programs of earlier processes, from the user's cache folder unless JAX was told of another one."""
+    """Enable the persistent compilation cache, in the user's cache folder unless JAX is configured with another one."""
     told = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
     if told is None:
         root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -18,7 +18,7 @@ def keep_compiled_programs() -> None:
 
 
 class CompileClock:
-    """Counts what JAX compiles from now on: `n` programs in `seconds`, of which `cached` came from disk."""
+    """Count JAX compilations from construction on: `n` programs in `seconds`, `cached` of which were read from disk."""
 
     def __init__(self):
         self.n, self.seconds, self.cached = 0, 0.0, 0
@@ -34,7 +34,7 @@ class CompileClock:
         self.cached += event.endswith("compilation_cache/cache_hits")
 
     def stop(self) -> dict[str, float]:
-        """Stop counting, if that has not been done, and return the numbers."""
+        """Stop counting and return the counts; can be called repeatedly."""
         if self.counting:
             jax.monitoring.unregister_event_duration_listener(self._duration)
             jax.monitoring.unregister_event_listener(self._event)

@@ -1,4 +1,4 @@
-"""Training in memory: the loop around the pure step without files, with the numbers that a run folder would hold."""
+"""Train in memory: the training loop without files, with the same results as a run folder."""
 
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
@@ -12,25 +12,26 @@ from gmdwgf.engine.pace import Pace
 from gmdwgf.engine.serial import SerialExecutor
 from gmdwgf.engine.signals import Interrupts
 from gmdwgf.engine.stream import StreamWindow
+from gmdwgf.mappings import Record
 from gmdwgf.metrics.suite import MetricSuite, Reference
 from gmdwgf.training import ema
 from gmdwgf.training.problem import Problem, TrainingPlan
 from gmdwgf.training.state import TrainState, initial_state
 from gmdwgf.typing import Key
 
-OnEvaluation = Callable[[dict[str, Any], Any], bool]
-"""Called with a record and the averaged parameters that it scores, which the next step uses up; true ends the training."""
+OnEvaluation = Callable[[Record, Any], bool]
+"""Called with each record and its averaged parameters, which the next step donates; training stops if it returns true."""
 
 
 class Trained(NamedTuple):
-    """How a training in memory ended: `done`, `diverged` or `interrupted`."""
+    """Result of training in memory; `status` is `done`, `diverged` or `interrupted`."""
 
     status: str
     state: TrainState
-    records: list[dict[str, Any]]
-    """One at every evaluation: step, seconds, metrics and the logs of the last step."""
+    records: list[Record]
+    """One record for each evaluation: step, seconds, metrics and the logs of the last step."""
     samples: dict[int, np.ndarray]
-    """Samples `[n d]` of the averaged generator at every evaluation, by step."""
+    """Samples `[n d]` of the averaged generator at each evaluation, by step."""
 
 
 def train_in_memory(
@@ -43,14 +44,14 @@ def train_in_memory(
     on_evaluation: OnEvaluation,
     save_signals: Iterable[str] = (),
 ) -> Trained:
-    """Train from the start to the end, to divergence, or until a signal or `on_evaluation` asks to stop.
+    """Train until the last step, divergence, a signal, or `on_evaluation` returning true.
 
-    A signal is answered between chunks, which are cut by the pace of the run.
+    Signals are handled between chunks, whose length adapts to the speed of the run.
     """
     feed = problem.target.reader()
     window = None if feed is None else StreamWindow(problem.target, feed, plan.refresh_every)
     executor = SerialExecutor([problem], [jax.jit(initial_state)(problem, key)], plan.chunk_size)
-    records: list[dict[str, Any]] = []
+    records: list[Record] = []
     samples: dict[int, np.ndarray] = {}
     intervals = [plan.eval_every, *([plan.refresh_every] if window else [])]
 

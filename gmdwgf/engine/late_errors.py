@@ -1,8 +1,8 @@
-"""Keeps off the terminal what Orbax leaves behind a checkpoint that it could not write or read.
+"""Suppress redundant tracebacks of Orbax after a failed save or restore.
 
-A checkpoint is written and read array by array, side by side. When one array fails (a full disk, a damaged file), Orbax raises its
-error, which is reported, and closes the event loop under the others. Those then find the loop closed, or end in errors of their own
-for which nobody asks any more, and Python prints a traceback for each: 33 of them for one full disk.
+Orbax reads and writes the arrays of a checkpoint concurrently. When one array fails (a full disk, a damaged file), Orbax raises its
+error, which is reported, and closes the event loop that the others use. Their later errors are never retrieved, and Python prints a
+traceback for each, e.g. 33 of them for one full disk.
 """
 
 import logging
@@ -11,7 +11,7 @@ import traceback
 
 
 def silence_late_errors() -> None:
-    """From now on drop the errors of arrays that end after the save or restore they belong to; all else is reported as before."""
+    """Suppress errors of arrays that are raised after their save or restore has failed; all other errors are still reported."""
     logging.getLogger("asyncio").addFilter(_is_of_interest)  # adding it again changes nothing
     before = sys.unraisablehook
     if getattr(before, "drops_late_errors", False):
@@ -26,7 +26,7 @@ def silence_late_errors() -> None:
 
 
 def _found_its_loop_closed(unraisable) -> bool:
-    """Whether it was raised by a closed event loop that was called from outside of Python, as only TensorStore does."""
+    """Whether the error comes from a closed event loop that was called from outside of Python, which only TensorStore does."""
     error = unraisable.exc_value
     if not isinstance(error, RuntimeError) or str(error) != "Event loop is closed":
         return False
@@ -35,7 +35,7 @@ def _found_its_loop_closed(unraisable) -> bool:
 
 
 def _is_of_interest(record: logging.LogRecord) -> bool:
-    """Whether a record of asyncio is about anything but an array whose error nobody asks for."""
+    """Whether a log record of asyncio is about anything other than an unretrieved error of an array."""
     error = record.exc_info[1] if record.exc_info else None
     is_forgotten = record.getMessage().startswith(
         ("Task exception was never retrieved", "Future exception was never retrieved")

@@ -1,4 +1,4 @@
-"""The loop around the pure step: looks at the runs between chunks. One run, or several trained side by side."""
+"""The training loop for one or several runs: executes chunks of steps, with evaluations and checkpoints in between."""
 
 import functools
 from collections.abc import Callable, Iterator, Sequence
@@ -20,7 +20,7 @@ MakeExecutor = Callable[[list[Problem], list[TrainState], int], Executor]
 
 
 def train(run: RunContext) -> LoopResult:
-    """Train from the newest checkpoint, or from the start, to the end; interrupts leave a checkpoint."""
+    """Train from the latest checkpoint, or from the start, to the end; an interrupt saves a checkpoint."""
     ((_, result),) = train_all([run])
     if isinstance(result, Exception):
         raise result
@@ -30,10 +30,10 @@ def train(run: RunContext) -> LoopResult:
 def train_all(
     runs: Sequence[RunContext], make_executor: MakeExecutor = SerialExecutor
 ) -> Iterator[tuple[int, LoopResult | Exception]]:
-    """Train runs of equal plans side by side; yields each run's number and outcome as soon as it has one.
+    """Train several runs with the same plan concurrently; yields the index and result of each run when it ends.
 
-    A run that diverges or fails leaves the others alone. An interrupt leaves a checkpoint of each. It is answered when the
-    program that is running ends, which is after a second or two, or a step: chunks are cut by the pace of a run.
+    Divergence or failure of one run does not affect the others. An interrupt saves a checkpoint of each run. It is handled after
+    the current chunk, whose length adapts to the speed of the run: after one or two seconds, or one step.
     """
     starts = [_caught(lambda run=run: _started(run)) for run in runs]
     yield from ((i, start) for i, start in enumerate(starts) if isinstance(start, Exception))
@@ -50,7 +50,7 @@ def train_all(
     executor: Executor = one_by_one or make_executor(problems, states, runs[0].plan.chunk_size)
 
     def after(rows: list[int], deed: Callable[[int], None], *, stopping: int = 0) -> Iterator:
-        """Let each run do its input and output; yields those that came to an end by it."""
+        """Call `deed` for each run and yield the runs that ended."""
         for row in rows:
             error = _caught(lambda row=row: deed(row))
             if error is None and not (monitors[row].ended or monitors[row].stopped or stopping):
@@ -82,7 +82,7 @@ def train_all(
 
             def then(row: int, moves=moves, stopping=stopping) -> None:
                 monitors[row].run.folder.check_there()
-                if row not in moves:  # left out, because all are to stop
+                if row not in moves:  # not advanced, because all runs were asked to stop
                     return monitors[row].save(executor.state(row))
                 monitors[row].on_chunk(moves[row], functools.partial(executor.state, row), stopping=bool(stopping))
                 problem = monitors[row].refresh_data()
@@ -98,7 +98,7 @@ def _started(run: RunContext) -> tuple[RunMonitor, TrainState]:
 
 
 def _caught(deed: Callable):
-    """What `deed` returns, or the exception that it raised."""
+    """Return the result of `deed`, or the exception that it raised."""
     try:
         return deed()
     except Exception as error:
@@ -106,7 +106,7 @@ def _caught(deed: Callable):
 
 
 def velocity_field(problem: Problem, state: TrainState, grid: Array) -> Array:
-    """The drift at the points of a grid, for one batch of the trained generator and of the target."""
+    """Velocity at the points of a grid, for one batch of the trained generator and of the target."""
     key = functools.partial(purpose, state.key, jnp.zeros((), int))
     y, condition, drift = draw_batch(problem, state.step, key)
     params = ema.of(problem.ema_decay, state.ema_params)

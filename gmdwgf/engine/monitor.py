@@ -1,4 +1,4 @@
-"""One run as the loop sees it: what it was restored from, when it is looked at, and what is kept of it."""
+"""Host side of one run in the loop: restoring, evaluating, logging and saving."""
 
 import functools
 import signal
@@ -14,6 +14,7 @@ from gmdwgf.engine import multihost
 from gmdwgf.engine.checkpoints import Checkpoints, digest, from_host, to_host
 from gmdwgf.engine.inheritance import take_over
 from gmdwgf.engine.stream import StreamWindow
+from gmdwgf.mappings import Record
 from gmdwgf.metrics.suite import MetricSuite, Reference
 from gmdwgf.pairs import sharding
 from gmdwgf.runs import history
@@ -28,7 +29,7 @@ from gmdwgf.typing import Key, Particles
 
 
 class RunContext(NamedTuple):
-    """What the loop is given: the problem, when to look at it, where to write and whom to tell."""
+    """Inputs of the training loop for one run: problem, plan, metrics, folder and outputs."""
 
     problem: Problem
     plan: TrainingPlan
@@ -38,15 +39,15 @@ class RunContext(NamedTuple):
     tracker: Tracker
     say: Callable[[str], None]
     save_signals: tuple[str, ...] = ()
-    """Signals that ask it to save and end, beside those that always do."""
+    """Signals that save and stop the run, in addition to the default ones."""
     parent: RunDir | None = None
-    """The finished run that this one goes on from, while it has no checkpoint of its own."""
-    on_evaluation: Callable[[dict[str, Any], Any], bool] | None = None
-    """Called with every record and the averaged parameters that it scores; the run stops there if the answer is true."""
+    """Finished run that this one extends, as long as it has no checkpoint itself."""
+    on_evaluation: Callable[[Record, Any], bool] | None = None
+    """Called with every record and its averaged parameters; the run stops if it returns true."""
 
 
 class LoopResult(NamedTuple):
-    """How a run ended (`done`, `diverged` or `interrupted`), its last record, and the pieces a plot is made of."""
+    """Result of a run: status (`done`, `diverged` or `interrupted`), last record, and the data for plots."""
 
     status: str
     summary: dict[str, float | int | str]
@@ -55,9 +56,9 @@ class LoopResult(NamedTuple):
 
 
 class ChunkResult(NamedTuple):
-    """Where a run is after a chunk: its step, whether it diverged, the logs of its last step, and the seconds it took.
+    """Result of a chunk for one run: its step, whether it diverged, the logs of its last step, and its time in seconds.
 
-    `call` is how long the program ran that moved it, maybe with other runs.
+    `call` is the time of the program call, which may have advanced other runs too.
     """
 
     step: int
@@ -68,7 +69,7 @@ class ChunkResult(NamedTuple):
 
 
 class RunMonitor:
-    """One run of those that are trained together (or the only one): everything about it that is not its state."""
+    """Host-side data of one run of the loop: everything except its training state."""
 
     def __init__(self, run: RunContext):
         self.run, self.reference, self.stopped = run, fixed_reference(run.suite, run.problem), False
@@ -78,7 +79,7 @@ class RunMonitor:
         self.window = None if reader is None else StreamWindow(run.problem.target, reader, run.plan.refresh_every)
 
     def start(self) -> TrainState:
-        """The state to go on from: the newest checkpoint's, or a fresh one."""
+        """State to resume from: that of the latest checkpoint, or the initial state."""
         run = self.run
         state, notes, self.resumed = _restored(run, self.checkpoints)
         self.step, self.diverged = int(state.step), bool(state.health.diverged)
@@ -86,7 +87,7 @@ class RunMonitor:
             self.window.restore(notes["window"])
             self._show(self.window.target)
         self.seconds, self.best = notes.get("seconds", 0.0), notes.get("best", {"mmd2": float("inf"), "step": 0})
-        self.record: dict[str, Any] = notes.get("record", {})
+        self.record: Record = notes.get("record", {})
         self._take_up_history()
         run.tracker.start(self.step, self.reference.floor)
         if self.resumed and self.ended and bool(multihost.broadcast_from_main(self.step not in self.snapshots.taken)):
@@ -96,7 +97,7 @@ class RunMonitor:
         return state
 
     def _take_up_history(self) -> None:
-        """Records and samples as they were at the checkpoint, or none where there is no checkpoint."""
+        """Restore records and samples as of the checkpoint; none without a checkpoint."""
         run = self.run
         if not self.resumed:
             history.begin_anew(run.folder, run.say)
@@ -107,18 +108,18 @@ class RunMonitor:
 
     @property
     def ended(self) -> bool:
-        """Whether there is nothing left to train."""
+        """Whether the run has no steps left."""
         return self.diverged or self.step >= self.run.plan.n_steps
 
     def next_stop(self) -> int:
-        """The step up to which to train before the host looks again."""
+        """Step at which the next chunk has to stop."""
         plan = self.run.plan
         intervals = [plan.eval_every, plan.checkpoint_every, *([plan.refresh_every] if self.window else [])]
         ahead = [(self.step // every + 1) * every for every in intervals]
         return min(*ahead, self.step + plan.chunk_size, plan.n_steps)
 
     def on_chunk(self, to: ChunkResult, state: Callable[[], TrainState], *, stopping: bool) -> None:
-        """Take note of a chunk, and look and save where it is time to; `state` is asked for only then."""
+        """Process the result of a chunk: evaluate and save if due. `state()` is called only in that case."""
         plan = self.run.plan
         self.step, self.diverged, self.seconds = to.step, to.diverged, self.seconds + to.seconds
         self.run.tracker.progress(self.step, to.logs)
@@ -128,7 +129,7 @@ class RunMonitor:
             self.save(state())
 
     def refresh_data(self) -> Problem | None:
-        """The problem with other rows of its target, where it is time for them."""
+        """The problem with the next rows of its target, if a refresh is due; otherwise None."""
         target = self.window.at(self.step) if self.window is not None else None
         return None if target is None else self._show(target)
 
@@ -137,7 +138,7 @@ class RunMonitor:
         return self.run.problem
 
     def evaluate(self, state: TrainState, logs: dict[str, float]) -> None:
-        """Score samples of the averaged generator, and log the record."""
+        """Evaluate samples of the averaged generator and log the record."""
         run = self.run
         scores, x = evaluate(run.problem, run.suite, self.reference, state.ema_params, run.key, run.plan.n_snapshot)
         self.record = {"step": self.step, "seconds": self.seconds, **scores, **logs}
@@ -150,7 +151,7 @@ class RunMonitor:
             self.stopped = bool(multihost.broadcast_from_main(bool(run.on_evaluation(self.record, params))))
 
     def save(self, state: TrainState) -> None:
-        """Write a checkpoint; it is ranked only where these very parameters were scored, which is so at evaluations."""
+        """Save a checkpoint, with a metric only if these parameters were evaluated at this step."""
         if multihost.is_main_process():
             metric = self.record["mmd2"] if self.record["step"] == self.step else float("inf")
             notes = {"seconds": self.seconds, "best": self.best, "record": self.record}
@@ -158,7 +159,7 @@ class RunMonitor:
             self.checkpoints.save(state, metric, notes)
 
     def result(self, state: TrainState, stopped_by: int) -> LoopResult:
-        """How the run ended, or that it was interrupted, and by which signal."""
+        """Result of the run, with its status and the signal that interrupted it, if any."""
         self.checkpoints.close()
         status = "diverged" if self.diverged else "done" if self.ended else "interrupted"
         best = {"best_mmd2": self.best["mmd2"], "best_step": self.best["step"]}
@@ -175,7 +176,7 @@ class RunMonitor:
 def evaluate(
     problem: Problem, suite: MetricSuite, reference: Reference, ema_params: Any, key: Key, n_snapshot: int
 ) -> tuple[dict[str, float], np.ndarray]:
-    """Metrics of samples of the averaged generator, of each average where there are several, and `n_snapshot` of the samples."""
+    """Metrics of samples of each averaged generator, and `n_snapshot` samples of the first."""
     n, scores, clouds = max(suite.n_samples, n_snapshot), {}, []
     asked = problem.evaluation(suite.n_samples)
     labels = None if asked is None else asked.label
@@ -188,19 +189,19 @@ def evaluate(
 
 @functools.partial(jax.jit, static_argnames="n")
 def evaluation_samples(problem: Problem, params, key: Key, n: int) -> Particles:
-    """Samples from fixed noise, the same at every evaluation."""
+    """Draw samples from fixed noise, the same at every evaluation."""
     key = purpose(key, jnp.zeros((), int), "evaluation")
     return sharding.replicate(sharding.shard_rows(problem.generator.sample(params, key, n, problem.evaluation(n))))
 
 
 _references: dict[Any, Reference] = {}
-"""What the runs of this process are compared with: a sweep draws it once a target, not once a run."""
+"""References of the runs of this process: a sweep computes one for each target instead of one for each run."""
 
 
 def fixed_reference(suite: MetricSuite, problem: Problem) -> Reference:
-    """Held-out draws and floors: the same for every seed and drift, so that runs are compared on equal terms.
+    """Held-out points and floors, the same for every seed and drift, so that runs are comparable.
 
-    The floor is that of clouds as large as those that will be scored, which for free particles may be smaller.
+    The floor is computed for clouds of the size that will be evaluated, which can be smaller for free particles.
     """
     n = jax.eval_shape(lambda: _samples_at_start(problem, suite.n_samples)).shape[0]
     asked = (suite, problem.target)
@@ -218,10 +219,10 @@ def _samples_at_start(problem: Problem, n: int) -> Particles:
 
 
 def _restored(run: RunContext, checkpoints: Checkpoints) -> tuple[TrainState, dict, bool]:
-    """State to start from, what was noted beside it, and whether it comes from a checkpoint, which process 0 reads for all."""
+    """Initial or restored state, its notes, and whether it was restored; process 0 reads the checkpoint for all processes."""
     fresh = jax.jit(initial_state)(run.problem, run.key)
     if multihost.is_main_process() and run.parent is not None and not checkpoints.steps():
-        run.say(f"goes on from the end of {run.parent.path.name}")
+        run.say(f"continues from the end of {run.parent.path.name}")
         take_over(run.parent, run.folder, checkpoints, run.plan.eval_every, fresh)
     found = checkpoints.latest(fresh) if multihost.is_main_process() else None
     if not multihost.broadcast_from_main(found is not None):
@@ -233,7 +234,7 @@ def _restored(run: RunContext, checkpoints: Checkpoints) -> tuple[TrainState, di
 
 
 def divergence(state: TrainState) -> dict[str, float | int | str]:
-    """Step, term and value by which a run diverged; empty where it has not."""
+    """Step, term and value of the divergence of a run; empty if it has not diverged."""
     if not bool(state.health.diverged):
         return {}
     term, value = TERMS[int(state.health.term)], float(state.health.value)

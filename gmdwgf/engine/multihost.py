@@ -1,6 +1,6 @@
-"""Several processes as one run: they start together, compute the same program, and only process 0 writes.
+"""Multi-process runs: all processes execute the same program, and only process 0 writes files.
 
-What must be the same everywhere (where to resume, whether to stop) is decided by process 0 and told to the others.
+Decisions that must agree in all processes (where to resume, whether to stop) are made by process 0 and broadcast.
 """
 
 import atexit
@@ -19,12 +19,12 @@ from gmdwgf.engine.signals import ALWAYS, OFFERED
 
 @dataclasses.dataclass(frozen=True)
 class DevicesConfig:
-    """What of the machine a run uses; no number of the run depends on it but for rounding.
+    """Devices and processes of a run; results depend on them only by rounding.
 
-    `n` devices (null: all). `distributed`: null joins the processes of a Slurm step of several tasks, true joins the processes
-    that JAX finds or that `coordinator` (host:port), `n_processes` and `process` (0, 1, ...) describe, false joins none.
-    `timeout` (s): how long a silent process counts as alive. `save_signals`: what asks a run to save and end, beside SIGTERM,
-    Ctrl-C and SIGHUP.
+    `n`: number of devices (null: all). `distributed`: null joins the processes of a Slurm step with several tasks, true joins the
+    processes that JAX detects or that `coordinator` (host:port), `n_processes` and `process` (0, 1, ...) specify, false joins none.
+    `timeout` (s): time without a heartbeat after which a process counts as lost. `save_signals`: signals that save and stop a run,
+    in addition to SIGTERM, Ctrl-C and SIGHUP.
     """
 
     n: int | None = None
@@ -42,7 +42,7 @@ class DevicesConfig:
             _check_count(name, getattr(self, name), at_least=1)
         _check_count("process", self.process, at_least=0)
         if self.timeout is None:
-            raise FieldError("timeout", self.timeout, "must be a whole number of seconds of at least 1")
+            raise FieldError("timeout", self.timeout, "must be an integer number of seconds, at least 1")
         _check_count("timeout", self.timeout, at_least=1)
         if self.distributed is not None and not isinstance(self.distributed, bool):
             raise FieldError("distributed", self.distributed, "must be null, true or false")
@@ -50,14 +50,12 @@ class DevicesConfig:
             raise FieldError("coordinator", self.coordinator, "must be null or host:port, e.g. node0:1234")
         given = [getattr(self, name) is not None for name in ("coordinator", "n_processes", "process")]
         if any(given) and not all(given):
-            raise FieldError(
-                "coordinator", self.coordinator, "needs n_processes and process beside it, or none of the three"
-            )
+            raise FieldError("coordinator", self.coordinator, "must be set together with n_processes and process")
         if self.process is not None and self.n_processes is not None and self.process >= self.n_processes:
             raise FieldError("process", self.process, f"must be less than n_processes={self.n_processes}")
 
     def join(self) -> bool:
-        """Join the processes of this run, once; whether there are several."""
+        """Join the other processes of this run, once; returns whether there are several."""
         wanted = self.distributed
         if wanted is None:
             wanted = self.coordinator is not None or int(os.environ.get("SLURM_STEP_NUM_TASKS", "1")) > 1
@@ -70,10 +68,10 @@ class DevicesConfig:
 
 
 def _explain_a_sudden_end() -> None:
-    """Leave a watcher that speaks if this process ends without having come to its exit.
+    """Start a watcher that prints a message if this process ends without a regular exit.
 
-    When another process is lost, JAX aborts this one from a thread of its own: no handler and no `finally` runs. The watcher is
-    a fork that waits for the end of a pipe.
+    When another process is lost, JAX aborts this one from a separate thread, without running handlers or `finally` blocks. The
+    watcher is a forked process that waits for the end of a pipe.
     """
     ours, theirs = os.pipe()
     if os.fork():
@@ -88,15 +86,12 @@ def _explain_a_sudden_end() -> None:
     os._exit(0)
 
 
-LOST = (
-    "gmdwgf: this process, or another one of the run, was lost; the same command goes on from the last checkpoint, with as many "
-    "processes as there are then\n"
-)
+LOST = "gmdwgf: a process of this run was lost; the same command resumes from the last checkpoint, with any number of processes\n"
 
 
 def _check_count(name: str, value: Any, at_least: int) -> None:
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < at_least):
-        raise FieldError(name, value, f"must be null or a whole number of at least {at_least}")
+        raise FieldError(name, value, f"must be null or an integer of at least {at_least}")
     if value is not None and value > LARGEST_COUNT:
         raise FieldError(name, value, f"must be at most {LARGEST_COUNT}")
 
@@ -108,7 +103,7 @@ def _is_address(value: Any) -> bool:
 
 def _check_signals(name: str, value: Any) -> None:
     if not isinstance(value, list | tuple) or not all(signal in OFFERED for signal in value):
-        raise FieldError(name, value, f"must be a list of some of {', '.join(OFFERED)}")
+        raise FieldError(name, value, f"must be a list of signals among {', '.join(OFFERED)}")
 
 
 def is_multiprocess() -> bool:
@@ -117,7 +112,7 @@ def is_multiprocess() -> bool:
 
 
 def abort(line: str) -> None:
-    """End this process with a line on standard error, without the farewell of JAX, which would wait for the others."""
+    """Exit this process at once with a line on standard error, skipping the shutdown of JAX, which waits for the others."""
     _write_error(f"{line}\n{LOST}")
     os._exit(1)
 
@@ -128,12 +123,12 @@ def _write_error(text: str) -> None:
 
 
 def is_main_process() -> bool:
-    """Whether this process is the one that writes files and speaks."""
+    """Whether this is process 0, which writes files and prints messages."""
     return jax.process_index() == 0
 
 
 def broadcast_from_main(tree: Any) -> Any:
-    """Process 0's numbers, in every process: a pytree of numbers and arrays of one shape everywhere."""
+    """Broadcast a pytree from process 0; its structure and shapes must be the same in all processes."""
     if not is_multiprocess():
         return tree
     from jax.experimental import multihost_utils
@@ -142,7 +137,7 @@ def broadcast_from_main(tree: Any) -> Any:
 
 
 def largest(*numbers: float) -> list[float]:
-    """The largest of each number over all processes, the same everywhere: what one process asks for, all do."""
+    """Maximum of each number over all processes, which is the same in all of them."""
     if not is_multiprocess():
         return list(numbers)
     from jax.experimental import multihost_utils

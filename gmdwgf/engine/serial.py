@@ -1,4 +1,4 @@
-"""How the states of runs are moved: one after another here, as one compiled program in `together.py`."""
+"""Executors advance the states of runs: serially here, or as one vectorized program (`gmdwgf.engine.vectorized`)."""
 
 import time
 from collections.abc import Callable
@@ -13,31 +13,31 @@ from gmdwgf.training.step import train_chunk
 
 
 def never() -> bool:
-    """Nobody asks the runs to stop."""
+    """Default for `stopping`: never stop early."""
     return False
 
 
 class Executor(Protocol):
-    """Holds the states of runs, by row."""
+    """Owns the training states of runs, by index, and advances them."""
 
     def peek(self) -> list[dict[str, float]]:
-        """Logs of the step that each run is about to take, which it does not take."""
+        """Logs of the next step of each run, without taking it."""
         ...
 
     def advance(self, stops: dict[int, int], stopping: Callable[[], bool] = never) -> dict[int, ChunkResult]:
-        """Train the rows of `stops` for a chunk, none beyond its stop; the others rest.
+        """Advance the runs in `stops` by a chunk, at most to their stop; other runs are unchanged.
 
-        Where that takes several calls of a program, those after `stopping` has become true are left out, with their rows.
+        If this takes several program calls, calls after `stopping()` becomes true are skipped and their runs are not returned.
         """
         ...
 
     def state(self, row: int) -> TrainState:
-        """The state of a run, until the next `advance`."""
+        """State of a run, valid until the next `advance`."""
         ...
 
 
 class SerialExecutor:
-    """The program of a single run, for each run in turn: a run has the same bits alone and in company."""
+    """Executor that runs the program of a single run for each run in turn; gives the same bits as a single run."""
 
     def __init__(
         self,
@@ -48,10 +48,10 @@ class SerialExecutor:
     ):
         self.problems, self.states, self.chunk_size, self.clock = problems, states, chunk_size, clock
         self.first: float | None = None
-        """Seconds that the first call took, with its compilation."""
+        """Seconds of the first call, including compilation."""
 
     def peek(self) -> list[dict[str, float]]:
-        """By the same compiled program, on copies."""
+        """Uses the same compiled program, on copies of the states."""
         copies = [copied(state) for state in self.states]
         return [self._chunk(row, copy, copy.step + 1)[1].logs for row, copy in enumerate(copies)]
 
@@ -68,7 +68,7 @@ class SerialExecutor:
         return self.states[row]
 
     def show(self, row: int, problem: Problem) -> None:
-        """Go on with a problem of the same structure, whose target shows other rows."""
+        """Replace the problem of a run by one of the same structure, e.g. with other target rows."""
         self.problems[row] = problem
 
     def _chunk(self, row: int, state: TrainState, stop) -> tuple[TrainState, ChunkResult]:

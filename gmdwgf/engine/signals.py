@@ -1,4 +1,4 @@
-"""Signals that ask a run to save and end: noted while it trains, answered between chunks."""
+"""Signals that save and stop a run: recorded during training, handled between chunks."""
 
 import contextlib
 import signal
@@ -8,33 +8,33 @@ from types import FrameType
 from typing import Any
 
 ALWAYS = ("SIGINT", "SIGTERM", "SIGHUP")
-"""Ctrl-C; what schedulers and `kill` send; a terminal that was closed."""
+"""Sent by Ctrl-C, by schedulers and `kill`, and when a terminal is closed."""
 
 OFFERED = ("SIGUSR1", "SIGUSR2", "SIGXCPU", "SIGQUIT", "SIGALRM")
-"""Signals that a scheduler may be told to send before it ends a job."""
+"""Signals that a scheduler can be configured to send before it ends a job."""
 
 CODE = 130
-"""With what a command leaves whose runs were stopped and saved: the same command goes on."""
+"""Exit code of a command whose runs were stopped and saved; the same command resumes them."""
 
 
 class Interrupted(SystemExit):
-    """A run was stopped by a signal, and is saved."""
+    """Raised when a run was stopped by a signal and saved."""
 
     def __init__(self, name: str | None = None):
         super().__init__(CODE)
         self.name = name
 
     def hand_over(self) -> None:
-        """Let the handler that was there before the run have the signal: submitit then asks for its job to be queued again."""
+        """Pass the signal to the previous handler, with which submitit requeues its job."""
         before = signal.getsignal(getattr(signal, self.name)) if self.name else None
         if callable(before) and before is not signal.default_int_handler and _in_main_thread():
             before(getattr(signal, str(self.name)), None)
 
 
 class Interrupts:
-    """While active, a signal only sets `asked`, its number; Ctrl-C after that ends the program at once.
+    """Context in which a signal only sets `asked` to its number; a second Ctrl-C raises at once.
 
-    A signal that was ignored before (SIGHUP under `nohup`) stays ignored.
+    Signals that were ignored before (SIGHUP under `nohup`) stay ignored.
     """
 
     def __init__(self, more: Iterable[str] = ()):
@@ -57,9 +57,9 @@ class Interrupts:
 
 @contextlib.contextmanager
 def as_control_c() -> Iterator[None]:
-    """While active, every signal that asks a run to end is what Ctrl-C is, outside of the training loop too.
+    """Context in which all stop signals raise KeyboardInterrupt like Ctrl-C, also outside of the training loop.
 
-    Left alone are those that something else handles or that are ignored.
+    Signals that are ignored or have another handler are unchanged.
     """
     names = [name for name in (*ALWAYS, *OFFERED) if signal.getsignal(getattr(signal, name)) is signal.SIG_DFL]
     before = _handle(names, signal.default_int_handler)
@@ -70,7 +70,7 @@ def as_control_c() -> Iterator[None]:
 
 
 def _handle(names: Iterable[str], handler: Any, keep: tuple = ()) -> dict[int, Any]:
-    """Install a handler for signals, but where it is one of `keep`; returns those that were there before."""
+    """Install a handler for signals, except those whose handler is in `keep`; returns the previous handlers."""
     numbers = {getattr(signal, name) for name in names} if _in_main_thread() else set()
     return {number: signal.signal(number, handler) for number in numbers if signal.getsignal(number) not in keep}
 

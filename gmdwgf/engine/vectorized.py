@@ -1,4 +1,4 @@
-"""Runs that differ in traced numbers only, moved by one compiled program with a leading axis of runs."""
+"""Advance runs that differ only in traced numbers by one compiled program with a leading axis of runs."""
 
 import functools
 import math
@@ -21,21 +21,21 @@ from gmdwgf.training.state import TrainState, copied
 from gmdwgf.training.step import chunk
 
 RUNS = "runs"
-"""The mesh axis over which the runs are shared out."""
+"""Mesh axis along which runs are sharded."""
 
 
 def signature(tree: Any) -> tuple:
-    """Structure, shapes and types of a pytree: runs of equal signatures can be one program."""
+    """Structure, shapes and dtypes of a pytree; runs with equal signatures can share a program."""
     leaves, structure = jax.tree.flatten(tree)
     return structure, tuple((jnp.shape(leaf), jnp.result_type(leaf)) for leaf in leaves)
 
 
 class VectorizedExecutor:
-    """An executor for all runs at once; those that rest or have diverged keep their state.
+    """Executor that advances all runs at once; runs without a stop and diverged runs keep their state.
 
-    The devices share the runs. An accelerator, or a single device, batches its runs by `vmap`; of several CPU devices each takes
-    its runs one after another, because there a batch is slower. Where `memory` (bytes) does not hold all runs, they are moved in
-    parts by turns. Numbers agree with those of runs by themselves to rounding.
+    Runs are sharded over devices. On accelerators and on a single device they are batched by `vmap`; several CPU devices each scan
+    over their runs, because batching is slower there. If `memory` (bytes) is too small for all runs, they are advanced in parts.
+    Results agree with those of single runs up to rounding.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class VectorizedExecutor:
         self._fetched: dict[int, Any] = {}
 
     def _fits(self, plain: list, memory: float) -> bool:
-        """Compile the program for parts of `width` runs; whether its memory is there, or cannot be less."""
+        """Compile the program for parts of `width` runs; returns whether it fits into memory or cannot be smaller."""
         n, width = len(plain), self.width
         starts = range(0, n, width)
         self.parts = [[row if row < n else start for row in range(start, start + width)] for start in starts]
@@ -73,7 +73,7 @@ class VectorizedExecutor:
         return needed * _sharing_memory(self.mesh) <= memory or width == self.mesh.size
 
     def peek(self) -> list[dict[str, float]]:
-        """By the same compiled program, on copies."""
+        """Uses the same compiled program, on copies of the states."""
         logs: dict[int, dict[str, float]] = {}
         for number, state in enumerate(self.states):
             copy = copied(state)
@@ -108,13 +108,15 @@ class VectorizedExecutor:
         state, last = self.compiled(*self._arguments(number, state, stops))
         steps, diverged, last = jax.device_get((state.step, state.health.diverged, last))
         moves = {}
-        for place, row in list(enumerate(self.parts[number]))[::-1]:  # of a filled-up part, the first place counts
+        for place, row in list(enumerate(self.parts[number]))[
+            ::-1
+        ]:  # a padded part repeats runs; the first copy counts
             logs = {name: float(values[place]) for name, values in last.items()}
             moves[row] = ChunkResult(int(steps[place]), bool(diverged[place]), logs, 0.0, 0.0)
         return state, moves
 
     def _arguments(self, number: int, state: TrainState, stops: dict[int, int]) -> tuple:
-        """What the program takes: runs without a stop rest, and so do those that only fill up a part."""
+        """Arguments of the program; runs without a stop and padding take no steps."""
         part = self.parts[number]
         first = [row not in part[:place] for place, row in enumerate(part)]
         stop = np.asarray([stops.get(row, 0) if new else 0 for row, new in zip(part, first, strict=True)], int)
@@ -132,7 +134,7 @@ class VectorizedExecutor:
 def chunk_together(
     mesh: Mesh, chunk_size: int, shared: Problem, varying: Problem, states: TrainState, stops: jax.Array
 ):
-    """`chunk` for every run: its problem is what is shared and what varies."""
+    """Apply `chunk` to every run; its problem combines shared and varying leaves."""
 
     def one(shared, own, state, stop):
         return chunk(eqx.combine(shared, own), state, stop, chunk_size=chunk_size)
@@ -150,24 +152,24 @@ def chunk_together(
 
 
 def _sharing_memory(mesh: Mesh) -> int:
-    """How many devices of the mesh have one memory: those of a CPU."""
+    """Number of devices of the mesh that share one memory: all on a CPU, otherwise 1."""
     return mesh.size if mesh.devices.flat[0].platform == "cpu" else 1
 
 
 def _free_memory(devices: list) -> float:
-    """Bytes that a program may take on one device; half of the machine's memory on CPU devices (ours)."""
+    """Memory in bytes that a program may use on one device; half of the machine's memory on CPUs (ours)."""
     if stats := devices[0].memory_stats():
         return 0.9 * (stats["bytes_limit"] - stats["bytes_in_use"])
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2
 
 
 def _shared(problems: list[Problem]) -> Problem:
-    """The leaves that are the same for all runs, None in place of the others: nothing is kept once a run without need."""
+    """Leaves that are equal for all runs, with None for the others, so that they are stored only once."""
     return jax.tree.map(lambda *leaves: leaves[0] if _same(leaves) else None, *problems)
 
 
 def _varying(problem: Problem, problems: list[Problem]) -> Problem:
-    """The other leaves, of one run."""
+    """Leaves of one run that are not shared by all runs."""
     return jax.tree.map(lambda own, *leaves: None if _same(leaves) else np.asarray(own), problem, *problems)
 
 

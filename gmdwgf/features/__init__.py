@@ -1,3 +1,3 @@
-"""Maps in which a drift may be taken: the points themselves, and the layers of encoders."""
+"""Feature maps for drifts in feature space: the identity, and layers of encoders."""
 
 from gmdwgf.features.base import AbstractFeatures as AbstractFeatures

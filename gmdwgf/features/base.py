@@ -1,4 +1,4 @@
-"""The protocol of a feature map, and the simplest one."""
+"""Interface of feature maps, and simple feature maps."""
 
 import abc
 import pkgutil
@@ -11,11 +11,11 @@ from gmdwgf.typing import Array, Float, Particles
 
 
 class AbstractFeatures(Configurable):
-    """Frozen maps of points, each with a name; pure, differentiable in the points, and the same for every row."""
+    """Abstract base class of frozen, named feature maps: pure, differentiable in the points, and applied row by row."""
 
     @abc.abstractmethod
     def maps(self, points: Particles) -> dict[str, Float[Array, "n ..."]]:
-        """Features by name: `[n k]`, or `[n places k]` where a map has a feature at every place of a picture."""
+        """Compute features by name: `[n k]`, or `[n places k]` for maps with features at every position of an image."""
 
 
 class Identity(AbstractFeatures):
@@ -26,7 +26,7 @@ class Identity(AbstractFeatures):
 
 
 class ConcatenatedFeatures(AbstractFeatures):
-    """The maps of several feature maps side by side."""
+    """The union of several feature maps."""
 
     parts: tuple[AbstractFeatures, ...] = pieces(AbstractFeatures, "feature maps")
 
@@ -35,13 +35,12 @@ class ConcatenatedFeatures(AbstractFeatures):
 
 
 class Function(AbstractFeatures):
-    """A function of your own, by its import path: `[n d]` points to one array of features or a dictionary of them."""
+    """A user-defined function, given by its import path, that maps points `[n d]` to an array or a dictionary of features."""
 
     runs_named_code: ClassVar[bool] = True
     function: str = eqx.field(static=True)
 
-    def __check_init__(self) -> None:
-        super().__check_init__()
+    def check_values(self) -> None:
         try:
             self._function()
         except Exception as error:

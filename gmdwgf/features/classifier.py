@@ -1,4 +1,4 @@
-"""The protocol of a network that judges pictures."""
+"""Interface of image classifiers."""
 
 import abc
 
@@ -7,8 +7,8 @@ from gmdwgf.typing import Array, Float, Particles
 
 
 class AbstractClassifier(AbstractFeatures):
-    """Feature maps of a network that tells classes apart."""
+    """Abstract base class of classifiers, whose layers are feature maps."""
 
     @abc.abstractmethod
     def answers(self, points: Particles) -> tuple[Float[Array, "n k"], Float[Array, "n c"]]:
-        """The last features before the answer, `[n k]`, and the logits of the classes, `[n c]`."""
+        """Compute the penultimate features `[n k]` and the class logits `[n c]`."""

@@ -1,4 +1,4 @@
-"""Handwritten digits: from pictures to latents and back, and the features of a classifier."""
+"""Handwritten digits: encode images, decode latents, and compute features of a classifier."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from gmdwgf.features.networks import DigitClassifier, DigitDecoder, DigitEncoder
 from gmdwgf.typing import Array, Float, Particles, Scalar
 
 Pictures = Float[Array, "n 28 28 1"]
-"""Grey values in 0..1, the digit bright."""
+"""Grey values in 0..1, with bright digits on a dark background."""
 
 
 ENCODER = "digits"
@@ -19,13 +19,13 @@ ENCODER = "digits"
 
 
 def encode(weights: Params, pictures: Pictures) -> tuple[Particles, Particles]:
-    """Means and log variances `[n 16]` of the latents' posteriors; `weights` are those of the encoder."""
+    """Means and log variances `[n 16]` of the latent posteriors; `weights` are those of the encoder."""
     mean, log_var = apply(DigitEncoder, weights, pictures)
     return mean, log_var
 
 
 def digit_weights() -> dict[str, Params]:
-    """The shipped weights of `decoder` and `classifier`."""
+    """Load the included weights of `decoder` and `classifier`."""
     return {
         "decoder": shipped.load_params(shipped.VAE)["decoder"],
         "classifier": shipped.load_params(shipped.CLASSIFIER),
@@ -33,28 +33,28 @@ def digit_weights() -> dict[str, Params]:
 
 
 class DigitFeatures(AbstractClassifier):
-    """Points are latents times `scale`; they are decoded, and the classifier looks at the picture.
+    """Features of a digit classifier applied to decoded latents; points are latents times `scale`.
 
-    The latents are those of a variational autoencoder with 16 coordinates, of mean 0 and mean square 1 over the training
-    digits (noise of the posterior included). `maps` are the classifier's layers: `edges` [n 49 16] and `parts` [n 9 32], means
-    over squares of its convolutions, and `digit` [n 64], its last layer before the answer. All weights were trained on the same
-    4,000 training digits by `scripts/train_digit_encoder.py`.
+    The latents are those of a variational autoencoder with 16 coordinates, with mean 0 and mean square 1 over the training digits
+    (including posterior noise). `maps` are layers of the classifier: `edges` [n 49 16] and `parts` [n 9 32], pooled outputs of its
+    convolutions, and `digit` [n 64], its penultimate layer. All weights were trained on the same 4,000 training digits by
+    `scripts/train_digit_encoder.py`.
     """
 
     scale: Scalar = real("data units of a latent's standard deviation", above=0)
     weights: Any = None
-    """Of `decoder` and `classifier`; the shipped ones when None."""
+    """Weights of `decoder` and `classifier`; the included ones when None."""
 
     def __post_init__(self) -> None:
         if self.weights is None:
             self.weights = digit_weights()
 
     def decode(self, points: Particles) -> Pictures:
-        """The pictures of points."""
+        """Decode points to images."""
         return jax.nn.sigmoid(apply(DigitDecoder, self.weights["decoder"], points / self.scale))
 
     def classify(self, pictures: Pictures) -> dict[str, Float[Array, "n ..."]]:
-        """The classifier's layers for pictures, `logits` [n 10] among them."""
+        """Compute all layers of the classifier for images, including `logits` [n 10]."""
         return apply(DigitClassifier, self.weights["classifier"], pictures)
 
     def maps(self, points: Particles) -> dict[str, Float[Array, "n ..."]]:

@@ -1,4 +1,4 @@
-"""The small convolutional networks for digits of 28 x 28 pixels: encoder, decoder, classifier. Flax NNX, used functionally."""
+"""Small convolutional networks for digits of 28 x 28 pixels: encoder, decoder, classifier. Flax NNX, used functionally."""
 
 import functools
 from collections.abc import Callable
@@ -14,7 +14,7 @@ Params = dict
 """Nested dictionaries of arrays."""
 
 SIDE = 28
-"""Pixels of a side."""
+"""Side length of an image in pixels."""
 
 LATENT_DIM = 16
 
@@ -26,9 +26,9 @@ def _layers(rngs: nnx.Rngs, convolve: Callable) -> tuple[Callable, Callable]:
 
 
 def sum_of_products(images: jax.Array, kernel: jax.Array, *_: Any, **__: Any) -> jax.Array:
-    """The convolution `[n h w c]`, `[3 3 c k]` to `[n h w k]` with padding, as nine matrix products of moved images.
+    """Padded 3 x 3 convolution of `[n h w c]` with `[3 3 c k]`, as nine matrix products of shifted images.
 
-    Inside a loop (`scan`, `lax.map`) XLA's own convolution is many times slower than this on a CPU; outside it is faster.
+    Inside loops (`scan`, `lax.map`) on a CPU this is many times faster than XLA's convolution; outside of loops it is slower.
     """
     height, width = images.shape[1:3]
     padded = jnp.pad(images, ((0, 0), (1, 1), (1, 1), (0, 0)))
@@ -41,7 +41,7 @@ def _flat(h: jax.Array) -> jax.Array:
 
 
 class DigitEncoder(nnx.Module):
-    """Images `[n 28 28 1]` to means and log variances `[n 16]` of the latents' posterior."""
+    """Maps images `[n 28 28 1]` to means and log variances `[n 16]` of the latent posterior."""
 
     def __init__(self, rngs: nnx.Rngs, convolve: Callable = jax.lax.conv_general_dilated):
         conv, linear = _layers(rngs, convolve)
@@ -55,21 +55,21 @@ class DigitEncoder(nnx.Module):
 
 
 def _half_as_large(h: jax.Array) -> jax.Array:
-    """`[n h w c]` to `[n h/2 w/2 4c]`: a square of four pixels becomes one; a CPU is much faster at this than at strides."""
+    """Space to depth: `[n h w c]` to `[n h/2 w/2 4c]`; on a CPU much faster than a strided convolution."""
     n, height, width, channels = h.shape
     h = h.reshape(n, height // 2, 2, width // 2, 2, channels).transpose(0, 1, 3, 2, 4, 5)
     return h.reshape(n, height // 2, width // 2, 4 * channels)
 
 
 def _twice_as_large(h: jax.Array) -> jax.Array:
-    """`[n h w 4c]` to `[n 2h 2w c]`: the channels of a pixel become a square of four."""
+    """Depth to space: `[n h w 4c]` to `[n 2h 2w c]`."""
     n, height, width, channels = h.shape
     h = h.reshape(n, height, width, 2, 2, channels // 4).transpose(0, 1, 3, 2, 4, 5)
     return h.reshape(n, 2 * height, 2 * width, channels // 4)
 
 
 class DigitDecoder(nnx.Module):
-    """Latents `[n 16]` to the logits of pixels `[n 28 28 1]`."""
+    """Maps latents `[n 16]` to pixel logits `[n 28 28 1]`."""
 
     def __init__(self, rngs: nnx.Rngs, convolve: Callable = jax.lax.conv_general_dilated):
         conv, linear = _layers(rngs, convolve)
@@ -83,9 +83,9 @@ class DigitDecoder(nnx.Module):
 
 
 class DigitClassifier(nnx.Module):
-    """Images `[n 28 28 1]` to the layers `edges` [n 49 16], `parts` [n 9 32], `digit` [n 64] and `logits` [n 10].
+    """Maps images `[n 28 28 1]` to the layers `edges` [n 49 16], `parts` [n 9 32], `digit` [n 64] and `logits` [n 10].
 
-    The first two are means over squares of a convolutional layer: 2 x 2 of 14 x 14 places, and 3 x 3 of 7 x 7.
+    The first two are average-pooled convolutional layers: 2 x 2 of 14 x 14 positions, and 3 x 3 of 7 x 7.
     """
 
     def __init__(self, rngs: nnx.Rngs, convolve: Callable = jax.lax.conv_general_dilated):
@@ -111,7 +111,7 @@ def init(network: Callable[[nnx.Rngs], nnx.Module], key: Key) -> Params:
 
 
 def apply(network: Callable[..., nnx.Module], params: Params, inputs: jax.Array, in_loops: bool = True) -> Any:
-    """What the network makes of `inputs`, with its structure rebuilt inside the trace; `in_loops`: by `sum_of_products`."""
+    """Apply the network to `inputs`, rebuilding its structure in the trace; `in_loops` uses `sum_of_products`."""
     convolve = sum_of_products if in_loops else jax.lax.conv_general_dilated
     graph, state = nnx.split(nnx.eval_shape(lambda: network(nnx.Rngs(0), convolve)), nnx.Param)
     nnx.replace_by_pure_dict(state, params)

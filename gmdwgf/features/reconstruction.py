@@ -1,4 +1,4 @@
-"""What the shipped encoder makes of pictures, and how much of them it loses: faces and noise are lost, digits are not."""
+"""Reconstruction errors of images under the included encoder, which represents digits but few other images."""
 
 import functools
 from typing import NamedTuple
@@ -11,31 +11,31 @@ from gmdwgf.data import latent_files, shipped
 from gmdwgf.features.digits import DigitFeatures, encode
 
 TOO_MUCH, TOO_MUCH_OF_A_CLASS = 1.3, 1.5
-"""Pictures whose error is more than so many times that of digits are not represented; docs/latents.md has what was measured.
+"""Reconstruction error relative to that of digits above which a warning is printed; docs/latents.md lists measured values.
 
-Of one class it may be more: some digits are harder than others.
+The limit for a single class is higher, since some digits have larger errors than others.
 """
 
 _N_AT_ONCE = 256
 _N_LISTED, _N_WORST = 20, 5
-"""Up to so many pictures are listed one by one; of more, so many of which most is lost."""
+"""Maximum number of images listed individually; of more images, those with the largest errors are listed."""
 
 _encode, _decode = jax.jit(encode), jax.jit(DigitFeatures.decode)
 
 
 class Encoded(NamedTuple):
-    """Latents of pictures, and what is lost of each picture when its latent is decoded."""
+    """Latents of images, and the reconstruction error of each image."""
 
     mean: np.ndarray
     log_var: np.ndarray
     lost: np.ndarray
-    """Mean squared differences of pixels `[N]` between a picture and its reconstruction."""
+    """Mean squared pixel errors `[N]` of the reconstructions."""
     variance: np.ndarray
-    """Variances of the pixels of a picture `[N]`; 0 where it is blank."""
+    """Pixel variances of the images `[N]`; 0 for blank images."""
 
 
 def encoded(images: np.ndarray) -> Encoded:
-    """Latents and losses of grey values `[N 28 28]`."""
+    """Encode grey values `[N 28 28]` and compute their reconstruction errors."""
     weights, features = shipped.load_params(shipped.VAE)["encoder"], DigitFeatures(jnp.ones(()))
     means, log_vars, lost = [], [], []
     for start in range(0, len(images), _N_AT_ONCE):
@@ -48,17 +48,17 @@ def encoded(images: np.ndarray) -> Encoded:
 
 
 def error(pictures: Encoded, which: np.ndarray) -> float:
-    """The share of the variance of pixels that the reconstruction of some pictures loses; NaN where they are blank."""
+    """Relative reconstruction error of the images `which`, as a share of their pixel variance; NaN if they are blank."""
     shown = which & (pictures.variance > 0)
     return float(pictures.lost[shown].sum() / pictures.variance[shown].sum()) if shown.any() else float("nan")
 
 
 @functools.cache
 def error_of_digits() -> float:
-    """The `error` of real digits that the networks never saw.
+    """Relative reconstruction `error` of held-out digits.
 
-    Their pixels are not shipped. What is lost of them was measured when the encoder was trained; the variance of their pixels
-    is that of their reconstructions and what is lost, since a reconstruction is the mean of the pictures it may stand for.
+    Their pixels are not included in the package. Their squared error was measured when the encoder was trained; their pixel variance
+    is the sum of that error and the variance of the reconstructions, since a reconstruction is a conditional mean.
     """
     file = latent_files.read_latents(shipped.LATENTS)
     mean, _ = file.points(np.flatnonzero(np.asarray(file.held_out)))
@@ -70,9 +70,9 @@ def error_of_digits() -> float:
 def report(
     pictures: Encoded, labels: np.ndarray | None, names: list[str], classes: list[str]
 ) -> tuple[list[str], list[str]]:
-    """Lines with the errors of all pictures, of each class and of single pictures, and warnings of those that are too large.
+    """Lines with the errors of all images, of each class and of single images, and warnings about errors that are too large.
 
-    Few pictures are all listed, of many only those of which most is lost.
+    If there are many images, only those with the largest errors are listed.
     """
     digits, everything = error_of_digits(), np.ones(len(names), bool)
     groups = {f"all {len(names)} pictures": everything}
@@ -89,7 +89,7 @@ def report(
     if errors[whole] > TOO_MUCH * digits:
         too_large = [whole]
     warned = [
-        f"{name}: reconstruction error {errors[name]:.2f}, of digits it is {digits:.2f}: the shipped encoder cannot represent these "
+        f"{name}: reconstruction error {errors[name]:.2f}, of digits {digits:.2f}: the included encoder cannot represent these "
         "pictures; use another encoder (docs/latents.md)"
         for name in too_large
     ]

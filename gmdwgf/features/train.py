@@ -1,4 +1,4 @@
-"""Training of the encoder, decoder and classifier of digits: pure functions of images, labels and a key."""
+"""Train the encoder, decoder and classifier of digits: pure functions of images, labels and a key."""
 
 import functools
 from collections.abc import Callable
@@ -17,7 +17,7 @@ LabelledImages = tuple[jax.Array, jax.Array]
 
 
 def jittered(images: jax.Array, key: Key) -> jax.Array:
-    """Every image turned by up to 9 degrees, scaled by up to 8 % and shifted by up to 1.5 pixels, at random."""
+    """Augment images by random rotations up to 9 degrees, scalings up to 8 % and shifts up to 1.5 pixels."""
     angle, scale, dy, dx = jax.random.uniform(key, (4, images.shape[0]), minval=-1.0)
     grid = jnp.stack(jnp.mgrid[:SIDE, :SIDE]).astype(images.dtype) - (SIDE - 1) / 2
 
@@ -31,7 +31,7 @@ def jittered(images: jax.Array, key: Key) -> jax.Array:
 
 
 def autoencoder_loss(params: Params, batch: LabelledImages, key: Key, kl_weight: float = 1.0) -> jax.Array:
-    """-ELBO: cross entropy of the pixels' grey values, summed, plus `kl_weight` KL(posterior || standard normal)."""
+    """Negative ELBO: summed cross entropy of grey values plus `kl_weight` KL(posterior || standard normal)."""
     key_jitter, key_noise = jax.random.split(key)
     images = jittered(batch[0], key_jitter)
     mean, log_var = apply(DigitEncoder, params["encoder"], images, in_loops=False)
@@ -43,14 +43,14 @@ def autoencoder_loss(params: Params, batch: LabelledImages, key: Key, kl_weight:
 
 
 def classifier_loss(params: Params, batch: LabelledImages, key: Key) -> jax.Array:
-    """Cross entropy of the labels, smoothed by 0.05 so that the confidence means something."""
+    """Cross entropy with label smoothing 0.05, for better calibrated confidences."""
     images, labels = batch
     logits = apply(DigitClassifier, params, jittered(images, key), in_loops=False)["logits"]
     return jnp.mean(optax.softmax_cross_entropy(logits, optax.smooth_labels(jax.nn.one_hot(labels, 10), 0.05)))
 
 
 def fresh_autoencoder(key: Key) -> Params:
-    """Parameters of encoder and decoder."""
+    """Initialise the parameters of encoder and decoder."""
     key_encoder, key_decoder = jax.random.split(key)
     return {"encoder": init(DigitEncoder, key_encoder), "decoder": init(DigitDecoder, key_decoder)}
 
@@ -64,14 +64,14 @@ def fit(
     batch_size: int = 100,
     say: Callable[[str], None] = lambda line: None,
 ) -> Params:
-    """AdamW with a cosine rate from 2e-3 over `n_epochs` shuffled passes."""
+    """Train by AdamW with a cosine learning rate from 2e-3 over `n_epochs` shuffled epochs."""
     images, labels = data
     n_batches = len(images) // batch_size
     optimizer = optax.adamw(optax.cosine_decay_schedule(2e-3, n_epochs * n_batches), weight_decay=1e-3)
 
     @functools.partial(
         jax.jit, donate_argnums=0
-    )  # not a scan: inside its loop XLA's convolutions on a CPU are 15 times slower
+    )  # not a scan, in which XLA's convolutions on a CPU are 15 times slower
     def step(state: tuple[Params, Any], rows: jax.Array, key: Key):
         params, opt_state = state
         value, gradient = jax.value_and_grad(loss)(params, (images[rows], labels[rows]), key)

@@ -1,4 +1,4 @@
-"""What we train: maps from noise to points, and the free particles of the flow itself."""
+"""One-step generators: networks that map noise to points, and free particles without a network."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""The protocol of a generator."""
+"""Interface of a generator."""
 
 import abc
 import math
@@ -14,60 +14,58 @@ Params = Any
 
 
 class Condition(NamedTuple):
-    """What a conditional generator is told of each point."""
+    """Inputs of a conditional generator besides noise, one entry for each point."""
 
     label: Int[Array, " n"]
-    """The class that is asked for, 0, 1, ..."""
+    """Class of each point, 0, 1, ..."""
     guidance: Float[Array, " n"]
-    """How far the guided law leans away from the unconditional one; 1 is no guidance."""
+    """Guidance scale of each point; 1 is no guidance."""
 
 
 class AbstractGenerator(Configurable):
-    """A one-step generator `x = f(z)`, or `x = f(z, condition)`: the module holds its shape, `params` hold its weights."""
+    """A one-step generator `x = f(z)` or `x = f(z, condition)`. The module stores the architecture, `params` the weights."""
 
     @abc.abstractmethod
     def init(self, key: Key, n: int, dim: int, n_classes: int = 0) -> Params:
-        """Parameters of a generator of points in `dim` dimensions, to be trained with batches of `n`.
+        """Initialise parameters for points in `dim` dimensions, trained with batches of size `n`.
 
-        With `n_classes` it is conditional. Raises FieldError (`n_classes`) where this generator cannot be.
+        With `n_classes` > 0 the generator is conditional. Raises FieldError (`n_classes`) if it does not support classes.
         """
 
     @abc.abstractmethod
     def sample(self, params: Params, key: Key, n: int, condition: Condition | None = None) -> Particles:
-        """`n` points `[n dim]`, differentiable in `params`; with `condition` one for each of its entries."""
+        """Generate `n` points `[n dim]`, differentiable in `params`; `condition` has one entry for each point."""
 
     def loss_scale(self, n: int) -> float:
-        """Factor on the gradient of the loss (a mean over the batch of `n`); 1 unless parameters belong to one particle each."""
+        """Factor on the gradient of the loss, a mean over a batch of `n`; n if each particle has its own parameters, otherwise 1."""
         del n
         return 1.0
 
 
 def n_parameters(generator: AbstractGenerator, n: int, dim: int, n_classes: int = 0) -> int:
-    """How many numbers are trained, for batches of `n` points in `dim` dimensions; nothing is allocated.
+    """Count the parameters for batches of `n` points in `dim` dimensions, without allocating them.
 
-    Raises FieldError where the generator cannot make such points.
+    Raises FieldError if the generator does not support these sizes.
     """
     shapes = jax.eval_shape(lambda: generator.init(jax.random.key(0), n, dim, n_classes))
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
 
 
 def check_condition(conditional: bool, condition: Condition | None) -> None:
-    """Raise ValueError unless a conditional generator is told of its points, and any other is not."""
+    """Raise ValueError if a conditional generator has no condition, or an unconditional one has."""
     if conditional != (condition is not None):
-        asks, does = ("needs", "is not given one") if conditional else ("takes no", "is given one")
-        raise ValueError(f"a generator of these parameters {asks} condition and {does}")
+        needs, given = ("need a", "none is given") if conditional else ("take no", "one is given")
+        raise ValueError(f"parameters of this generator {needs} condition, but {given}")
 
 
 def check_shape(shape: tuple[int, ...], dim: int) -> None:
-    """Raise FieldError unless pictures of `shape` are points in `dim` dimensions."""
+    """Raise FieldError unless images of `shape` have `dim` entries."""
     if math.prod(shape) != dim:
-        fix = (
-            f"has {math.prod(shape)} numbers and the points of the dataset {dim}; give their height, width and channels"
-        )
+        fix = f"has {math.prod(shape)} entries, but points of the target have {dim}; give their height, width and channels"
         raise FieldError("shape", list(shape), fix)
 
 
 def unconditional(name: str, n_classes: int) -> None:
-    """Raise FieldError if a generator that cannot be conditional is asked to."""
+    """Raise FieldError if `n_classes` > 0, for generators that do not support classes."""
     if n_classes:
-        raise FieldError("generator", name, "cannot be conditional; take mlp, conv or dit", section="")
+        raise FieldError("generator", name, "does not support classes; use mlp, conv or dit", section="")

@@ -1,4 +1,4 @@
-"""A small convolutional network from Gaussian noise to latents that are small pictures."""
+"""A small convolutional network that maps Gaussian noise to image latents."""
 
 import math
 
@@ -13,10 +13,10 @@ from gmdwgf.typing import Key, Particles
 
 
 class ConvGenerator(AbstractGenerator):
-    """x = decoder(z): a picture `[height width channels]`, flattened, of noise z, standard normal in `noise_dim` dimensions.
+    """x = decoder(z): maps standard normal noise z `[noise_dim]` to a flattened image `[height width channels]`.
 
-    z makes the coarsest of `n_halvings` + 1 grids and then sets scale and shift of every convolution, coarse to fine. Where
-    there are classes, label vector and guidance scale stand beside z as in the MLP. The design is ours.
+    A linear map of z gives the coarsest of `n_halvings` + 1 grids. z also modulates the scale and shift of every convolution, from
+    coarse to fine. With classes, the label vector and the guidance scale are appended to z as in the MLP. The architecture is ours.
     """
 
     shape: tuple[int, ...] = counts("height", "width", "channels")
@@ -24,10 +24,9 @@ class ConvGenerator(AbstractGenerator):
     width: int = count(of_numbers=True)
     n_halvings: int = count(at_least=0, at_most=31)
 
-    def __check_init__(self) -> None:
-        super().__check_init__()
+    def check_values(self) -> None:
         if self.n_halvings and min(coarser(n, self.n_halvings - 1) for n in self.shape[:2]) == 1:
-            fix = f"leaves no pixel of shape={list(self.shape)} to halve"
+            fix = f"must leave at least one pixel of shape={list(self.shape)}"
             raise FieldError("n_halvings", self.n_halvings, fix)
 
     def init(self, key: Key, n: int, dim: int, n_classes: int = 0) -> Params:
@@ -40,7 +39,7 @@ class ConvGenerator(AbstractGenerator):
         return self.apply(params, z, condition)
 
     def apply(self, params: Params, z: jax.Array, condition: Condition | None = None) -> Particles:
-        """Points `[n dim]` of noise `z` `[n noise_dim]`."""
+        """Map noise `z` `[n noise_dim]` to points `[n dim]`."""
         check_condition(LABELS in params, condition)
         n_classes = params[LABELS].shape[0] if LABELS in params else 0
         decoder = network(self._make(n_classes), params["decoder"])

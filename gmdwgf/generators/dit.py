@@ -1,4 +1,4 @@
-"""A diffusion transformer from a picture of noise to a latent, as in drifting models."""
+"""A diffusion transformer that maps an image of noise to a latent (Deng et al. 2026, arXiv:2602.04770)."""
 
 import functools
 
@@ -16,16 +16,17 @@ _PRECISIONS = {"float32": None, "bfloat16": jnp.bfloat16}
 
 
 class DiTGenerator(AbstractGenerator):
-    """x = DiT(z, styles, condition): z a standard normal picture `[height width channels]`, flattened like x.
+    """x = DiT(z, styles, condition), with z a standard normal image `[height width channels]`, flattened like x.
 
-    Tokens are the patches of z behind `n_registers` tokens made of the condition; the condition is the sum of the vectors of
-    class, guidance scale and `n_styles` random codes, and also modulates every block (adaLN-zero). RMSNorm, SwiGLU, QK-norm;
-    positions are rotary along the whole sequence, and told to the patches by fixed waves of row and column. The output is 0
-    at the start. Parameters have the precision that JAX has by default, `compute_dtype` is that of the work inside the blocks
-    (float32: that of the parameters). `remat` keeps one state a block for the backward pass and works the rest out again.
+    The tokens are `n_registers` tokens computed from the condition, followed by the patches of z. The condition is the sum of the
+    embeddings of class, guidance scale and `n_styles` random codes, and also modulates every block (adaLN-zero). Blocks use
+    RMSNorm, SwiGLU and QK-norm. Positions are encoded by rotary embeddings along the sequence, and for patches also by fixed
+    sinusoidal embeddings of row and column. The initial output is 0. Parameters have JAX's default precision; `compute_dtype` is
+    the dtype inside the blocks (float32: that of the parameters). `remat` stores one activation for each block and recomputes the
+    others in the backward pass.
 
-    Source: Deng et al. 2026 (arXiv:2602.04770), A.2 and Table 8; what the paper leaves open (styles, rotary axis, hidden
-    width, waves of the guidance scale) as in their released weights. Parameters there: B/2 133M, L/2 463M (Table 5).
+    Source: Deng et al. 2026 (arXiv:2602.04770), A.2 and Table 8. Details that the paper leaves open (styles, rotary axis, hidden
+    width, embedding of the guidance scale) follow their released weights. Parameters there: B/2 133M, L/2 463M (Table 5).
     """
 
     shape: tuple[int, ...] = counts("height", "width", "channels")
@@ -39,12 +40,11 @@ class DiTGenerator(AbstractGenerator):
     compute_dtype: str = choice(*_PRECISIONS)
     remat: bool = flag()
 
-    def __check_init__(self) -> None:
-        super().__check_init__()
+    def check_values(self) -> None:
         if self.shape[0] % self.patch_size or self.shape[1] % self.patch_size:
             raise FieldError("patch_size", self.patch_size, f"must divide height and width of shape={list(self.shape)}")
         if self.width % (2 * self.n_heads) or self.width % 4:
-            fix = f"must be a multiple of 4 and of twice n_heads={self.n_heads}: numbers are rotated in pairs"
+            fix = f"must be a multiple of 4 and of twice n_heads={self.n_heads}: rotary embeddings act on pairs"
             raise FieldError("width", self.width, fix)
 
     def init(self, key: Key, n: int, dim: int, n_classes: int = 0) -> Params:
@@ -67,7 +67,7 @@ class DiTGenerator(AbstractGenerator):
     def apply(
         self, params: Params, z: Particles, styles: Int[Array, "n s"], condition: Condition | None = None
     ) -> Particles:
-        """Points `[n dim]` of noise `z` `[n dim]` and style codes `[n n_styles]` from 0 to n_codes - 1."""
+        """Map noise `z` `[n dim]` and style codes `[n n_styles]` from 0 to n_codes - 1 to points `[n dim]`."""
         labels = params["conditioning"].get("labels")
         check_condition(labels is not None, condition)
         make = self._makers(0 if labels is None else labels.shape[0])
@@ -86,7 +86,7 @@ class DiTGenerator(AbstractGenerator):
         return picture(tiles, height, width, self.patch_size).reshape(z.shape).astype(z.dtype)
 
     def _makers(self, n_classes: int) -> dict:
-        """How each piece is built, given random numbers."""
+        """Constructors of the submodules, by name; each takes the random number streams."""
         n_patch, dtype = self.patch_size**2 * self.shape[2], _PRECISIONS[self.compute_dtype]
         return {
             "conditioning": lambda rngs: Conditioning(self.width, self.n_styles, self.n_codes, n_classes, rngs),

@@ -1,4 +1,4 @@
-"""A multilayer perceptron from Gaussian noise to points."""
+"""A multilayer perceptron that maps Gaussian noise to points."""
 
 import jax
 
@@ -12,8 +12,8 @@ from gmdwgf.typing import Key, Particles
 class MLPGenerator(AbstractGenerator):
     """x = MLP(z), z standard normal in `noise_dim` dimensions.
 
-    Where there are classes, x = MLP(z, label vector, guidance - 1): a trained vector of `noise_dim` numbers for each class,
-    standard normal at the start, so that the label weighs as much as the noise (ours).
+    With classes, x = MLP(z, label vector, guidance - 1), with a trained vector `[noise_dim]` for each class. The vectors are
+    initialised as standard normal, so that label and noise have the same scale (ours).
     """
 
     noise_dim: int = count(of_numbers=True)
@@ -32,7 +32,7 @@ class MLPGenerator(AbstractGenerator):
         return self.apply(params, z, condition)
 
     def apply(self, params: Params, z: jax.Array, condition: Condition | None = None) -> Particles:
-        """Points `[n dim]` of noise `z` `[n noise_dim]`."""
+        """Map noise `z` `[n noise_dim]` to points `[n dim]`."""
         check_condition(LABELS in params, condition)
         perceptron = {name: value for name, value in params.items() if name != LABELS}
         return apply_perceptron(

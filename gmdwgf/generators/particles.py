@@ -1,4 +1,4 @@
-"""The flow itself: particles that move with the drift, no network."""
+"""Free particles that follow the drift, without a network."""
 
 import jax
 
@@ -8,11 +8,11 @@ from gmdwgf.typing import Key, Particles, Scalar
 
 
 class ParticlesGenerator(AbstractGenerator):
-    """`n` free particles, started from N(0, init_scale^2 I); their positions are the parameters.
+    """`n` free particles, initialised from N(0, init_scale^2 I); their positions are the parameters.
 
     With plain SGD at rate 1/2 a training step is the explicit Euler step x <- x + eta v, because the gradient of
     sum_i |x_i - sg(x_i + eta v_i)|^2 with respect to x_i is -2 eta v_i. The loss is a mean over the batch, so its gradient
-    is scaled back by n (`loss_scale`).
+    is multiplied by n (`loss_scale`).
     """
 
     init_scale: Scalar = real("data units", above=0)
@@ -22,7 +22,7 @@ class ParticlesGenerator(AbstractGenerator):
         return {"x": self.init_scale * jax.random.normal(key, (n, dim))}
 
     def sample(self, params: Params, key: Key, n: int, condition: Condition | None = None) -> Particles:
-        """The first `n` particles, or all of them where there are fewer: a cloud has no fresh samples to give."""
+        """Return the first `n` particles, or all of them if there are fewer; no new particles can be drawn."""
         del key, condition
         return params["x"][:n]
 

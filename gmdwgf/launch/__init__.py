@@ -1,1 +1,1 @@
-"""From a composed config, or a call from Python, to a finished run."""
+"""Execute runs: from a composed config, or a call from Python, to a finished run."""

@@ -1,4 +1,4 @@
-"""A job under way: its folder begun, its tracker open; at its end its figures drawn and its ending written."""
+"""A run in progress: opens its folder and tracker, and at the end draws its figures and writes its status."""
 
 import time
 from collections.abc import Callable
@@ -16,6 +16,7 @@ from gmdwgf.launch.extension import Parent
 from gmdwgf.launch.figures import draw_run
 from gmdwgf.launch.layout import seed_of
 from gmdwgf.launch.spec import RunSpec
+from gmdwgf.mappings import Facts
 from gmdwgf.runs import folder as folders
 from gmdwgf.runs.identity import data_id, data_paths, drift_file_id, run_id
 from gmdwgf.runs.standing import Standing, reopen, standing
@@ -23,7 +24,7 @@ from gmdwgf.tracking import RunHeader, make_tracker
 
 
 class ActiveRun:
-    """One run from its begun folder to its ending; `run` is what the loop is given. The folder's lock must be held."""
+    """One run in its folder, whose lock must be held; `run` is the input of the training loop."""
 
     def __init__(
         self,
@@ -39,7 +40,7 @@ class ActiveRun:
         self.spec, self.say, self.began, self.clock = spec, say, time.perf_counter(), CompileClock()
         found = standing(spec.folder, spec.config, spec.yaml) if spec.writes else Standing("new")
         if spec.drift_changed():
-            say("the file of the drift has changed since this run was begun; it goes on with the new one")
+            say("the source file of the drift has changed since this run began; the run continues with the new one")
         plan, problem = components.plan, components.problem
         facts = {
             "rules": components.drift.rules,
@@ -50,13 +51,13 @@ class ActiveRun:
         facts["sizes"] = {"dim": problem.target.dim, "n_classes": problem.target.n_classes}
         if run_id(spec.config) != spec.id:
             raise ConfigError(
-                "dataset.path", spec.config["dataset"].get("path"), "changed while it was read; start again"
+                "dataset.path", spec.config["dataset"].get("path"), "changed while it was read; run the command again"
             )
         parent = components.parent
         if from_run := self._introduce(parent) if parent is not None else spec.folder.manifest().get("parent"):
             facts["parent"] = from_run
         elif spec.config.get("extend") and spec.folder.status() == "new":
-            say("no finished run there can be extended to this one; it begins at the start")
+            say("no finished run can be extended to this one; training starts from step 0")
         reopen(spec.folder, found)
         spec.folder.begin(spec.yaml, folders.manifest(spec.id, spec.command) | facts)
         for line in found.lines:
@@ -84,22 +85,22 @@ class ActiveRun:
             on_evaluation=on_evaluation,
         )
 
-    def _introduce(self, parent: Parent) -> dict[str, Any]:
-        """Say what is to be known of the run that this one goes on from; what the manifest says of it."""
+    def _introduce(self, parent: Parent) -> Facts:
+        """Print notices about the run that this one extends; returns the manifest's entry about it."""
         before = parent.folder.manifest().get("drift_file")
         if before and before != drift_file_id(self.spec.config):
             self.say(
-                f"the file of the drift has changed since {parent.folder.path.name} was run; it goes on with the new one"
+                f"the source file of the drift has changed since {parent.folder.path.name}; the run continues with the new one"
             )
         return parent.facts()
 
     def note(self, line: str) -> None:
-        """Say a line and keep it in the run's log."""
+        """Print a line and append it to the run's log."""
         self.spec.folder.note(line)
         self.say(self.spec.folder.hide(line))
 
-    def finish(self, result: Any) -> dict[str, Any]:
-        """Draw the figures and write how the run ended, unless it goes on later; returns its summary."""
+    def finish(self, result: Any) -> Facts:
+        """Draw the figures and write the final status, unless the run was interrupted; returns its summary."""
         spec = self.spec
         summary = {"id": spec.id, **result.summary, "wall_seconds": time.perf_counter() - self.began}
         if result.status != "interrupted" and spec.writes:
@@ -111,6 +112,6 @@ class ActiveRun:
         return summary
 
     def close(self) -> None:
-        """To be called whatever happened."""
+        """Close the tracker; must be called also after an error."""
         self.clock.stop()
         self.tracker.finish({"status": "failed"})

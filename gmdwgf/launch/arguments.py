@@ -1,4 +1,4 @@
-"""What is wrong with overrides as they were typed: signs that need quotes, and sections that Hydra itself reads misused."""
+"""Check command-line overrides: characters that need quotes, and invalid values of sections that Hydra itself reads."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from gmdwgf.config.build import ConfigError
 
 
 def parsed(argument: str) -> Override | None:
-    """An override read by Hydra's grammar; None for a flag and for what cannot be read."""
+    """Parse an override with Hydra's grammar; None for flags and for invalid overrides."""
     if argument.startswith("-"):
         return None
     try:
@@ -20,7 +20,7 @@ def parsed(argument: str) -> Override | None:
 
 
 def unreadable(arguments: list[str]) -> str | None:
-    """What to say of the first override that Hydra's grammar does not read: how to write it."""
+    """Error message for the first override that Hydra's grammar cannot parse; None if all are valid."""
     for flag, argument in zip(["", *arguments], arguments, strict=False):
         if argument.startswith("-") or flag.startswith("--") or parsed(argument) is not None:
             continue
@@ -35,7 +35,7 @@ def unreadable(arguments: list[str]) -> str | None:
 
 
 def misused_section(arguments: list[str]) -> str | None:
-    """What to say where `paths` or `sweep`, which Hydra needs before there is a job, are taken away or are no mappings."""
+    """Error message if `paths` or `sweep`, which Hydra reads before any job, are deleted or not mappings; otherwise None."""
     from gmdwgf.launch.layout import check_root, machine_sections
 
     for argument in arguments:
@@ -45,7 +45,7 @@ def misused_section(arguments: list[str]) -> str | None:
             continue
         fields = ", ".join(f"{section}.{name}" for name in machine_sections()[section])
         if override.is_delete():
-            return f"{argument}: cannot be taken away; leave it out, or give another value to one of {fields}"
+            return f"{argument}: cannot be deleted; omit it, or set one of its fields: {fields}"
         if override.is_sweep_override():
             continue
         if not field and not isinstance(override.value(), dict):

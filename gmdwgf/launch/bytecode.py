@@ -1,4 +1,4 @@
-"""What Hydra would write of itself (multirun.yaml, logs, its own folder), kept out of the way of a dry run, which leaves nothing."""
+"""Prevent Hydra and Python from writing files (multirun.yaml, logs, bytecode) during a dry run."""
 
 import atexit
 import contextlib
@@ -7,17 +7,18 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig, open_dict, read_write
+
+from gmdwgf.mappings import Config
 
 _IN_THIS_PROCESS = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"
 
 
 def write_nothing(config: DictConfig) -> None:
-    """Let what Hydra writes go to a folder that is thrown away, and the jobs of a sweep be looked at in this process.
+    """Redirect Hydra's output to a temporary folder, and process the jobs of a sweep in this process.
 
-    A launcher would write files of its own, and ask a cluster; a search would remember what no job has come to.
+    Other launchers would write files or submit to a cluster, and a search would store results of jobs that did not run.
     """
     elsewhere = tempfile.mkdtemp(prefix="gmdwgf-dry-")
     atexit.register(shutil.rmtree, elsewhere, ignore_errors=True)
@@ -29,14 +30,14 @@ def write_nothing(config: DictConfig) -> None:
 
 
 def expand_home(config: DictConfig) -> None:
-    """Let `~` in the folder of a sweep be the user's home for Hydra too, which would make a folder of that name."""
+    """Expand `~` in the folder of a sweep, for which Hydra would otherwise create a folder named `~`."""
     folder = str(config.hydra.sweep.dir)
     if folder.startswith("~"):
         _set(config, {"sweep.dir": str(Path(folder).expanduser())})
 
 
-def _set(config: DictConfig, values: dict[str, Any]) -> None:
-    """Set keys of Hydra's own config, here and in those of the jobs, which it composes anew."""
+def _set(config: DictConfig, values: Config) -> None:
+    """Set keys of Hydra's own config, here and in the configs of the jobs, which Hydra composes separately."""
     with read_write(config.hydra), open_dict(config.hydra):
         for key, value in values.items():
             node, _, name = key.rpartition(".")
@@ -47,7 +48,7 @@ def _set(config: DictConfig, values: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def without_bytecode() -> Iterator[None]:
-    """Import modules of the user's without leaving compiled ones beside them."""
+    """Context in which imports write no bytecode files."""
     before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         yield

@@ -1,4 +1,4 @@
-"""Callbacks of a training from Python: called at every evaluation, with a way to sample the generator as it then is."""
+"""Callbacks of `gmdwgf.fit`, called at every evaluation with a function that samples the generator."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -8,15 +8,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from gmdwgf.generators.base import AbstractGenerator
+from gmdwgf.mappings import Record
 
-Callback = Callable[[int, dict[str, Any], Callable], bool | None]
-"""Called as `callback(step, record, sample)`; `sample(key, n)` gives points of the averaged generator as it is at that step."""
+Callback = Callable[[int, Record, Callable], bool | None]
+"""Called as `callback(step, record, sample)`; `sample(key, n)` draws points from the averaged generator at that step."""
 
 
-def one_callback(generator: AbstractGenerator, callbacks: Sequence[Callback]) -> Callable[[dict[str, Any], Any], bool]:
-    """All callbacks as one function of a record and the averaged parameters, which it copies: the next step uses them up."""
+def one_callback(generator: AbstractGenerator, callbacks: Sequence[Callback]) -> Callable[[Record, Any], bool]:
+    """Combine callbacks into one function of a record and the averaged parameters, which it copies before they are donated."""
 
-    def call(record: dict[str, Any], params: Any) -> bool:
+    def call(record: Record, params: Any) -> bool:
         if not callbacks:
             return False
         kept = on_one_device(params)
@@ -27,5 +28,5 @@ def one_callback(generator: AbstractGenerator, callbacks: Sequence[Callback]) ->
 
 
 def on_one_device(params: Any) -> Any:
-    """A copy of the parameters, not spread over the mesh of the run."""
+    """Copy the parameters to a single device."""
     return jax.tree.map(lambda leaf: jnp.asarray(np.array(leaf)), params)

@@ -1,4 +1,4 @@
-"""From what one types in Python (names, objects, numbers) to the config of a run and the objects that it is made of."""
+"""Convert arguments of the Python API (names, objects, numbers) to the config and components of a run."""
 
 import dataclasses
 import inspect
@@ -19,6 +19,7 @@ from gmdwgf.config.moved import current_field, notice
 from gmdwgf.generators.particles import ParticlesGenerator
 from gmdwgf.launch.components import problem_of
 from gmdwgf.launch.kinds import KINDS
+from gmdwgf.mappings import Config
 from gmdwgf.optim.schedules import SCHEDULES, AbstractSchedule
 from gmdwgf.targets.arrays import ArrayTarget
 from gmdwgf.targets.base import AbstractTarget
@@ -26,33 +27,33 @@ from gmdwgf.targets.functions import FunctionTarget
 from gmdwgf.training.problem import Problem
 
 NUMBERED = ("training", "optimizer", "generator", "metrics")
-"""Groups whose fields can be given by their own names: no name is in two of them."""
+"""Groups whose fields can be keyword arguments; their names are unique across these groups."""
 
 
 class Chosen(NamedTuple):
-    """What a run is to be made of, before anything is built."""
+    """Config and given objects of a run, before anything is built."""
 
     cfg: DictConfig
-    """The config, where every object stands as its `_target_` and fields."""
+    """The config, in which every given object is represented by its `_target_` and fields."""
     choices: dict[str, str]
-    """The name of every group: that of its YAML file, or of the class of the object."""
-    objects: dict[str, Any]
-    """The groups that were given as objects."""
+    """Name of the choice in every group: of the YAML file, or of the class of the object."""
+    objects: Config
+    """Objects given in place of names, by group."""
     unnamed: list[str]
-    """Those of them that no config can describe; in `cfg` there is only a text about each."""
+    """Groups whose objects cannot be described by a config; `cfg` contains only their repr."""
     rows: np.ndarray | None
-    """The points, where the target was given as an array."""
+    """The points, if the target was given as an array."""
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> Config:
         """The resolved config."""
         return OmegaConf.to_container(self.cfg, resolve=True)  # type: ignore[return-value]
 
     def name(self) -> str:
-        """The target and the drift, as in the name of a folder."""
+        """Names of target and drift, as in the name of the run folder."""
         return f"{self.choices['dataset']}-{self.choices['drift']}"
 
-    def with_objects(self) -> dict[str, Any]:
-        """The resolved config, with the objects that were given in their places."""
+    def with_objects(self) -> Config:
+        """The resolved config, with given objects in place of their descriptions."""
         return self.config() | self.objects
 
 
@@ -68,7 +69,7 @@ def choose(
     seed: Any = 0,
     **numbers: Any,
 ) -> Chosen:
-    """What a run is to be made of; the arguments are those of `gmdwgf.fit`. Raises ConfigError for what is unknown."""
+    """Compose the config from the arguments of `gmdwgf.fit`. Raises ConfigError for unknown names and invalid values."""
     given = {"dataset": target, "drift": drift, "generator": generator, "optimizer": optimizer}
     given |= {"condition": condition, "features": features}
     names = {group: value for group, value in given.items() if isinstance(value, str)}
@@ -78,7 +79,7 @@ def choose(
         objects["dataset"] = _as_target(target, rows)
     for group, value in objects.items():
         _check_kind(group, value)
-    # Free particles bring their optimiser also when they come as an object.
+    # The config of free particles selects their optimiser, also if they are given as an object.
     brought = {"generator": "particles"} if isinstance(generator, ParticlesGenerator) else {}
     cfg = compose(names | brought)
     cfg["seed"] = seed
@@ -89,8 +90,8 @@ def choose(
     choices |= {"dataset": "array"} if rows is not None else {}
     if schedules:
         if "drift" in unnamed:
-            raise ConfigError("drift", type(drift).__name__, "can have schedules only where its fields say all of it")
-        objects.pop("drift", None)  # it is built anew from the config, with its schedules
+            raise ConfigError("drift", type(drift).__name__, "can have schedules only if its fields determine it")
+        objects.pop("drift", None)  # it is rebuilt from the config, with its schedules
         _set_schedules(cfg, schedules)
     return Chosen(cfg, choices, objects, unnamed, rows)
 
@@ -106,7 +107,7 @@ def make_problem(
     schedules: Mapping[str, AbstractSchedule] | None = None,
     **numbers: Any,
 ) -> Problem:
-    """Everything that a training step needs besides its state, for a loop of your own.
+    """Make the problem of a training run, the input of `gmdwgf.train_step`, for your own training loop.
 
         problem = gmdwgf.make_problem("eight_gaussians", "kl", batch_size=256, n_steps=1000)
         state = gmdwgf.initial_state(problem, jax.random.key(0))
@@ -115,10 +116,9 @@ def make_problem(
             state, logs = step(problem, state)  # logs: loss, v_rms, grad_norm, learning_rate, ...
         x = problem.generator.sample(state.params, jax.random.key(1), 500)  # [500 d]
 
-    The arguments are those of `gmdwgf.fit`, and so are their defaults; `n_steps` is what the schedules of the learning rate and
-    of the drift refer to. Its real numbers are traced: another `eta` or bandwidth is the same program, another `batch_size` is
-    not. `state.params` are the parameters, `state.ema_params` their average. Raises ConfigError with the key, the value and the
-    fix.
+    Arguments and defaults are those of `gmdwgf.fit`; `n_steps` is the length of the schedules of the learning rate and of the
+    drift. Real numbers are traced, so changing `eta` or a bandwidth does not recompile; changing `batch_size` does.
+    `state.params` are the parameters, `state.ema_params` their average. Raises ConfigError for an invalid key or value.
     """
     chosen = choose(
         target,
@@ -134,11 +134,11 @@ def make_problem(
 
 
 def as_node(value: Any) -> Any:
-    """What a YAML file would say of an object: `_target_` and its fields. Raises TypeError where that does not tell all of it."""
+    """Describe an object as a config node: `_target_` and its fields. Raises TypeError if they do not determine it."""
     if isinstance(value, eqx.Module):
         kind, names = type(value), [field.name for field in dataclasses.fields(value)]
         if list(inspect.signature(kind).parameters) != names:
-            raise TypeError(f"{kind.__name__} is not made of its fields")
+            raise TypeError(f"{kind.__name__} is not determined by its fields")
         node = {"_target_": f"{kind.__module__}.{kind.__qualname__}"}
         return node | {
             field.name: _field_node(field, getattr(value, field.name)) for field in dataclasses.fields(value)
@@ -148,15 +148,15 @@ def as_node(value: Any) -> Any:
     if isinstance(value, np.ndarray | np.generic | jax.Array) and np.ndim(value) < 2:
         numbers = [
             float(str(number)) for number in np.ravel(np.asarray(value))
-        ]  # the shortest that gives the same bits
+        ]  # the shortest decimal representation with the same bits
         return numbers if np.ndim(value) else numbers[0]
     if value is None or isinstance(value, bool | int | float | str):
         return value
-    raise TypeError(f"{type(value).__name__} is nothing that a config can hold")
+    raise TypeError(f"{type(value).__name__} cannot be stored in a config")
 
 
 def _field_node(field: dataclasses.Field, value: Any) -> Any:
-    """A field as a YAML file has it: a list of one number as that number, where the field makes a list of it."""
+    """A field as in a YAML file; a list of one number becomes that number if the field converts numbers to lists."""
     convert = field.metadata.get("converter")
     if isinstance(value, jax.Array) and value.shape == (1,) and convert is not None:
         number = as_node(value)[0]
@@ -165,7 +165,7 @@ def _field_node(field: dataclasses.Field, value: Any) -> Any:
 
 
 def _describe(cfg: DictConfig, group: str, value: Any) -> bool:
-    """Put what a config says of an object in its place; whether it says all."""
+    """Store the description of an object in the config; returns whether it determines the object."""
     try:
         cfg[group] = as_node(value)
     except TypeError:
@@ -175,7 +175,7 @@ def _describe(cfg: DictConfig, group: str, value: Any) -> bool:
 
 
 def _choice(group: str, value: Any) -> str:
-    """The name of an object in folders and figures: that of the YAML file of its class, or the class's own."""
+    """Name of an object in folders and figures: of the YAML file of its class, or of the class itself."""
     kind = type(value)
     line = f"_target_: {kind.__module__}.{kind.__qualname__}\n"
     files = sorted((config_dir() / group).glob("*.yaml"), key=lambda path: (len(path.stem), path.stem))
@@ -183,7 +183,7 @@ def _choice(group: str, value: Any) -> str:
 
 
 def _as_rows(target: Any) -> np.ndarray | None:
-    """The target as an array, where it is one (NumPy, JAX, pandas, PyTorch) or a list of points."""
+    """The target as an array, if it is one (NumPy, JAX, pandas, PyTorch) or a list of points; otherwise None."""
     if isinstance(target, list | tuple) or hasattr(target, "__array__"):
         return np.asarray(target)
     return None
@@ -206,14 +206,14 @@ def _check_kind(group: str, value: Any) -> None:
     key = "target" if group == "dataset" else group
     also = ", an array [N d] or a function (key, n) -> [n d]" if group == "dataset" else ""
     if isinstance(value, type) and issubclass(value, KINDS[group]):
-        raise ConfigError(key, value.__name__, f"is a class; give an object of it: {value.__name__}(...)")
+        raise ConfigError(key, value.__name__, f"is a class; pass an instance of it: {value.__name__}(...)")
     if not isinstance(value, KINDS[group]):
         fix = f"must be the name of a config, an object of {KINDS[group].__name__}{also}"
         raise ConfigError(key, type(value).__name__, fix)
 
 
 def _set_numbers(cfg: DictConfig, numbers: Mapping[str, Any], objects: Mapping[str, Any]) -> None:
-    """Set fields of the groups of `NUMBERED` that are not given as objects."""
+    """Set fields of the groups in `NUMBERED` that are not given as objects."""
     owners = {
         str(name): group
         for group in NUMBERED
@@ -232,14 +232,14 @@ def _set_numbers(cfg: DictConfig, numbers: Mapping[str, Any], objects: Mapping[s
 
 
 def _no_field(cfg: DictConfig, name: str, known: list[str], objects: Mapping[str, Any]) -> str:
-    """What to type instead of the unknown word `name`."""
+    """Suggestion in place of the unknown argument `name`."""
     for group, value in objects.items():
         if name in {field.name for field in dataclasses.fields(value)}:
-            return f"is a field of the {_argument(group)}, which is given as an object; set it there"
+            return f"is a field of the {_argument(group)}, which is an object here; set it there"
     for group in ("drift", "dataset"):
         if OmegaConf.is_dict(cfg[group]) and name in cfg[group]:
             word = _argument(group)
-            return f"is a field of the {word}; take {word}=gmdwgf.load_{word}(NAME, {name}=...)"
+            return f"is a field of the {word}; use {word}=gmdwgf.load_{word}(NAME, {name}=...)"
     return unknown_name(name, known)
 
 
@@ -248,7 +248,7 @@ def _argument(group: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """A value as a config holds it."""
+    """Convert a value to plain Python types for a config."""
     if hasattr(value, "__array__"):
         return (
             as_node(np.asarray(value))

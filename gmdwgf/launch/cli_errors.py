@@ -1,4 +1,4 @@
-"""What the command line says of an error: one line with the key, the value and the fix."""
+"""Error messages of the command line: one line with the key, the value and a fix."""
 
 import re
 import sys
@@ -25,7 +25,7 @@ BAD_INPUT, CRASH = 2, 1
 
 
 def complain(error: Exception, arguments: list[str], run: "RunDir | None") -> int:
-    """Say on standard error what was wrong with the command and return the exit code: 2 for input, 1 for a crash."""
+    """Print the error on standard error and return the exit code: 2 for invalid input, 1 for a crash."""
     from gmdwgf.runs.folder import RunIsLive, RunVanished, reason
 
     hide = run.hide if run is not None else str
@@ -83,7 +83,7 @@ def _of_hydra(error: Exception, arguments: list[str]) -> str:
 
 
 def _no_choice(arguments: list[str]) -> str | None:
-    """What to say where a group is given no name, or where one that every run has is given several or taken away."""
+    """Error message for a group without a valid name, or a required group that is deleted or given a list; otherwise None."""
     needed = _needed()
     for argument in arguments:
         if argument.startswith("="):
@@ -107,7 +107,7 @@ def _no_choice(arguments: list[str]) -> str | None:
 
 
 def _is_word(argument: str) -> bool:
-    """Whether what an override gives a group can be a choice: a name or several, no number, mapping or nothing at all."""
+    """Whether the value of an override can be a choice of a group: one or several names, not a number, mapping or empty."""
     override = parsed(argument)
     if override is None or override.is_sweep_override():
         return True
@@ -115,18 +115,18 @@ def _is_word(argument: str) -> bool:
 
 
 def _needed() -> set[str]:
-    """The groups of which every run has one: those with a choice in `configs/train.yaml`."""
+    """Required groups: those with a choice in `configs/train.yaml`."""
     entries = [entry for entry in OmegaConf.load(config_dir() / "train.yaml").defaults if isinstance(entry, DictConfig)]
     return {str(group) for entry in entries for group, name in entry.items() if name is not None}
 
 
 def _missing_launcher(error: Exception, arguments: list[str]) -> str | None:
-    """What to say where a launcher or sweeper was asked for that is not installed."""
+    """Error message for a launcher or sweeper that is not installed; otherwise None."""
     for group, extra in (("launcher", "launchers"), ("sweeper", "search")):
         name = _value(f"hydra/{group}", arguments)
         if f"hydra/{group}/{name}'" in str(error) or (name != "?" and "Unknown plugin class" in str(error)):
             there = ", ".join(["basic", *options(f"hydra/{group}")])
-            return f"hydra/{group}={name}: not here; there are {there}, and more with pip install 'gmdwgf[{extra}]'"
+            return f"hydra/{group}={name}: not found; available are {there}, others need pip install 'gmdwgf[{extra}]'"
     return None
 
 
@@ -135,7 +135,7 @@ def _one_line(text: str) -> str:
 
 
 def _options(group: str, arguments: list[str]) -> list[str]:
-    """The names in a group, also those in a folder of the user's."""
+    """Names in a group, including those in the folder given as --config-dir."""
     return sorted({*options(group), *(path.stem for own in _own(arguments) for path in (own / group).glob("*.yaml"))})
 
 
@@ -158,8 +158,8 @@ def _value(key: str, arguments: list[str]) -> str:
 
 
 def _defaults(arguments: list[str]) -> DictConfig | None:
-    """The config with the chosen groups and nothing else changed; None when even those do not compose."""
-    # Of a swept group the first: it is the one that an error stopped at.
+    """The config with only the choices of groups applied; None if these do not compose."""
+    # Of a swept group take the first choice, at which an error stops the sweep.
     chosen = [argument.split(",")[0] for argument in arguments if argument.split("=", 1)[0] in _groups()]
     own = [f"hydra.searchpath=[{','.join(f'file://{folder}' for folder in _own(arguments))}]"]
     GlobalHydra.instance().clear()
@@ -172,7 +172,7 @@ def _defaults(arguments: list[str]) -> DictConfig | None:
 
 
 def _unknown(key: str, arguments: list[str]) -> str:
-    """What to say of a key that is not there: its first word that is not known, and what is known in its place."""
+    """Message for an unknown key: its first unknown part, and the known names in its place."""
     node: Any = _defaults(arguments)
     words = key.split(".")
     for word in words:
@@ -181,11 +181,11 @@ def _unknown(key: str, arguments: list[str]) -> str:
         if word not in node:
             return unknown_name(word, [str(name) for name in node if name != "_target_"])
         node = node[word]
-    return "has no value that could be taken away; leave it as it is, or give it one"
+    return "has no value to delete; omit the override, or give it a value"
 
 
 def _kind(key: str, arguments: list[str]) -> str:
-    """What to say of a value that cannot take the place of the one that is there: a list, or a mapping with its fields."""
+    """Message for a value of the wrong kind, where the default is a list or a mapping."""
     there = OmegaConf.select(_defaults(arguments) or OmegaConf.create(), key)
     if isinstance(there, DictConfig):
         fields = ", ".join(f"{key}.{name}" for name in there if name != "_target_")
@@ -193,11 +193,11 @@ def _kind(key: str, arguments: list[str]) -> str:
     if isinstance(there, ListConfig):
         shown = ",".join(str(item) for item in there)
         return f"must be a list, e.g. {key}=[{shown}]"
-    return f"cannot stand here; give a value like the default, {key}={there}"
+    return f"has the wrong type; give a value like the default, {key}={there}"
 
 
 def _default(error: ConfigError, arguments: list[str]) -> str:
-    """The default of the key at fault, where another value was given."""
+    """Suffix that states the default of the key in error, if another value was given."""
     cfg = _defaults(arguments)
     value = OmegaConf.select(cfg, error.key) if cfg is not None else None
     if value is None or isinstance(value, DictConfig) or str(value) == str(error.value):

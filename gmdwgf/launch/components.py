@@ -1,6 +1,6 @@
-"""The objects that a resolved config describes, and the problem they make."""
+"""Build the components of a run from a resolved config."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 from jax.sharding import Mesh
@@ -16,30 +16,31 @@ from gmdwgf.launch.kinds import check_kinds
 from gmdwgf.launch.layout import OPTIONAL, check_keys
 from gmdwgf.launch.sizes import check_memory
 from gmdwgf.launch.spec import RunSpec
+from gmdwgf.mappings import Config
 from gmdwgf.metrics import MetricSuite
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.tracking import TrackingConfig
 from gmdwgf.training.problem import Problem, TrainingPlan, assemble_problem
 
 OF_PROBLEM = ("dataset", "generator", "optimizer", "training")
-"""Sections that every problem is made of, beside `drift`."""
+"""Required sections of a problem besides `drift`."""
 
 
 class Components(NamedTuple):
-    """What a run is made of."""
+    """Components of a run."""
 
     problem: Problem
     drift: BuiltDrift
-    """The drift before it is scheduled, with its schedules and what its rules came to."""
+    """The drift at its initial values, with its schedules and the values of its rules."""
     plan: TrainingPlan
     suite: MetricSuite
     tracking: TrackingConfig
     devices: DevicesConfig
     parent: Parent | None = None
-    """The finished run that this one goes on from."""
+    """Finished run that this one extends."""
 
     def mesh(self) -> Mesh | None:
-        """The devices of the run; ConfigError where they are not there or cannot share the batch."""
+        """Make the device mesh of the run. Raises ConfigError if there are too few devices or they do not divide the batch."""
         with errors_under("devices"):
             mesh = devices.make_mesh(self.devices.n)
         with errors_under("training"):
@@ -48,7 +49,7 @@ class Components(NamedTuple):
 
 
 def build_components(spec: RunSpec) -> Components:
-    """Everything that a run is made of. Raises ConfigError for what cannot be used, before anything compiles."""
+    """Build and check all components of a run. Raises ConfigError for invalid values, before anything compiles."""
     check_keys(spec.config)
     components = components_of(spec.config)
     check_memory(components.problem, components.plan, components.suite)
@@ -56,20 +57,20 @@ def build_components(spec: RunSpec) -> Components:
     return components._replace(parent=parent)
 
 
-def components_of(config: dict[str, Any]) -> Components:
-    """The objects of a resolved config; where an object stands in it already, that object."""
+def components_of(config: Config) -> Components:
+    """Build the objects of a resolved config; values that are objects already are used as they are."""
     problem, drift, plan = _problem(config)
     rest = {name: build(config[name], name) for name in ("metrics", "tracking", "devices")}
     check_kinds(rest)
     return Components(problem, drift, plan, rest["metrics"], rest["tracking"], rest["devices"])
 
 
-def problem_of(config: dict[str, Any], target: AbstractTarget | None = None, find: Find = any_object) -> Problem:
-    """The problem of a resolved config; with another target where one is given."""
+def problem_of(config: Config, target: AbstractTarget | None = None, find: Find = any_object) -> Problem:
+    """Build the problem of a resolved config, with `target` in place of the configured one if given."""
     return _problem(config if target is None else config | {"dataset": target}, find)[0]
 
 
-def _problem(config: dict[str, Any], find: Find = any_object) -> tuple[Problem, BuiltDrift, TrainingPlan]:
+def _problem(config: Config, find: Find = any_object) -> tuple[Problem, BuiltDrift, TrainingPlan]:
     parts = {name: build(config[name], name, find) for name in OF_PROBLEM}
     parts |= {name: build(config[name], name, find) if config.get(name) else None for name in OPTIONAL}
     check_kinds(parts)
@@ -95,10 +96,10 @@ def _problem(config: dict[str, Any], find: Find = any_object) -> tuple[Problem, 
 
 
 def _check_features(space: FeatureSpace, target: AbstractTarget) -> None:
-    """Raise ConfigError for features that cannot be taken of points of the target."""
+    """Raise ConfigError if the feature maps cannot be applied to points of the target."""
     points = jax.eval_shape(lambda: target.sample(jax.random.key(0), 2))
     try:
         jax.eval_shape(space.maps.maps, points)
-    except Exception as error:  # a map of the user's own may fail in any way
-        made_for = f"cannot be taken of points of {target.dim} numbers ({' '.join(str(error).split())[:120]})"
+    except Exception as error:  # a user-defined map can raise any error
+        made_for = f"cannot be applied to points in {target.dim} dimensions ({' '.join(str(error).split())[:120]})"
         raise ConfigError("features", type(space.maps).__name__, made_for) from error

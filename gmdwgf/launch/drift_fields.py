@@ -1,10 +1,10 @@
-"""Fields of a drift that are not plain numbers: rules, worked out from the target, and schedules over the run.
+"""Fields of a drift that are not plain numbers: rules, evaluated on the target, and schedules over the run.
 
     drift.bandwidth: {rule: median, factor: 0.5}
     drift.bandwidth: {schedule: exponential, start: 1.0, end: 0.1, n_steps: 2000}
 
-Any real number of a drift can be written so, also inside a list, a part of a sum or an optimiser, and a number of a
-schedule can itself be a rule. `schedule` is a name of `gmdwgf.optim.schedules` or the import path of a class of your own.
+Any real number of a drift can be given in this form, also inside a list, a part of a sum or an optimiser, and a number of a
+schedule can itself be a rule. `schedule` is a name in `gmdwgf.optim.schedules` or the import path of a class.
 """
 
 import dataclasses
@@ -23,43 +23,44 @@ from gmdwgf.config.build import ConfigError, Find, any_object, build, unknown_na
 from gmdwgf.config.fields import Configurable, FieldError, choice, real
 from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.drifts.describe import describe_drift
+from gmdwgf.mappings import Config
 from gmdwgf.optim.schedules import SCHEDULES, AbstractSchedule, value_at, with_value
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Scalar
 
 N_DRAWN = 1000
-"""Targets that a rule looks at, the same for every run of a target."""
+"""Number of target points from which a rule is computed, the same points for every run of a target."""
 
 
 class Rule(Configurable):
-    """`factor` times the median or mean of the distances between distinct targets (data units)."""
+    """`factor` times the median or mean distance between distinct target points (data units)."""
 
     rule: str = choice("median", "mean_distance")
     factor: Scalar = real(above=0, default=1.0)
 
     def __call__(self, distances: np.ndarray) -> float:
-        """The number the rule comes to."""
+        """Evaluate the rule."""
         middle = {"median": np.median, "mean_distance": np.mean}[self.rule]
         return float(self.factor) * float(middle(distances))
 
 
 class BuiltDrift(NamedTuple):
-    """A drift with every field at its value at the start."""
+    """A drift with the initial values of all fields, and the schedules and rules of its fields."""
 
     drift: AbstractDrift
     schedules: dict[str, AbstractSchedule]
-    """The fields that change over the run, by their paths in the drift."""
+    """Schedules of fields, by their paths in the drift."""
     rules: dict[str, float]
-    """What the rules came to, by their keys."""
+    """Values of the rules, by their keys."""
 
     def introduction(self) -> list[str]:
-        """What a run says of its drift before it begins."""
-        rules = [f"  {key} is {value:.6g} by its rule, from {N_DRAWN} targets" for key, value in self.rules.items()]
+        """Lines about the drift to print before a run."""
+        rules = [f"  {key} = {value:.6g} by its rule, from {N_DRAWN} targets" for key, value in self.rules.items()]
         return describe_drift(self.drift, self.schedules) + rules
 
 
-def build_drift(node: dict[str, Any], target: AbstractTarget, find: Find = any_object) -> BuiltDrift:
-    """The drift of a resolved config node. Raises ConfigError for a rule, a schedule or a value that cannot be used."""
+def build_drift(node: Config, target: AbstractTarget, find: Find = any_object) -> BuiltDrift:
+    """Build the drift of a resolved config node. Raises ConfigError for an invalid rule, schedule or value."""
     rules: dict[str, float] = {}
     schedules: dict[str, AbstractSchedule] = {}
 
@@ -91,7 +92,7 @@ def build_drift(node: dict[str, Any], target: AbstractTarget, find: Find = any_o
 
 
 def _replaced(node: Any, key: str, word: str, by: Callable[[dict, str], float]) -> Any:
-    """`node` with every mapping replaced that has the entry `word` and is not itself an object."""
+    """Replace every mapping in `node` that has the key `word` and no `_target_`."""
     if isinstance(node, list):
         return [_replaced(item, f"{key}.{index}", word, by) for index, item in enumerate(node)]
     if not isinstance(node, dict):
@@ -101,7 +102,7 @@ def _replaced(node: Any, key: str, word: str, by: Callable[[dict, str], float]) 
     return {name: _replaced(value, f"{key}.{name}", word, by) for name, value in node.items()}
 
 
-def _schedule(mapping: dict[str, Any], key: str, find: Find) -> AbstractSchedule:
+def _schedule(mapping: Config, key: str, find: Find) -> AbstractSchedule:
     name, numbers = mapping["schedule"], {k: v for k, v in mapping.items() if k != "schedule"}
     if str(name) in SCHEDULES:
         made_by = f"{SCHEDULES[name].__module__}.{SCHEDULES[name].__name__}"
@@ -113,7 +114,7 @@ def _schedule(mapping: dict[str, Any], key: str, find: Find) -> AbstractSchedule
 
 
 def _check(drift: AbstractDrift, path: str, schedule: AbstractSchedule) -> None:
-    """Hold the field to its own bounds wherever the schedule turns."""
+    """Check the bounds of the field at every turning point of the schedule."""
     key = f"drift.{path}"
     if not eqx.is_inexact_array(value_at(drift, path)):
         raise ConfigError(key, value_at(drift, path), "only real numbers can have a schedule")
@@ -121,7 +122,7 @@ def _check(drift: AbstractDrift, path: str, schedule: AbstractSchedule) -> None:
     for step in schedule.turns():
         value = schedule(jnp.asarray(step))
         try:
-            dataclasses.replace(value_at(with_value(drift, path, value), owner))  # made anew, its fields are checked
+            dataclasses.replace(value_at(with_value(drift, path, value), owner))  # construction checks the fields
         except FieldError as error:
             fix = f"{error.fix}, also at step {step:g} of its schedule"
             raise ConfigError(key, round(float(value), 6), fix) from error

@@ -1,8 +1,8 @@
-"""Values of the environment in a config (`${oc.env:NAME}`): a run uses them, and what it leaves behind does not show them.
+"""Environment variables in a config (`${oc.env:NAME}`): used by a run, but hidden in its files and messages.
 
-What is kept of a run (config.yaml, wandb's config) holds the text of the interpolation in place of every text that comes
-from the environment: directly, inside a string, or through the value of another key. A number, true, false or null stays:
-`${oc.decode:${oc.env:SEED}}` asks for a number, and without it nobody could make the run again.
+Saved configs (config.yaml, wandb's config) contain the text of the interpolation in place of every string that comes from the
+environment: directly, inside a string, or through another key. Numbers, true, false and null are saved as values:
+`${oc.decode:${oc.env:SEED}}` requests a number, without which the run could not be reproduced.
 """
 
 import contextlib
@@ -18,22 +18,23 @@ from omegaconf.errors import OmegaConfBaseException
 from omegaconf.resolvers import oc
 
 from gmdwgf.config.build import ConfigError
+from gmdwgf.mappings import Config
 from gmdwgf.runs.identity import science
 
 _SHORT = 4
-"""Values of fewer characters stand in too many words to be taken out of a message wherever they occur (ours)."""
+"""Shorter values are hidden only next to their key, because they occur in too many other words (ours)."""
 
 
 class Hidden(NamedTuple):
-    """What came from the environment, and what is shown in its place."""
+    """Values that came from the environment, and their replacements."""
 
     by_key: dict[str, tuple[str, str]] = {}
-    """Value and text of the interpolation, by the key of the config."""
+    """Value and text of each interpolation, by config key."""
     by_name: dict[str, str] = {}
-    """Values by the names of their variables."""
+    """Values by variable name."""
 
     def __call__(self, text: str) -> str:
-        """`text` without the values. Those of `paths` stay: they are the folder that every message names."""
+        """Replace the values in `text`, except those of `paths`, which are part of the folder in every message."""
         keys = {key: pair for key, pair in self.by_key.items() if not key.startswith("paths.")}
         for key, (value, shown) in keys.items():
             text = text.replace(f"{key}={value}", f"{key}={shown}")
@@ -46,23 +47,23 @@ class Hidden(NamedTuple):
 
 
 class Resolved(NamedTuple):
-    """A config with the values of the environment, and as it may be shown."""
+    """A config with the values of the environment, and its version with hidden values."""
 
-    values: dict[str, Any]
-    shown: dict[str, Any]
+    values: Config
+    shown: Config
     hidden: Hidden
 
     def yaml(self, cfg: DictConfig) -> str:
-        """What is shown, as YAML."""
+        """The version with hidden values, as YAML."""
         if not self.hidden.by_key:
             return OmegaConf.to_yaml(cfg, resolve=True)
         return yaml.safe_dump(self.shown, sort_keys=False, allow_unicode=True, default_flow_style=False)
 
 
 def resolved(cfg: DictConfig) -> Resolved:
-    """The values of a composed config, and which come from the environment; ConfigError for one that is missing."""
+    """Resolve a composed config and find the values from the environment. Raises ConfigError if a variable is not set."""
     try:
-        values: dict[str, Any] = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
+        values: Config = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
     except OmegaConfBaseException as error:
         key = str(error.full_key or "config")
         said = re.sub(r"^\w+ raised while resolving interpolation: ", "", str(error).splitlines()[0]).replace('"', "")
@@ -74,7 +75,7 @@ def resolved(cfg: DictConfig) -> Resolved:
 
 
 def _shown(node: Any, raw: Any, prefix: str, read: dict[str, str], hidden: Hidden) -> Any:
-    """`node` resolved, but for the values during whose resolution the environment was read; those are `raw`."""
+    """Resolve `node`, except for values whose resolution reads the environment, which stay as in `raw`."""
     names: list[Any] = list(node.keys()) if isinstance(node, DictConfig) else list(range(len(node)))
     found = dict.fromkeys(names)
     for name in names:
@@ -94,11 +95,11 @@ def _shown(node: Any, raw: Any, prefix: str, read: dict[str, str], hidden: Hidde
 
 @contextlib.contextmanager
 def _recorded() -> Iterator[dict[str, str]]:
-    """The variables of the environment that are read meanwhile, with their values."""
+    """Context that records the environment variables read by interpolations, with their values."""
     read: dict[str, str] = {}
 
     def env(name: str, default: str | None = "") -> str | None:
-        # What is missing has been refused before, when the values were resolved.
+        # Missing variables have raised an error before, when the values were resolved.
         read[name] = os.environ.get(name, "")
         return oc.env(name, default)
 
@@ -109,15 +110,15 @@ def _recorded() -> Iterator[dict[str, str]]:
         OmegaConf.register_new_resolver("oc.env", oc.env, replace=True)
 
 
-def filled(config: dict[str, Any], trust: bool) -> dict[str, Any]:
-    """What decides the numbers of a run, of the config in its folder: with the values of the environment, for who trusts it.
+def filled(config: Config, trust: bool) -> Config:
+    """Resolve environment variables in the saved config of a run, in the sections that affect its results, if it is trusted.
 
-    Raises ConfigError where a value is an interpolation and the folder is not trusted, or its variable is not set.
+    Raises ConfigError if a value is an interpolation and the folder is not trusted, or if its variable is not set.
     """
     asked = list(_interpolations(science(config), ""))
     for key, text in asked:
         if not trust:
-            fix = "stands for a value of the environment, which is read only with load_run(folder, trust=True)"
+            fix = "refers to an environment variable, which is read only with load_run(folder, trust=True)"
             raise ConfigError(key, text, fix)
         for name in re.findall(r"\$\{oc\.env:\s*([^,}\s]+)\s*\}", text):
             if name not in os.environ:
@@ -137,7 +138,7 @@ def _plain(config: DictConfig, name: str) -> Any:
 
 
 def _interpolations(node: Any, prefix: str) -> Iterator[tuple[str, str]]:
-    """Keys and texts of the values that are interpolations."""
+    """Keys and texts of all interpolations."""
     if isinstance(node, str):
         if "${" in node:
             yield prefix, node

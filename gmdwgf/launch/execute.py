@@ -1,4 +1,4 @@
-"""A run from its spec to its end: join the other processes, build, train in its folder; or only say what would come of it."""
+"""Execute a run from its spec: join processes, build its components, train in its folder; or only do a dry run."""
 
 import atexit
 import os
@@ -17,16 +17,17 @@ from gmdwgf.launch.components import build_components
 from gmdwgf.launch.reporter import Reporter
 from gmdwgf.launch.spec import RunSpec
 from gmdwgf.launch.workers import no_temporary_folder
+from gmdwgf.mappings import Facts
 from gmdwgf.runs.folder import ENDINGS, RunDir, RunVanished, reason
 from gmdwgf.runs.standing import FINISHED, standing
 from gmdwgf.training.step import check_step
 
 
 def join_processes(spec: RunSpec) -> tuple[RunSpec, str]:
-    """Join the other processes of the run, if there are any: the spec for this process, and the state of its folder.
+    """Join the other processes of the run, if any; returns the spec for this process and the state of the run folder.
 
-    Process 0 decides what state that is. What the others write goes to a folder that is thrown away. Raises DamagedFile where
-    the folder is that of another run.
+    Process 0 determines the state. The others write to a temporary folder. Raises DamagedFile if the folder belongs to another
+    run.
     """
     if not build(spec.config["devices"], "devices").join():
         return spec, standing(spec.folder, spec.config, spec.yaml).state
@@ -51,12 +52,12 @@ def execute(
     *,
     progress: Any = None,
     on_evaluation: Any = None,
-) -> dict[str, Any]:
-    """Run to the end in the run's folder and return the summary; `say` takes its news and `detail` what it is made of.
+) -> Facts:
+    """Train to the end in the run folder and return the summary.
 
-    `progress` is another sink to show how far it is, and `on_evaluation` is called at every evaluation, as `RunContext` says.
-
-    Raises ConfigError for a config that cannot run (before anything compiles) and RunIsLive when another process has it.
+    `say` prints messages and `detail` lines about the components. `progress` is an additional sink for progress, and
+    `on_evaluation` is called at every evaluation (see `RunContext`). Raises ConfigError for an invalid config, before anything
+    compiles, and RunIsLive if another process executes the run.
     """
     components = build_components(spec)
     mesh = components.mesh()
@@ -83,7 +84,7 @@ def execute(
 
 
 def dry_run(spec: RunSpec, reporter: Reporter) -> float:
-    """Say what would come of a run; nothing is run and nothing written."""
+    """Report whether a run would be executed, skipped or fail, without executing it or writing files."""
     try:
         state, lines = standing(spec.folder, spec.config, spec.yaml)
         for line in lines:
@@ -99,19 +100,19 @@ def dry_run(spec: RunSpec, reporter: Reporter) -> float:
 
 
 def check(spec: RunSpec) -> None:
-    """Build all that a run needs and go through one step of it with shapes alone; raises what is wrong, writes nothing."""
+    """Build all components of a run and trace one step abstractly, which raises any error without writing files."""
     components = build_components(spec)
     components.mesh()
     check_step(components.problem)
 
 
 def check_writable(folder: Path) -> None:
-    """Raise ConfigError unless the folder of a run can be made and written to."""
+    """Raise ConfigError unless the folder of a run can be created and written to."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / f".probe-{os.getpid()}"
         probe.touch()
-        probe.unlink(missing_ok=True)  # a process that holds the run may have swept it up
+        probe.unlink(missing_ok=True)  # a process that executes the run may have deleted it
     except OSError as error:
         fix = f"cannot be written ({error.strerror or error}); choose another folder, e.g. paths.root=runs"
         raise ConfigError("paths.root", str(folder.parent), fix) from error
@@ -127,7 +128,7 @@ def _temporary_folder() -> str:
 
 
 def _abort_all(error: Exception, hide: Callable[[str], str]) -> None:
-    """Where there are several processes, end this one on the spot: they cannot go on by themselves, and may wait for it."""
+    """With several processes, exit this one at once, since the others cannot continue without it and may be waiting."""
     if multihost.is_multiprocess():
         line = str(error) if isinstance(error, ConfigError) else reason(error)
         multihost.abort(f"gmdwgf: {hide(' '.join(line.split()))[:300]}")

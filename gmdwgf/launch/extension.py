@@ -1,18 +1,19 @@
-"""A finished run that goes on for more steps: which run that is, and whether its steps are the first ones of the longer run.
+"""Extend a finished run by more steps: find the run, and check that its steps are the first steps of the longer run.
 
-A run may be extended only where nothing but `training.n_steps` differs and no number of a step depends on it. The longer run is
-then, to the bit, what it would be from the start: it has the same id and the same folder, and names its parent in its manifest.
+A run can be extended only if nothing but `training.n_steps` differs and no step depends on it. The longer run is then equal, to the
+bit, to a run from the start, and has its id and folder. Its manifest names the parent.
 """
 
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from gmdwgf.config.build import ConfigError
+from gmdwgf.mappings import Config, Facts
 from gmdwgf.runs.folder import RunDir
 from gmdwgf.runs.identity import differences, run_id
 from gmdwgf.runs.records import RunFiles
 
-NEW_RUN = "or begin at the start (extend=null)"
+NEW_RUN = "or train from the start (extend=null)"
 
 _ENDS = {
     "diverged": "diverged: a longer run would too",
@@ -23,21 +24,21 @@ _ENDS = {
 
 
 class Parent(NamedTuple):
-    """A finished run that another one goes on from."""
+    """A finished run that another one extends."""
 
     folder: RunDir
     id: str
     n_steps: int
 
-    def facts(self) -> dict[str, Any]:
-        """What the manifest of the longer run says of it."""
+    def facts(self) -> Facts:
+        """Entry about the parent in the manifest of the longer run."""
         return {"id": self.id, "folder": str(self.folder.path), "n_steps": self.n_steps}
 
 
-def parent_of(config: dict[str, Any], folder: RunDir, optimizer: Any) -> Parent | None:
-    """The run that `extend` names, or where it is true the longest that fits; None where the run has checkpoints of its own.
+def parent_of(config: Config, folder: RunDir, optimizer: Any) -> Parent | None:
+    """Find the run named by `extend`, or, if it is true, the longest that fits; None if the run already has checkpoints.
 
-    Raises ConfigError where there is no such run, or where the longer one would differ from one from the start.
+    Raises ConfigError if there is no such run, or if the longer run would differ from a run from the start.
     """
     wanted = config.get("extend")
     has_begun = any(path.name.isdigit() for path in folder.checkpoints.glob("*"))
@@ -52,8 +53,8 @@ def parent_of(config: dict[str, Any], folder: RunDir, optimizer: Any) -> Parent 
     return Parent(RunDir(found.path), found.id, int(found.n_steps or 0))
 
 
-def _longest(root: Path, config: dict[str, Any]) -> RunFiles | None:
-    """The finished run with the most steps among those that differ only in having fewer."""
+def _longest(root: Path, config: Config) -> RunFiles | None:
+    """Find the finished run with the most steps among those that differ only in having fewer steps."""
     asked = run_id(config)
     ended = [RunFiles(path.parent) for path in sorted(root.glob("*/DONE.json"))]
     fitting = [run for run in ended if _is_shorter(run, config) and _id_with_steps_of(run.config, config) == asked]
@@ -73,16 +74,16 @@ def _named(root: Path, wanted: Any) -> RunFiles:
     raise ConfigError("extend", wanted, f"is no run folder, and no name or id of a run in {root}; {NEW_RUN}")
 
 
-def _is_shorter(run: RunFiles, config: dict[str, Any]) -> bool:
+def _is_shorter(run: RunFiles, config: Config) -> bool:
     return isinstance(run.n_steps, int) and run.n_steps < config["training"]["n_steps"]
 
 
-def _id_with_steps_of(config: dict[str, Any], other: dict[str, Any]) -> str:
-    """The id of a run if it had as many steps as another."""
+def _id_with_steps_of(config: Config, other: Config) -> str:
+    """Id of a run with the number of steps of another config."""
     return run_id(config | {"training": config["training"] | {"n_steps": other["training"]["n_steps"]}})
 
 
-def _check_fits(parent: RunFiles, config: dict[str, Any]) -> None:
+def _check_fits(parent: RunFiles, config: Config) -> None:
     """Raise ConfigError unless the parent is finished, unchanged, shorter, and otherwise the same."""
     name, n_steps = parent.name, config["training"]["n_steps"]
     if not isinstance(parent.config.get("training"), dict) or not isinstance(parent.n_steps, int):
@@ -99,25 +100,23 @@ def _check_fits(parent: RunFiles, config: dict[str, Any]) -> None:
         fix = f"differs in {', '.join(differing) or 'its data'}: only training.n_steps may; give the same, {NEW_RUN}"
         raise ConfigError("extend", name, fix)
     if run_id(parent.config) != parent.id:
-        fix = f"its data are not those that it was trained on; bring them back, {NEW_RUN}"
+        fix = f"its data have changed since it was trained; restore them, {NEW_RUN}"
         raise ConfigError("extend", name, fix)
 
 
-def _check_rate(optimizer: Any, parent: RunFiles, config: dict[str, Any]) -> None:
-    """Raise ConfigError where the learning rate at a step depends on how many steps there are."""
+def _check_rate(optimizer: Any, parent: RunFiles, config: Config) -> None:
+    """Raise ConfigError if the learning rate at a step depends on the number of steps."""
     from gmdwgf.optim.optimizers import AbstractOptimizer, RateSchedule
 
     n_steps, rate = config["training"]["n_steps"], optimizer.schedule
     if type(rate) is not RateSchedule or type(optimizer).update is not AbstractOptimizer.update:
-        fix = (
-            "its optimiser has rules of its own, which may depend on training.n_steps; begin at the start (extend=null)"
-        )
+        fix = "its optimiser is user-defined and may depend on training.n_steps; train from the start (extend=null)"
         raise ConfigError("extend", parent.name, fix)
     constant = [] if rate.decay == "constant" else ["optimizer.schedule.decay=constant"]
     constant += [] if float(rate.warmup_fraction) == 0 else ["optimizer.schedule.warmup_fraction=0"]
     if constant:
         fix = (
-            f"the learning rate of {parent.name} was laid out over its {parent.n_steps} steps, which are not the first of "
-            f"{n_steps}; train with {' '.join(constant)} what is to be extended later, {NEW_RUN}"
+            f"the learning rate of {parent.name} was scheduled over its {parent.n_steps} steps, not over {n_steps}; "
+            f"train runs to be extended later with {' '.join(constant)}, {NEW_RUN}"
         )
         raise ConfigError("extend", parent.name, fix)

@@ -1,4 +1,4 @@
-"""The figures of one finished run."""
+"""Draw the figures of a finished run."""
 
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,13 @@ from gmdwgf.tracking import jsonl
 from gmdwgf.training import ema
 
 _N_COMPARED = 10_000
-"""Training rows, at most, among which the nearest are looked for."""
+"""Maximum number of training rows for the search of nearest neighbours."""
 
 
 def draw_run(run: RunContext, result: LoopResult, drift: str, title: str) -> list[Path]:
-    """Samples over target, curves against the floor, the strip of growing steps, and in 2-D the velocity field.
+    """Draw samples over the target, curves with the floor, the strip of samples at increasing steps, and in 2-D the velocity field.
 
-    Where points stand for pictures these are shown, with their nearest training pictures and the ways from one to another.
+    For image targets, draw images, their nearest training images, and interpolations.
     """
     with np.load(run.folder.samples) as kept:
         y, steps, x = kept["y"], kept["steps"], kept["x"]
@@ -53,7 +53,7 @@ def draw_run(run: RunContext, result: LoopResult, drift: str, title: str) -> lis
 
 
 def _pictures(run: RunContext, result: LoopResult, snapshots: list, title: str, drift: str) -> dict[str, Figure]:
-    """Grid (a row a class where classes are asked for), strip, classes, nearest training pictures and interpolations."""
+    """Draw a grid of images (one class per row if conditional), strip, classes, nearest training images and interpolations."""
     target, params = run.problem.target, ema.of(run.problem.ema_decay, result.state.ema_params)
     generator: Any = run.problem.generator
     show = jax.jit(lambda target, points: target.pictures(points))

@@ -1,4 +1,4 @@
-"""Training from Python: `gmdwgf.fit`."""
+"""Train from Python: `gmdwgf.fit`."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +18,7 @@ from gmdwgf.launch.components import components_of
 from gmdwgf.launch.fitting_in_folder import fit_in_folder
 from gmdwgf.launch.layout import seed_of
 from gmdwgf.launch.result import RunResult, modes_of
+from gmdwgf.mappings import Record
 from gmdwgf.optim.schedules import AbstractSchedule
 from gmdwgf.tracking import RunHeader, Sink
 from gmdwgf.tracking.notebook import default_progress
@@ -41,42 +42,44 @@ def fit(
     schedules: Mapping[str, AbstractSchedule] | None = None,
     **numbers: Any,
 ) -> RunResult:
-    """Train a one-step generator on a target with a drift: the same steps and the same numbers as `python -m gmdwgf.train`.
+    """Train a one-step generator on a target with a drift.
 
         result = gmdwgf.fit("eight_gaussians", "kl", n_steps=1000, batch_size=256)
-        result.plot()                                    # samples over targets, MMD^2 with the band of fresh data
+        result.plot()                                    # samples over targets, and MMD^2 with its floor
         x = result.sample(jax.random.key(0), 500)        # [500 d]
 
-    Flow: at every step `batch_size` points x = f(z) of the generator and `n_targets` points y of the target are drawn, the drift
-    says where each x should go, and the generator is regressed on x + eta v (`gmdwgf.train_step`). Every `eval_every` steps the
-    averaged generator is scored against held-out points, which makes a record, beside a floor: what fresh data score.
+    Every step draws `batch_size` points x = f(z) from the generator and `n_targets` points y from the target, computes the
+    drift's velocity v at x, and regresses the generator on x + eta v (`gmdwgf.train_step`). Every `eval_every` steps the averaged
+    generator is evaluated against held-out points and a record is appended to the result. The floor is the score of fresh data.
 
-    Takes:
-    - `target`: the name of a config (`configs/dataset/`) or of a YAML file; an array `[N d]` (NumPy, JAX, pandas, PyTorch), of
-      which a fifth is held out as with dataset=array; a function `(key, n) -> [n d]` of JAX; or an object,
+    **Arguments:**
+
+    - `target`: the name of a config in `configs/dataset/`; the path of a YAML file; an array `[N d]` (NumPy, JAX, pandas,
+      PyTorch), of which a fifth is held out as with dataset=array; a JAX function `(key, n) -> [n d]`; or a target object such as
       `gmdwgf.load_target("pinwheel", n_arms=3)`.
-    - `drift`: a name, or an object: `gmdwgf.load_drift("kl", bandwidth=0.5)`, `gmdwgf.drifts.KLDrift(...)`, one of your own.
-    - `generator`, `optimizer`, `condition`, `features`: a name or an object; without an `optimizer` the one that goes with the
-      generator, `euler` for `particles` and `adam` otherwise. `condition` and `features` may be left out.
-    - `schedules`: fields of the drift that change over the run, `{"bandwidth": gmdwgf.optim.Exponential(...)}`.
-    - `n_steps`, and `numbers`: fields of `training` (`batch_size`, `eta`, `ema_decay`, `eval_every`), of the optimiser
-      (`learning_rate`), of the generator (`width`) and of the metrics (`n_samples`), by their names in the YAML files. No name
-      is in two of them. What is not given is as in `configs/`: 6,000 steps, so give `n_steps` for a try.
-    - `seed`: of all randomness, 0 .. 2^32 - 1.
-    - `callbacks`: called at every evaluation, also at step 0, as `callback(step, record, sample)`; `sample(key, n)` may be kept.
-      One that returns true ends the training, which is then `interrupted`.
-    - `progress`: a bar on a terminal, a line in a notebook; False shows nothing.
-    - `n_devices`: how many share the particles of a step, all there are by default; `batch_size` must be a multiple of it.
-    - `folder`: where runs are kept (the command's `paths.root`). The run gets a folder of its own in there, with the id and the
-      files that the command would give it: the same call again gives back the finished run or goes on from the last checkpoint.
-      An array is saved beside the runs, and its content decides the id. A function cannot be kept in a folder, since nothing
-      in a config could name it, nor can an object whose fields do not say all of it. wandb is off.
+    - `drift`: a name, or an object such as `gmdwgf.load_drift("kl", bandwidth=0.5)` or `gmdwgf.drifts.KLDrift(...)`.
+    - `generator`, `optimizer`, `condition`, `features`: a name or an object. `optimizer` defaults to `euler` for the generator
+      `particles` and to `adam` otherwise; `condition` and `features` default to none.
+    - `schedules`: schedules of drift fields by name, e.g. `{"bandwidth": gmdwgf.optim.Exponential(...)}`.
+    - `n_steps`, `numbers`: fields of `training` (`batch_size`, `eta`, `ema_decay`, `eval_every`), of the optimiser
+      (`learning_rate`), of the generator (`width`) and of the metrics (`n_samples`), by their names in the YAML files, which are
+      unique. Defaults are those of `configs/`, e.g. 6,000 steps.
+    - `seed`: seed of all random numbers, 0 .. 2^32 - 1.
+    - `callbacks`: called as `callback(step, record, sample)` at every evaluation, including step 0. The function
+      `sample(key, n)` stays valid afterwards. A callback that returns true stops the training with status `interrupted`.
+    - `progress`: show a progress bar on a terminal or a line in a notebook.
+    - `n_devices`: number of devices that share the particles of a step, by default all; it must divide `batch_size`.
+    - `folder`: root folder of runs (`paths.root` of the command). The run is saved to its own subfolder with the same id and files
+      as from the command line, and the same call returns the finished run or resumes from the last checkpoint. An array is saved
+      beside the runs and identified by its content. Functions, and objects that their fields do not fully determine, cannot be
+      saved to a folder, because a config cannot name them. wandb is off.
 
-    Units: those of the fields, in data units where the YAML files say so. Ctrl-C ends the training after the current chunk and
-    gives back what there is (a second Ctrl-C raises). The same seed and numbers give the same parameters, to the bit, as the command
-    on the same devices, provided that JAX was started by gmdwgf, which settles the width of the vectors it computes with.
+    Units: those of the fields, in data units where the YAML files say so. Ctrl-C stops the training after the current chunk and
+    returns the result so far (a second Ctrl-C raises). The same seed and values give the same parameters as the command, to the
+    bit, on the same devices, provided that gmdwgf initialised JAX, which sets the vector width of XLA on CPUs.
 
-    Errors: ConfigError with the key, the value and the fix, before anything is compiled; for an unknown word the nearest known.
+    **Raises:** `ConfigError` for an invalid key or value, before anything is compiled. The message states the key, the value and a
+    fix, and for an unknown key the closest known one.
     """
     use_whole_vectors()
     callbacks = [callbacks] if callable(callbacks) else list(callbacks)
@@ -95,7 +98,7 @@ def _fit_in_memory(chosen: Chosen, callbacks: Sequence[Callback], sink: Sink) ->
     keep_compiled_programs()
     call = one_callback(problem.generator, callbacks)
 
-    def on_evaluation(record: dict[str, Any], params: Any) -> bool:
+    def on_evaluation(record: Record, params: Any) -> bool:
         sink.log(record["step"], {name: value for name, value in record.items() if name != "step"})
         return call(record, params)
 

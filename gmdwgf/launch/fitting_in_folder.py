@@ -1,4 +1,4 @@
-"""`gmdwgf.fit` in a run folder: the same folder, id and files as the command's."""
+"""`gmdwgf.fit` in a run folder, with the same name, id and files as from the command line."""
 
 import hashlib
 import io
@@ -30,7 +30,7 @@ from gmdwgf.training.state import initial_state
 
 
 def fit_in_folder(chosen: Chosen, root: Path, callbacks: Sequence[Callback], progress: Sink | None) -> RunResult:
-    """Train in a run folder in `root` as the command does, go on there, or give back the finished run."""
+    """Train in a run folder in `root` like the command: start or resume the run, or load it if it is finished."""
     chosen = _kept_in(chosen, root)
     chosen.cfg.paths.root = str(root.absolute())
     chosen.cfg.tracking.progress, chosen.cfg.tracking.wandb.mode = progress is not None, "disabled"
@@ -51,7 +51,7 @@ def fit_in_folder(chosen: Chosen, root: Path, callbacks: Sequence[Callback], pro
 
 
 def _kept_in(chosen: Chosen, root: Path) -> Chosen:
-    """The same components, all of which a config can name; an array is saved in `root` by a hash of its content."""
+    """Check that a config can name all components, after saving an array target in `root` under a hash of its content."""
     if chosen.rows is not None:
         content = io.BytesIO()
         np.save(content, chosen.rows, allow_pickle=False)
@@ -65,20 +65,24 @@ def _kept_in(chosen: Chosen, root: Path) -> Chosen:
         chosen = chosen._replace(objects=objects, unnamed=[group for group in chosen.unnamed if group != "dataset"])
     if chosen.unnamed:
         group = chosen.unnamed[0]
-        fix = "has no config that another process could build it from, so that no folder can keep the run: leave out folder="
+        fix = "cannot be described by a config, so the run cannot be saved to a folder: omit folder="
         raise ConfigError("target" if group == "dataset" else group, chosen.choices[group], fix)
     return chosen
 
 
 def _check_same(group: str, given: Any, built: Any) -> None:
-    """Raise ConfigError unless the config builds what was given, to the bit."""
+    """Raise ConfigError unless the config builds the given object, to the bit."""
     bits = lambda tree: [(leaf.shape, np.asarray(leaf).tobytes()) for leaf in map(jnp.asarray, jax.tree.leaves(tree))]
     if type(given) is not type(built) or bits(given) != bits(built):
-        raise ConfigError(group, type(given).__name__, "is not what its fields say, so that no folder can keep the run")
+        raise ConfigError(
+            group,
+            type(given).__name__,
+            "is not determined by its fields, so no folder can store the run: omit folder=",
+        )
 
 
 def _read_back(spec: RunSpec, components: Components, status: str, name: str) -> RunResult:
-    """The result of a run from its folder."""
+    """Load the result of a run from its folder."""
     problem, folder, problems = components.problem, spec.folder, []
     checkpoints = Checkpoints(folder.checkpoints, problems.append, writing=False)
     like = initial_state(problem, jax.random.key(seed_of(spec.config)))

@@ -1,4 +1,4 @@
-"""Jobs that are one program: prepared from their overrides, sorted into groups, and trained side by side."""
+"""Prepare the jobs of a sweep, group those that can share a program, and train each group concurrently."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ from gmdwgf.tracking.progress import SharedProgress
 
 
 class PreparedRun(NamedTuple):
-    """A run that is asked for, who speaks for it, and all it is made of."""
+    """Spec, reporter and components of a run."""
 
     spec: RunSpec
     reporter: Reporter
@@ -35,7 +35,7 @@ class PreparedRun(NamedTuple):
 def prepare(
     loader: ConfigLoader, config: DictConfig, number: int, overrides: list[str]
 ) -> tuple[float, PreparedRun | None]:
-    """A job ready to be run; or only its metric, where there is nothing to run."""
+    """Prepare a job; returns its metric if there is nothing to run, and the prepared run otherwise."""
     cfg, choices, ledger = _composed(loader, config, number, overrides)
     reporter, spec = Reporter(number, run_overrides(overrides), ledger), None
     try:
@@ -43,7 +43,9 @@ def prepare(
         for line in spec.notices:
             reporter.say(line)
         if build(spec.config["devices"], "devices").join():
-            raise ConfigError("hydra/launcher", "vectorized", "works in one process; start the sweep in a single one")
+            raise ConfigError(
+                "hydra/launcher", "vectorized", "does not support several processes; start the sweep in a single one"
+            )
         if cfg.sweep.dry:
             return dry_run(spec, reporter), None
         if standing(spec.folder, spec.config, spec.yaml).state in FINISHED:
@@ -56,7 +58,7 @@ def prepare(
 
 
 def _composed(loader: ConfigLoader, config: DictConfig, number: int, overrides: list[str]) -> tuple:
-    """The config of one job as its task sees it, the choices it was composed of, and the sweep's ledger."""
+    """Compose the config of one job; returns it with its choices and the sweep's ledger."""
     whole = loader.load_sweep_config(config, overrides)
     with open_dict(whole):
         whole.hydra.job.id = whole.hydra.job.num = number
@@ -68,13 +70,13 @@ def _composed(loader: ConfigLoader, config: DictConfig, number: int, overrides: 
 
 
 def take_repeated(runs: dict[int, PreparedRun]) -> dict[int, PreparedRun]:
-    """Take out the jobs that ask for the same run as one before them."""
+    """Remove and return jobs for the same run as an earlier job."""
     firsts = {run.spec.folder.path: number for number, run in reversed(runs.items())}
     return {n: runs.pop(n) for n, run in list(runs.items()) if firsts[run.spec.folder.path] != n}
 
 
 def alike(runs: dict[int, PreparedRun], max_runs: int) -> Iterator[list[int]]:
-    """Numbers of the jobs that can be one program, in the order of the sweep."""
+    """Yield groups of job numbers that can share a program, in the order of the sweep."""
     found: dict[tuple, list[int]] = {}
     for number, run in runs.items():
         components = run.components
@@ -87,7 +89,7 @@ def alike(runs: dict[int, PreparedRun], max_runs: int) -> Iterator[list[int]]:
 def execute(
     runs: dict[int, PreparedRun], title: str, executor: Callable[[Callable[[str], None]], MakeExecutor]
 ) -> dict[int, float]:
-    """Train the jobs of one group; returns their metrics."""
+    """Train the jobs of one group and return their metrics."""
     spec, reporter, components = next(iter(runs.values()))
     if spec.config["sweep"]["fail_fast"] and reporter.ledger is not None and reporter.ledger.any_failed():
         return {number: run.reporter.left_out() for number, run in runs.items()}
@@ -115,7 +117,7 @@ def execute(
 def _trained(
     runs: dict[int, PreparedRun], active_runs: dict[int, ActiveRun], make_executor: MakeExecutor
 ) -> dict[int, float]:
-    """Train the active runs, and bring each to its end as soon as it has one."""
+    """Train the active runs and finish each as soon as it ends."""
     results, interrupted, numbers = {}, None, list(active_runs)
     for row, result in train_all([active.run for active in active_runs.values()], make_executor):
         run, active = runs[numbers[row]], active_runs[numbers[row]]

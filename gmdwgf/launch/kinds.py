@@ -1,7 +1,6 @@
-"""Whether every piece of a run is of the kind that its place asks for."""
+"""Check the classes of the components of a run."""
 
 from inspect import Parameter
-from typing import Any
 
 from gmdwgf.config.build import ConfigError
 from gmdwgf.drifts.base import AbstractDrift
@@ -9,6 +8,7 @@ from gmdwgf.drifts.wrappers.classwise import ClassCondition
 from gmdwgf.drifts.wrappers.feature_space import FeatureSpace
 from gmdwgf.engine.multihost import DevicesConfig
 from gmdwgf.generators.base import AbstractGenerator
+from gmdwgf.mappings import Config
 from gmdwgf.metrics import MetricSuite
 from gmdwgf.optim.optimizers import AbstractOptimizer
 from gmdwgf.targets.base import AbstractTarget
@@ -27,11 +27,11 @@ KINDS: dict[str, type] = {
     "condition": ClassCondition,
     "features": FeatureSpace,
 }
-"""What an object of each section must be."""
+"""Base class of the objects of each section."""
 
 
-def check_kinds(objects: dict[str, Any]) -> None:
-    """Raise ConfigError for a piece that is something else, or nothing but a mapping of its fields."""
+def check_kinds(objects: Config) -> None:
+    """Raise ConfigError for a component of another class, or for a mapping without `_target_`."""
     for name, piece in objects.items():
         kind = KINDS[name]
         if piece is None or isinstance(piece, kind):

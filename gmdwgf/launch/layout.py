@@ -1,4 +1,4 @@
-"""The layout of a config: which keys and sections a run has, before anything is built of them."""
+"""Check the keys and sections of a config before anything is built from it."""
 
 import functools
 import re
@@ -8,47 +8,46 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from gmdwgf.config.build import ConfigError, config_dir, unknown_name
+from gmdwgf.mappings import Config, Facts
 
 PIECES = ("dataset", "drift", "generator", "optimizer", "training", "metrics", "tracking", "devices")
 
 OPTIONAL = ("condition", "features")
-"""Pieces that a config may do without."""
+"""Optional sections of a config."""
 
 
 @functools.cache
-def machine_sections() -> dict[str, dict[str, Any]]:
-    """Sections of `configs/train.yaml` itself, which nothing is built of, with their defaults."""
+def machine_sections() -> dict[str, Facts]:
+    """Sections of `configs/train.yaml` from which no component is built, with their defaults."""
     whole: Any = OmegaConf.load(config_dir() / "train.yaml")
     return {name: dict(whole.get(name)) for name in ("paths", "sweep")}
 
 
-def check_sections(config: dict[str, Any]) -> None:
-    """Raise ConfigError for a section that is missing or is none: what a job needs to have a name and a folder."""
+def check_sections(config: Config) -> None:
+    """Raise ConfigError for a missing or invalid section, as far as needed for the name and folder of a run."""
     for name in machine_sections():
         _check_section(name, config.get(name))
     for name in PIECES:
         if not isinstance(config.get(name), dict):
             raise ConfigError(
-                name, config.get(name, "null"), f"a run has one: give {name}=NAME, or its fields as {name}.FIELD"
+                name, config.get(name, "null"), f"is required: give {name}=NAME, or its fields as {name}.FIELD"
             )
     for name in OPTIONAL:
         if not isinstance(config.get(name), dict | None):
-            raise ConfigError(name, config[name], f"must be a mapping; leave it out, or give {name}=NAME")
+            raise ConfigError(name, config[name], f"must be a mapping; omit it, or give {name}=NAME")
 
 
-def check_keys(config: dict[str, Any]) -> None:
-    """Raise ConfigError for a key that nothing reads (`+sed=3` would otherwise be a run of seed 0), and for a bad seed."""
+def check_keys(config: Config) -> None:
+    """Raise ConfigError for an unknown key (e.g. `+sed=3`, which would otherwise be ignored) and for an invalid seed."""
     known = ["seed", "extend", *machine_sections(), *PIECES, *OPTIONAL]
     for name, value in config.items():
         if name not in known and not str(name).startswith("_"):
-            raise ConfigError(
-                name, value, f"{unknown_name(str(name), known)} (a name that begins with _ is left alone)"
-            )
+            raise ConfigError(name, value, f"{unknown_name(str(name), known)} (names that begin with _ are ignored)")
     seed_of(config)
 
 
 def _check_section(name: str, section: Any) -> None:
-    """Hold `paths` and `sweep` to the keys that they have in `configs/train.yaml`, and to values that can be used."""
+    """Check that `paths` and `sweep` have the keys of `configs/train.yaml` and valid values."""
     defaults = machine_sections()[name]
     if not isinstance(section, dict):
         fields = ", ".join(f"{name}.{field}" for field in defaults)
@@ -66,7 +65,7 @@ def _check_section(name: str, section: Any) -> None:
 
 
 def check_root(root: Any) -> None:
-    """Raise ConfigError for what cannot be the folder of all runs."""
+    """Raise ConfigError for an invalid root folder of runs."""
     if not isinstance(root, str) or not root.strip() or "\0" in root:
         fix = f"must be a folder, e.g. paths.root={f'./{root}' if isinstance(root, int) else 'runs'}"
         raise ConfigError("paths.root", "null" if root is None else root, fix)
@@ -76,11 +75,11 @@ def _typed(value: Any) -> str:
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def seed_of(config: dict[str, Any]) -> int:
-    """The seed; ConfigError where it cannot be one."""
+def seed_of(config: Config) -> int:
+    """The seed. Raises ConfigError if it is invalid."""
     value = config.get("seed")
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**32:
-        raise ConfigError("seed", "null" if value is None else value, "must be a whole number from 0 to 2^32 - 1")
+        raise ConfigError("seed", "null" if value is None else value, "must be an integer from 0 to 2^32 - 1")
     return value
 
 
@@ -88,7 +87,7 @@ _NAME = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
 def check_name(name: Any) -> None:
-    """Raise ConfigError for a name of a sweep that cannot be the name of a folder, and of nothing but a folder."""
+    """Raise ConfigError for a sweep name that is not a single, portable path component."""
     if name is None or (_NAME.fullmatch(str(name)) and name not in (".", "..")):
         return
     raise ConfigError("sweep.name", name, "must be 1 to 128 letters, digits, '.', '_' or '-', and not . or ..")

@@ -1,4 +1,4 @@
-"""For notebooks and tests: drifts and targets by their config names, finished runs by their folders."""
+"""Load drifts and targets by config name, and finished runs from their folders."""
 
 import warnings
 from pathlib import Path
@@ -11,28 +11,29 @@ from gmdwgf.data import data_files
 from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.files import DamagedFile
 from gmdwgf.generators.base import Condition
+from gmdwgf.mappings import Config, Record
 from gmdwgf.runs.records import flatten
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Key, Particles
 
 
 def load_drift(name: str, **fields: Any) -> AbstractDrift:
-    """The drift of `configs/drift/<name>.yaml` (or of a YAML file of your own) with some fields changed."""
+    """Build the drift of `configs/drift/<name>.yaml`, or of the YAML file `name`, with the given fields changed."""
     return build(load_node("drift", name, fields), "drift")
 
 
 def load_target(name: str, **fields: Any) -> AbstractTarget:
-    """The target of `configs/dataset/<name>.yaml` (or of a YAML file of your own) with some fields changed."""
+    """Build the target of `configs/dataset/<name>.yaml`, or of the YAML file `name`, with the given fields changed."""
     return build(load_node("dataset", name, fields), "dataset")
 
 
 class LoadedRun(NamedTuple):
-    """A run read back from its folder."""
+    """A run loaded from its folder."""
 
-    config: dict[str, Any]
+    config: Config
     """The resolved config."""
-    records: list[dict[str, Any]]
-    """The metrics, one record an evaluation, in the order of the steps; a table for `pandas.DataFrame(run.records)`."""
+    records: list[Record]
+    """One record of metrics for each evaluation, in order of steps; can be passed to `pandas.DataFrame`."""
     samples: np.ndarray
     """Samples `[k n d]` at the steps `steps`."""
     steps: np.ndarray
@@ -40,9 +41,9 @@ class LoadedRun(NamedTuple):
     """Held-out targets `[n d]`."""
     generator: Any
     params: Any
-    """Parameters of the averaged generator at the checkpoint that was asked for."""
+    """Parameters of the averaged generator at the loaded checkpoint."""
     step: int
-    """The step of that checkpoint."""
+    """Step of the loaded checkpoint."""
 
     def __repr__(self) -> str:
         at, shape = (self.steps[-1] if len(self.steps) else 0), list(self.samples.shape)
@@ -51,21 +52,21 @@ class LoadedRun(NamedTuple):
         )
 
     def sample(self, key: Key, n: int, condition: Condition | None = None) -> Particles:
-        """`n` fresh points of the trained generator."""
+        """Draw `n` points from the trained generator."""
         return self.generator.sample(self.params, key, n, condition)
 
 
 def load_run(
     folder: str | Path, *, which: str = "latest", ema_decay: float | None = None, trust: bool = False
 ) -> LoadedRun:
-    """Config, metrics, samples and restored generator of a run folder; `which` is `latest` or `best`: the
-    checkpoint with the lowest MMD^2 of those whose own parameters were scored, or the latest where none was.
+    """Load config, metrics, samples and generator of a run from its folder.
 
-    The data are not needed: where they were a file, it is not read. What is damaged or gone of the records and samples is left
-    out with a warning. `ema_decay` chooses among the averages of a run that has several; the first is taken by default.
+    `which` is `latest` or `best`: the checkpoint with the lowest MMD^2 among those saved at evaluations, or the latest if there is
+    none. `ema_decay` selects an average of a run that has several, by default the first. A data file of the target is not read.
+    Damaged or missing records and samples are omitted with a warning.
 
-    The folder may be of anybody: only classes of gmdwgf are made of what it says, and no environment variable is read. With
-    `trust` it may name code of your own (a drift, a schedule, a feature map), which is then imported and run.
+    Folders of unknown origin are safe to load: only classes of gmdwgf are instantiated, and no environment variable is read. With
+    `trust=True` the config can name other classes (a drift, a schedule, a feature map), which are imported and called.
     """
     import jax
 
@@ -97,11 +98,11 @@ def load_run(
     return LoadedRun(config, records, x, steps, y, problem.generator, params, int(found[0].step))
 
 
-def _stand_in(run: Any, config: dict[str, Any], clouds: tuple[np.ndarray, ...] | None) -> AbstractTarget | None:
-    """What stands for a target made from files, which a generator can do without; None where the target is to be built.
+def _stand_in(run: Any, config: Config, clouds: tuple[np.ndarray, ...] | None) -> AbstractTarget | None:
+    """Placeholder for a target with a data file, which a generator does not need; None if the target can be built.
 
-    Its sizes are those written down when the run was begun. Of an older run the samples tell the dimension, and the file
-    itself, if it is still there, the classes.
+    Its sizes are those in the manifest of the run. For older runs the dimension is that of the samples, and the number of classes
+    is read from the data file, if it exists.
     """
     from gmdwgf.targets.absent import AbsentTarget
 
@@ -115,13 +116,13 @@ def _stand_in(run: Any, config: dict[str, Any], clouds: tuple[np.ndarray, ...] |
     if dim is not None and n_classes is not None:
         return AbsentTarget((dim, n_classes))
     if not all(data_files.names_a_file(key, flatten(dataset)[key]) for key in paths):
-        fix = "is not there, and the run does not say how many numbers and classes a point has; put the file back to load it"
+        fix = "does not exist, and the run does not record the dimension and classes of the target; restore the file to load it"
         raise ConfigError(f"dataset.{paths[0]}", flatten(dataset)[paths[0]], fix)
     return None
 
 
-def _records_of(run: Any) -> list[dict[str, Any]]:
-    """The records that can be read; a warning for others."""
+def _records_of(run: Any) -> list[Record]:
+    """Read all intact records, with a warning for the others."""
     from gmdwgf.tracking import jsonl
 
     try:
@@ -135,7 +136,7 @@ def _records_of(run: Any) -> list[dict[str, Any]]:
 
 
 def _clouds_of(run: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Samples, their steps and the held-out targets; None and a warning where they cannot be read."""
+    """Read samples, their steps and the held-out targets; None with a warning if they cannot be read."""
     from gmdwgf.runs import snapshots
 
     try:

@@ -1,4 +1,4 @@
-"""What a person reads of a job in the terminal: its lines while it runs, and a short table at its end."""
+"""Terminal output of a job: messages while it runs, and a table of metrics at the end."""
 
 import math
 import time
@@ -14,16 +14,17 @@ from gmdwgf.engine.signals import Interrupted
 from gmdwgf.files import DamagedFile
 from gmdwgf.launch.ledger import SweepLedger
 from gmdwgf.launch.spec import RunSpec
+from gmdwgf.mappings import Facts
 from gmdwgf.runs.folder import RunIsLive, reason
 
 WORST = math.inf
-"""The metric of a job that diverged, failed or was not run: a search turns away from it."""
+"""Metric returned to a search for a job that diverged, failed or was not run."""
 
 
 class Reporter:
-    """Speaks for one job; in a sweep every line begins with the job's number and what is special about it.
+    """Prints the messages of one job; in a sweep every line starts with the job's number and overrides.
 
-    What a job came to is also written into the sweep's ledger.
+    The final state of a job is also written to the sweep's ledger.
     """
 
     def __init__(self, number: int | None, overrides: list[str], ledger: SweepLedger | None = None):
@@ -34,45 +35,45 @@ class Reporter:
             ledger.begin(number)
 
     def say(self, line: str) -> None:
-        """One line about the job."""
+        """Print a line about the job."""
         self.console.print(self._line(line), markup=False)
 
     def detail(self, line: str) -> None:
-        """A line that only a job on its own says: in a sweep it is in the job's log."""
+        """Print a line unless the job is part of a sweep, where it is only logged."""
         if self.number is None:
             self.say(line)
 
     def skipped(self, spec: RunSpec) -> float:
-        """The job was finished before."""
+        """Report that the job was already finished."""
         ending = spec.folder.ending()
         state = ending.get("status")
         what = f"already {state} (MMD^2 {_number(ending.get('mmd2'))})"
         if spec.drift_changed():
             again = f"python -m gmdwgf.runs rm {_short(spec)} {state}"
-            what += f", though by another version of its drift's file ({again} lets it run anew)"
+            what += f", with another version of the drift's source file ({again} deletes it for a new run)"
         self._end("skipped", f"{what}, nothing to do: {_short(spec)}")
         return _metric(ending)
 
     def left_out(self) -> float:
-        """Another job failed, and the sweep was to stop then."""
+        """Report that the job was not run, because another job failed and sweep.fail_fast is set."""
         self._end("left out", "left out, because another job failed (sweep.fail_fast=true)")
         return WORST
 
     def would(self, spec: RunSpec, state: str) -> float:
-        """What would come of the job: nothing was run."""
+        """Report the outcome of a dry run."""
         if state in ("done", "diverged"):
             self._end("would be skipped", f"would be skipped (is {state}): {_short(spec)}")
         else:
-            how = {"new": "run", "failed": "be tried again"}.get(state, "go on")
+            how = {"new": "run", "failed": "be retried"}.get(state, "resume")
             self._end("would run", f"would {how}: {_short(spec)}")
         return WORST
 
-    def finished(self, spec: RunSpec, summary: dict[str, Any]) -> float:
-        """The job ran: a table when it stands alone, a line in a sweep."""
+    def finished(self, spec: RunSpec, summary: Facts) -> float:
+        """Report the result of the job: a table for a single job, a line in a sweep."""
         status = summary["status"]
         if status == "interrupted":
             by, where = summary.get("signal"), f"stopped at step {summary['step']}"
-            what = f"{where}{f' by {by}' if by else ''}, checkpoint saved; the same command goes on from there"
+            what = f"{where}{f' by {by}' if by else ''}, checkpoint saved; the same command resumes from there"
             self.say(f"{what}: {_short(spec)}")
             raise Interrupted(by)
         if status == "diverged":
@@ -85,7 +86,7 @@ class Reporter:
         return _metric(summary)
 
     def failed(self, spec: RunSpec | None, error: Exception) -> float:
-        """A job of a sweep that cannot be run, or that crashed; the others go on, and its folder keeps the reason."""
+        """Report a job of a sweep that is invalid or crashed; its folder stores the reason, and other jobs continue."""
         if isinstance(error, ConfigError) and spec is not None:
             spec.folder.refuse(spec.id, spec.yaml, error)
         kept = f"; traceback in {_short(spec)}/FAILED.json" if spec and spec.folder.status() == "failed" else ""
@@ -97,7 +98,7 @@ class Reporter:
         return WORST
 
     def wrong(self, error: Exception, hide: Callable[[str], str]) -> float:
-        """A job that would not run; `hide` takes out of the error what may not be said."""
+        """Report a job that would fail, in a dry run; `hide` removes values of environment variables from the error."""
         known = isinstance(error, ConfigError | RunIsLive | DamagedFile)
         self._end("failed", f"would fail: {hide(str(error)) if known else hide(reason(error))[:300]}")
         return WORST
@@ -113,7 +114,7 @@ class Reporter:
         if self.ledger is not None and self.number is not None:
             self.ledger.end(self.number, state, self._line(line))
 
-    def _table(self, spec: RunSpec, summary: dict[str, Any]) -> None:
+    def _table(self, spec: RunSpec, summary: Facts) -> None:
         from gmdwgf.metrics.table import METRICS
 
         floors = spec.folder.ending().get("floor", {})
@@ -143,6 +144,6 @@ def _number(value: Any) -> str:
     return f"{value:d}" if isinstance(value, int) else f"{value:.4g}"
 
 
-def _metric(summary: dict[str, Any]) -> float:
+def _metric(summary: Facts) -> float:
     value = summary.get("mmd2")
     return WORST if value is None or math.isnan(value) or summary.get("status") == "diverged" else float(value)

@@ -1,4 +1,4 @@
-"""Whether the arrays that a config asks for can be kept on this machine; those of the pairs of a drift are not known before."""
+"""Check that the arrays of a config fit into memory; pairwise arrays of drifts are not included."""
 
 import math
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ from gmdwgf.training.problem import Problem, TrainingPlan
 
 
 def check_memory(problem: Problem, plan: TrainingPlan, metrics: MetricSuite) -> None:
-    """Raise ConfigError for a count whose points, costs or parameters alone are more than the machine can keep."""
+    """Raise ConfigError for a size whose points, costs or parameters alone exceed the machine's memory."""
     for key, value, n_numbers, what in _asked_for(problem, plan, metrics):
         if fix := too_many(n_numbers, what):
             raise ConfigError(key, value, fix)
 
 
 def _asked_for(problem: Problem, plan: TrainingPlan, metrics: MetricSuite) -> Iterator[tuple[str, Any, int, str]]:
-    """Keys, their values, how many numbers they stand for, and of what."""
+    """Yield config keys, their values, the number of floats that they require, and a description of these."""
     dim = problem.target.dim
     for name in ("batch_size", "n_targets", "n_snapshot"):
         n = getattr(plan, name)
@@ -31,7 +31,7 @@ def _asked_for(problem: Problem, plan: TrainingPlan, metrics: MetricSuite) -> It
     n_pairs = min(metrics.n_assignment, metrics.n_samples) ** 2
     yield "metrics.n_assignment", metrics.n_assignment, 2 * n_pairs, "the costs of all pairs alone"
     n_seen = metrics.n_projections * (metrics.n_samples + dim)
-    yield "metrics.n_projections", metrics.n_projections, n_seen, "the points seen along them alone"
+    yield "metrics.n_projections", metrics.n_projections, n_seen, "the projected points alone"
     n_trained = n_parameters(problem.generator, plan.batch_size, dim, problem.n_classes)
     yield (
         "generator",
@@ -40,7 +40,7 @@ def _asked_for(problem: Problem, plan: TrainingPlan, metrics: MetricSuite) -> It
         f"{n_trained:.2g} parameters and their average alone",
     )
     n_carried = _n_carried(problem, plan)
-    yield "drift", type(problem.drift).__name__, n_carried, "the state that it carries from step to step alone"
+    yield "drift", type(problem.drift).__name__, n_carried, "its state alone"
 
 
 def _n_carried(problem: Problem, plan: TrainingPlan) -> int:

@@ -1,49 +1,50 @@
-"""What is asked for: from a composed config to the identity and the folder of a run. Starts no JAX."""
+"""Specification of a run: its config, id and folder. Does not import JAX."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 
 from gmdwgf.config.moved import notices, updated
 from gmdwgf.launch.environment import resolved
 from gmdwgf.launch.layout import check_name, check_sections
+from gmdwgf.mappings import Config
 from gmdwgf.runs.folder import RunDir
 from gmdwgf.runs.identity import check_choices, drift_file_id, run_id, run_name
 
 
 class RunSpec(NamedTuple):
-    """A run that is asked for: its config, its id and its folder. Nothing is built of it yet."""
+    """Specification of a run: its config, id and folder, before any component is built."""
 
-    config: dict[str, Any]
+    config: Config
     yaml: str
     id: str
     name: str
     choices: dict[str, str]
-    """Which config was chosen of every group."""
+    """Chosen config of each group."""
     folder: RunDir
     command: list[str]
-    """The command that makes this run by itself."""
+    """Command that reproduces this run alone."""
     sweep: str | None = None
-    """The name of the sweep it belongs to."""
+    """Name of the sweep that the run belongs to."""
     writes: bool = True
-    """Whether this process keeps what the run leaves; of several processes only one does."""
-    shown: dict[str, Any] = {}
-    """The config without the values of the environment, as `yaml` has it."""
+    """Whether this process writes the run's files; only one of several processes does."""
+    shown: Config = {}
+    """The config with hidden values of environment variables, as in `yaml`."""
     notices: Sequence[str] = ()
-    """What to say of old spellings in the config."""
+    """Notices about deprecated keys in the config."""
 
     def drift_changed(self) -> bool:
-        """Whether the file of the drift is another than when the run was begun: the id of a run does not tell."""
+        """Whether the source file of the drift has changed since the run began, which the id does not include."""
         before = self.folder.manifest().get("drift_file")
         return bool(before) and before != drift_file_id(self.config)
 
 
 def make_spec(cfg: DictConfig, choices: dict[str, str], overrides: Iterable[str] = ()) -> RunSpec:
-    """Identity and folder of the run that a config asks for. Raises ConfigError for names that are no names."""
+    """Make the spec of a composed config. Raises ConfigError for invalid names."""
     check_choices(choices)
-    raw: dict[str, Any] = OmegaConf.to_container(cfg, resolve=False)  # type: ignore[assignment]
+    raw: Config = OmegaConf.to_container(cfg, resolve=False)  # type: ignore[assignment]
     if lines := notices(raw):
         cfg = OmegaConf.create(updated(raw))
     config, shown, hidden = found = resolved(cfg)
@@ -57,5 +58,5 @@ def make_spec(cfg: DictConfig, choices: dict[str, str], overrides: Iterable[str]
 
 
 def run_overrides(overrides: Iterable[str]) -> list[str]:
-    """The overrides that say which run it is, without those on how the sweep goes on."""
+    """Overrides that identify the run, without those that control the sweep."""
     return [override for override in overrides if not override.startswith("sweep.")]

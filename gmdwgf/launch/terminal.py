@@ -1,4 +1,4 @@
-"""Standard output and error that outlive the terminal or the pipe they go to."""
+"""Standard output and error that tolerate a closed terminal or pipe."""
 
 import contextlib
 import os
@@ -8,16 +8,16 @@ from typing import Any, TextIO
 
 
 class LastingStream:
-    """A text stream; once a write fails, because its terminal is closed or its reader is gone, what is written is dropped.
+    """Text stream that discards all output after a write has failed because its terminal or pipe was closed.
 
-    A run goes on without it, since all it says is kept in its folder.
+    The run continues, since its messages are also logged in its folder.
     """
 
     def __init__(self, stream: TextIO):
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write, or drop, the text."""
+        """Write or discard the text."""
         try:
             return self._stream.write(text)
         except OSError:
@@ -25,14 +25,14 @@ class LastingStream:
             return len(text)
 
     def flush(self) -> None:
-        """Pass on, or drop, what is held back."""
+        """Flush or discard the buffer."""
         try:
             self._stream.flush()
         except OSError:
             self._drop()
 
     def writelines(self, lines: Any) -> None:
-        """Write each of the lines."""
+        """Write or discard the lines."""
         for line in lines:
             self.write(line)
 
@@ -42,7 +42,7 @@ class LastingStream:
     def _drop(self) -> None:
         with contextlib.suppress(
             OSError, ValueError
-        ):  # what is held back, and what others write to it, then goes nowhere
+        ):  # redirect the buffer, and output of other code, to the null device
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._stream.fileno())
             os.close(nowhere)
@@ -50,7 +50,7 @@ class LastingStream:
 
 @contextlib.contextmanager
 def lasting_output() -> Iterator[None]:
-    """Let standard output and error outlive what they go to."""
+    """Context in which standard output and error tolerate a closed terminal or pipe."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = (LastingStream(stream) for stream in before)  # pyright: ignore[reportAttributeAccessIssue]
     try:

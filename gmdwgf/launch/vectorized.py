@@ -1,6 +1,6 @@
-"""The launcher `vectorized`: jobs that differ only in real numbers and seeds are trained side by side, in this process.
+"""The launcher `vectorized`: trains jobs that differ only in real numbers and seeds concurrently, in this process.
 
-Every job keeps its own folder, lock, curves, checkpoints, figures and tracker run, and is told of as under any other launcher.
+Every job has its own folder, lock, curves, checkpoints, figures and tracker run, and is reported as under any other launcher.
 """
 
 import functools
@@ -29,20 +29,20 @@ class LauncherSettings(NamedTuple):
     memory_gb: float | int | None
 
     def check(self) -> None:
-        """Raise ConfigError for a setting that cannot be used."""
+        """Raise ConfigError for an invalid setting."""
         if self.how not in WAYS:
             raise ConfigError("hydra.launcher.how", self.how, "must be one of " + ", ".join(WAYS))
         for name in ("n_devices", "max_runs"):
             value = getattr(self, name)
             if not (isinstance(value, int) and value >= 1) and not (value is None and name == "n_devices"):
-                raise ConfigError(f"hydra.launcher.{name}", value, "must be a whole number of at least 1")
+                raise ConfigError(f"hydra.launcher.{name}", value, "must be an integer of at least 1")
         if self.memory_gb is not None and not self.memory_gb > 0:
             raise ConfigError("hydra.launcher.memory_gb", self.memory_gb, "must be greater than 0, or null")
 
     def executor(self, say: Callable[[str], None]) -> "MakeExecutor":
-        """What moves the runs of a group.
+        """Executor for the runs of a group.
 
-        `measure` is serial on a CPU, where one program of all runs was not faster in any benchmark (docs/benchmarks.md); on an
+        `measure` is serial on CPUs, where the vectorized program was not faster in any benchmark (docs/benchmarks.md); on an
         accelerator it tries both.
         """
         import jax
@@ -63,11 +63,11 @@ class LauncherSettings(NamedTuple):
 def launch(
     context: HydraContext, config: DictConfig, job_overrides: Sequence[Sequence[str]], first: int, **settings: Any
 ) -> list[JobReturn]:
-    """Run the jobs of a sweep, group by group; what Hydra's sweepers want back is in their order."""
+    """Run the jobs of a sweep group by group; returns the results in the order of the jobs, for Hydra's sweepers."""
     setup_globals()
     asked = LauncherSettings(**settings)
     asked.check()
-    if asked.how == "together":  # read when JAX is imported, which it has not been yet
+    if asked.how == "together":  # read when JAX is imported, which happens later
         os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(os.cpu_count() or 1))
     from gmdwgf.launch import group
 

@@ -1,8 +1,8 @@
-"""The share of the machine that one of several workers may take, settled before JAX starts in it.
+"""Divide cores and GPUs among the workers of joblib, before JAX is initialised in them.
 
-joblib's workers are processes side by side. Left alone, each would start as many threads as there are cores, and reserve most of
-every GPU. Here each takes the first free place of `n_jobs`: its part of the cores (which caps the threads of XLA and of the BLAS),
-and one GPU, or a part of the memory of one.
+By default each worker process would start as many threads as there are cores and reserve most of the memory of every GPU. Here each
+worker takes the first free slot of `n_jobs`, with a share of the cores (which limits the threads of XLA and BLAS) and one GPU or a
+share of its memory.
 """
 
 import contextlib
@@ -13,24 +13,20 @@ import stat
 import sys
 import tempfile
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from gmdwgf.config.build import ConfigError
 
-_place: IO | None = None
-"""Holds this process's place until it ends."""
-
 
 def take_share(launcher: Any) -> None:
-    """Take a place, once, if this process is a worker of joblib."""
-    global _place
-    if _place is not None or "joblib" not in str(launcher.get("_target_")) or "jax" in sys.modules:
+    """Take a slot if this process is a worker of joblib, before JAX is imported and until the process ends."""
+    if "joblib" not in str(launcher.get("_target_")) or "jax" in sys.modules:
         return
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
     n_workers = launcher.n_jobs if launcher.n_jobs > 0 else max(1, len(cores) + 1 + launcher.n_jobs)
     folder = Path(tempfile.gettempdir()) / f"gmdwgf-workers-{os.getuid()}-{os.getppid()}"
     try:
-        place, _place = free_place(folder, n_workers)
+        place = free_place(folder, n_workers)
     except OSError as error:
         raise no_temporary_folder(error) from error
     mine, environment = share(place, n_workers, cores, gpus())
@@ -40,7 +36,7 @@ def take_share(launcher: Any) -> None:
 
 
 def share(place: int, n_workers: int, cores: list[int], devices: list[str]) -> tuple[list[int], dict[str, str]]:
-    """Cores and environment of the worker at a place."""
+    """Cores and environment variables of the worker in slot `place`."""
     each = max(1, len(cores) // n_workers)
     mine = [cores[(place * each + i) % len(cores)] for i in range(each)]
     environment = {name: str(each) for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")}
@@ -52,42 +48,38 @@ def share(place: int, n_workers: int, cores: list[int], devices: list[str]) -> t
 
 
 def no_temporary_folder(error: OSError) -> ConfigError:
-    """What to say where the folder for temporary files is full or cannot be written."""
+    """Error for a folder of temporary files that is full or not writable."""
     value = os.environ.get("TMPDIR", inspect.Parameter.empty)
     return ConfigError(
         "TMPDIR",
         value,
-        f"nothing can be written there ({error.strerror or error}); set TMPDIR to a folder with room",
+        f"cannot be written ({error.strerror or error}); set TMPDIR to a folder with free space",
     )
 
 
-def free_place(folder: Path, n_workers: int) -> tuple[int, IO]:
-    """The first place that no living process holds (0 where all are), and the open file that holds it.
+def free_place(folder: Path, n_workers: int) -> int:
+    """The first slot not held by a live process, or 0 if all are; this process holds it until it ends.
 
-    Raises ConfigError for a folder that others may write to, or a link: it lies where everybody can put one.
+    Raises ConfigError for a link or a folder that others can write to, since any user can create one in the temporary folder.
     """
     with contextlib.suppress(FileExistsError):
         folder.mkdir(mode=0o700)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
-        fix = f"{folder} is not a folder of yours alone; remove it, or set TMPDIR to a folder of your own"
+        fix = f"{folder} must be a folder that only you can write to; remove it, or set TMPDIR to another folder"
         raise ConfigError("TMPDIR", folder.parent, fix)
     for place in range(n_workers):
-        file = _opened(folder / str(place))
+        file = os.open(folder / str(place), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return place, file
+            return place  # the file stays open, and locked
         except OSError:
-            file.close()
-    return 0, _opened(folder / "0")
-
-
-def _opened(path: Path) -> IO:
-    return open(path, "a", opener=lambda name, flags: os.open(name, flags | os.O_NOFOLLOW, 0o600))
+            os.close(file)
+    return 0
 
 
 def gpus() -> list[str]:
-    """The GPUs this process may use, by what CUDA calls them; asks no driver."""
+    """Identifiers of the GPUs that this process may use, without initialising a driver."""
     told = os.environ.get("CUDA_VISIBLE_DEVICES")
     if told is not None:
         return [name for name in told.split(",") if name.strip() not in ("", "-1")]

@@ -1,4 +1,4 @@
-"""How far the samples still are from the target: distances and diagnostics between clouds, each beside its floor."""
+"""Metrics: distances and diagnostics between samples and target, each with its floor."""
 
 from typing import TYPE_CHECKING
 
@@ -8,7 +8,7 @@ from gmdwgf.metrics.table import METRICS as METRICS, Metric as Metric
 if TYPE_CHECKING:
     from gmdwgf.metrics.suite import Floor as Floor, MetricSuite as MetricSuite, Reference as Reference
 
-# The suite is imported when first asked for: those who read the table of names need not wait for jax.
+# The suite is imported on first access, so that the table of metrics can be read without importing jax.
 __getattr__, __dir__, __all__ = lazy(
     __name__,
     {

@@ -1,10 +1,10 @@
-"""Unbiased MMD^2 and energy distance: U-statistics, in which no point ever meets itself.
+"""Unbiased MMD^2 and energy distance: U-statistics, which exclude self-pairs.
 
     mmd2(x, y) = mean_{i != l} k(x_i, x_l) + mean_{j != l} k(y_j, y_l) - 2 mean_{ij} k(x_i, y_j)
 
-With k(x, y) = -|x - y| the same formula is the energy distance 2 E|x - y| - E|x - x'| - E|y - y'|, so both are one
-pass over the pairs. Their mean over draws is the distance between the two laws (no square root is taken, which would
-bias it): 0 when the laws agree, so single values may be negative. A cloud of one point has no pair and gives NaN.
+With k(x, y) = -|x - y| the same formula is the energy distance 2 E|x - y| - E|x - x'| - E|y - y'|, so one pass over the pairs
+computes both. The expectation over draws is the distance between the two distributions (no square root is taken, which would
+bias it). It is 0 for equal distributions, so single values can be negative. A cloud of one point has no pair and gives NaN.
 
 Source: Gretton et al., JMLR 13 (2012), Lemma 6; Székely and Rizzo, J. Stat. Plan. Inference 143 (2013).
 """
@@ -41,8 +41,8 @@ def scoring_kernels(bandwidths: Float[Array, " h"]) -> KernelProfile:
 
 
 def mean_over_pairs(profile: KernelProfile, x: Particles, y: Targets) -> Any:
-    """mean_{ij} k(x_i, y_j), for every kernel of the profile."""
-    x, y = centred(x, y)
+    """Mean over pairs, mean_{ij} k(x_i, y_j), for every kernel of the profile."""
+    x, y = centred(x, y)  # no mutants (arguments swapped): kernels are symmetric
 
     def row(point):
         return jax.tree.map(jnp.mean, profile(squared_distances(point, y)))
@@ -51,7 +51,7 @@ def mean_over_pairs(profile: KernelProfile, x: Particles, y: Targets) -> Any:
 
 
 def mean_over_distinct_pairs(profile: KernelProfile, x: Particles) -> Any:
-    """mean_{i != l} k(x_i, x_l), for every kernel of the profile; NaN for a single point."""
+    """Mean over distinct pairs, mean_{i != l} k(x_i, x_l), for every kernel of the profile; NaN for a single point."""
     n = x.shape[0]
     (x, _) = centred(x, x)
 
@@ -59,16 +59,16 @@ def mean_over_distinct_pairs(profile: KernelProfile, x: Particles) -> Any:
         i, point = indexed_point
         others = jnp.arange(n) != i
         values = profile(squared_distances(point, x))
-        # The self pair is left out by its index: in many dimensions its computed distance is not exactly 0.
+        # Exclude the self-pair by index: in high dimensions its computed distance is not exactly 0.
         return jax.tree.map(lambda k: jnp.sum(jnp.where(others, k, 0.0)) / (n - 1), values)
 
     return jax.tree.map(jnp.mean, over_points(row, (jnp.arange(n), x), n))
 
 
 def mmd2(profile: KernelProfile, x: Particles, y: Targets, within_y: Any = None) -> Any:
-    """Unbiased MMD^2 between the laws of `x` `[n d]` and `y` `[m d]`, n and m free, for every kernel of the profile.
+    """Unbiased estimate of MMD^2 from samples `x` `[n d]` and `y` `[m d]`, for every kernel of the profile.
 
-    `within_y` is `mean_over_distinct_pairs(profile, y)` where that is already known: held-out points do not change.
+    `within_y` is `mean_over_distinct_pairs(profile, y)`, if it has been computed already for fixed held-out points.
     """
     if within_y is None:
         within_y = mean_over_distinct_pairs(profile, y)

@@ -1,8 +1,8 @@
-"""How a cloud is shared out among the known modes of its target.
+"""Mode coverage and mode masses, for targets with known modes.
 
-A sample belongs to the nearest mode, and is *on* it when also within the mode's radius (three standard deviations).
-A mode is covered when the samples on it are at least a quarter of its due mass; the mass of a mode is the share of all
-samples that belong to it, on it or not.
+A sample is assigned to the nearest mode, and is *on* it if it lies within the mode's radius (three standard deviations).
+A mode is covered if the share of samples on it is at least a quarter of its mass under the target. The measured mass of a mode is
+the share of all samples assigned to it.
 """
 
 from typing import NamedTuple
@@ -14,11 +14,11 @@ from gmdwgf.pairs.reductions import centred, over_points, squared_distances
 from gmdwgf.typing import Particles
 
 _COVERED = 0.25
-"""Share of its due mass from which a mode counts as covered."""
+"""Fraction of its target mass above which a mode counts as covered."""
 
 
 class Modes(NamedTuple):
-    """Centres `[k d]`, due masses `[k]` that sum to one, and the radius (data units) of a mode."""
+    """Centres `[k d]`, masses `[k]` under the target, which sum to one, and the radius (data units) of a mode."""
 
     centres: Float[Array, "k d"]
     masses: Float[Array, " k"]
@@ -26,7 +26,7 @@ class Modes(NamedTuple):
 
 
 def mode_counts(x: Particles, modes: Modes) -> tuple[Int[Array, " k"], Int[Array, " k"]]:
-    """How many samples belong to each mode, and how many are on it."""
+    """Number of samples assigned to each mode, and number of samples on it."""
     k = modes.centres.shape[0]
     x, centres = centred(x, modes.centres)
 
@@ -40,7 +40,7 @@ def mode_counts(x: Particles, modes: Modes) -> tuple[Int[Array, " k"], Int[Array
 
 
 def mode_metrics(x: Particles, modes: Modes) -> dict[str, Array]:
-    """`near` (share of samples on a mode), `covered`, `n_modes`, smallest and largest mass over the due mass."""
+    """`near` (share of samples on a mode), `covered`, `n_modes`, and the smallest and largest ratio of mass to target mass."""
     n = x.shape[0]
     belonging, is_on = mode_counts(x, modes)
     ratio = belonging / n / modes.masses

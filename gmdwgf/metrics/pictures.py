@@ -1,7 +1,7 @@
-"""Clouds of pictures, judged in the features of a classifier: Fréchet distance, precision and recall, classes.
+"""Metrics of images in the feature space of a classifier: Fréchet distance, precision and recall, class shares.
 
-Features are compared in units of their root mean square distance from their mean over held-out pictures. Clouds of n and m rows
-stand for their laws only up to a bias that falls with n and m, so each number is to be read beside its data-versus-data floor.
+Features are standardised by their mean and root mean square deviation over held-out images. All estimates have a bias that
+decreases with the sample sizes, so compare each with its floor.
 """
 
 import math
@@ -18,7 +18,7 @@ from gmdwgf.pairs.reductions import centred, over_points, squared_distances
 from gmdwgf.typing import Particles, Scalar, Targets
 
 N_NEIGHBOURS = 3
-"""k of precision and recall, as in the paper."""
+"""k of precision and recall, as in Kynkäänniemi et al. 2019 (arXiv:1904.06991)."""
 
 
 class Moments(NamedTuple):
@@ -29,7 +29,7 @@ class Moments(NamedTuple):
 
 
 def moments(features: Any) -> Moments:
-    """Of features `[n k]`, n > 1; the covariance divides by n - 1, as FID does."""
+    """Mean and covariance of features `[n k]`, n > 1; the covariance is divided by n - 1, as in FID."""
     features = np.asarray(features, np.float64)
     return Moments(features.mean(axis=0), np.cov(features, rowvar=False).reshape(2 * features.shape[1:]))
 
@@ -37,7 +37,7 @@ def moments(features: Any) -> Moments:
 def frechet_distance(one: Moments, other: Moments) -> float:
     """Squared W2 of two Gaussians: |m_1 - m_2|^2 + tr(C_1 + C_2 - 2 (C_1^1/2 C_2 C_1^1/2)^1/2).
 
-    With the features of Inception it is FID (Heusel et al. 2017); with others it is not, and must not be called so.
+    With Inception features this is FID (Heusel et al. 2017, arXiv:1706.08500); with other features it is not comparable to FID.
     """
     values, vectors = np.linalg.eigh(one.covariance)
     root = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
@@ -47,7 +47,7 @@ def frechet_distance(one: Moments, other: Moments) -> float:
 
 
 def moments_of_file(path: str | Path) -> Moments:
-    """Of a file: `.npz` with `mu` `[k]` and `sigma` `[k k]`, the format of FID statistics, or features `[n k]` (`.npy`)."""
+    """Load FID statistics (`.npz` with `mu` `[k]` and `sigma` `[k k]`), or compute moments of features `[n k]` (`.npy`)."""
     loaded = np.load(path, allow_pickle=False)
     if isinstance(loaded, np.ndarray):
         return moments(loaded)
@@ -58,7 +58,7 @@ def moments_of_file(path: str | Path) -> Moments:
 
 
 def _radii(cloud: Float[Array, "n k"]) -> Float[Array, " n"]:
-    """Squared distance of every row to its third nearest other row; NaN, which covers nothing, if there are not so many."""
+    """Squared distance of every row to its third nearest other row; NaN, which covers no point, if there are fewer rows."""
     if len(cloud) <= N_NEIGHBOURS:
         return jnp.full(len(cloud), jnp.nan, cloud.dtype)
     (cloud, _) = centred(cloud, cloud)
@@ -72,36 +72,37 @@ def _radii(cloud: Float[Array, "n k"]) -> Float[Array, " n"]:
 
 
 def _covered(x: Float[Array, "n k"], y: Float[Array, "m k"], radii: Float[Array, " m"]) -> Scalar:
-    """Share of the rows of `x` within the ball of any row of `y`."""
+    """Share of the rows of `x` that lie in the ball of at least one row of `y`."""
     x, y = centred(x, y)
     within = over_points(lambda point: jnp.any(squared_distances(point, y) <= radii), x, len(y))
     return jnp.mean(within, dtype=y.dtype)
 
 
 def precision_recall(x: Float[Array, "n k"], y: Float[Array, "m k"]) -> tuple[Scalar, Scalar]:
-    """Share of `x` on the manifold of `y`, and of `y` on that of `x`; a cloud's manifold is the union of balls around its rows.
+    """Precision, the share of `x` on the manifold of `y`, and recall, the share of `y` on the manifold of `x`.
 
-    A ball reaches to the third nearest other row of its own cloud. Kynkäänniemi et al. 2019 (arXiv:1904.06991), Eq. 1.
+    The manifold of a cloud is the union of balls around its rows, each with the distance to the third nearest other row as radius.
+    Source: Kynkäänniemi et al. 2019 (arXiv:1904.06991), Eq. 1.
     """
     return _covered(x, y, _radii(y)), _covered(y, x, _radii(x))
 
 
 def class_accuracy(labels: Int[Array, " n"], logits: Float[Array, "n c"]) -> Scalar:
-    """Share of pictures that the classifier takes for the class that was asked for."""
+    """Share of images that are classified as their requested class."""
     return jnp.mean(jnp.argmax(logits, axis=-1) == labels, dtype=logits.dtype)
 
 
 def class_shares(logits: Float[Array, "n c"]) -> Float[Array, " c"]:
-    """Share of pictures that the classifier takes for each class."""
+    """Share of images that are classified as each class."""
     return jnp.bincount(jnp.argmax(logits, axis=-1), length=logits.shape[-1]) / logits.shape[0]
 
 
 class Judged(NamedTuple):
-    """What a classifier makes of held-out pictures, and the classifier."""
+    """Features and class shares of held-out images, and the classifier that computed them."""
 
     classifier: Any
     features: Float[Array, "m k"]
-    """Less their mean, in units of their root mean square distance from it."""
+    """Features, centred and divided by their root mean square deviation."""
     centre: Float[Array, " k"]
     unit: Scalar
     shares: Float[Array, " c"]
@@ -110,14 +111,14 @@ class Judged(NamedTuple):
 
 @jax.jit
 def answers(classifier: Any, points: Particles) -> tuple[Float[Array, "n k"], Float[Array, "n c"]]:
-    """Features and logits of any number of points, 256 at a time."""
+    """Compute features and logits of points in batches of 256."""
     one = lambda point: jax.tree.map(lambda array: array[0], classifier.answers(point[None]))
     return jax.lax.map(one, points, batch_size=256)
 
 
 @jax.jit
 def judge(classifier: Any, y: Targets, bandwidths: Float[Array, " h"]) -> Judged:
-    """Everything that stays fixed while clouds are compared with the held-out points `y` `[m d]`."""
+    """Precompute all terms of the metrics that depend only on the held-out points `y` `[m d]`."""
     features, logits = answers(classifier, y)
     centre = jnp.mean(features, axis=0)
     unit = jnp.sqrt(jnp.mean(jnp.sum((features - centre) ** 2, axis=1)))
@@ -129,9 +130,9 @@ def judge(classifier: Any, y: Targets, bandwidths: Float[Array, " h"]) -> Judged
 def picture_metrics(
     x: Particles, judged: Judged, bandwidths: Float[Array, " h"], labels: Int[Array, " n"] | None = None
 ) -> dict[str, float]:
-    """The metrics of the pictures of `x` `[n d]`, by the names of `METRICS`; `bandwidths` in units of the features.
+    """Image metrics of the points `x` `[n d]`, with the names in `METRICS`; `bandwidths` in units of the features.
 
-    With `labels`, the classes that were asked for, also how often the classifier agrees.
+    With `labels`, the requested classes, the result includes `class_accuracy`.
     """
     features, scores = _compared(x, judged, bandwidths, labels)
     fd = frechet_distance(moments(features), moments(judged.features)) if len(x) > 1 else math.nan

@@ -1,4 +1,4 @@
-"""All metrics of a run at once, against fixed held-out points and beside what fresh data would score."""
+"""Compute all metrics of a run against fixed held-out points, with floors from fresh data."""
 
 import math
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -34,7 +34,7 @@ _COUNTS = ("covered", "n_modes")
 
 @runtime_checkable
 class Target(Protocol):
-    """What is asked of a target; every `gmdwgf.targets.AbstractTarget` answers it."""
+    """The part of the interface of a target that metrics use; implemented by `gmdwgf.targets.AbstractTarget`."""
 
     @property
     def n_held_out(self) -> int | None: ...
@@ -47,34 +47,34 @@ class Target(Protocol):
 
 
 class Floor(NamedTuple):
-    """What clouds of fresh data score against the held-out points: mean and standard deviation over the clouds."""
+    """Score of fresh data against the held-out points: mean and standard deviation over several clouds."""
 
     mean: float
     sd: float
 
 
 class Reference(NamedTuple):
-    """Everything about the target that stays fixed during a run."""
+    """Precomputed quantities of the target that are fixed during a run."""
 
     y: Targets
     """Held-out points `[m d]`."""
     within_y: dict[str, Scalar]
-    """Their pair terms, one a kernel."""
+    """Mean over distinct pairs of held-out points, for each kernel."""
     directions: Float[Array, "p d"]
     y_sorted: Float[Array, "p m"]
     modes: Modes | None
     judged: Judged | None
-    """Their pictures, where points are pictures or latents of them and there is a classifier."""
+    """Terms of the image metrics, if the target has a classifier; otherwise None."""
     floor: dict[str, Floor]
-    """Data against data, by metric: a run is done when its curves lie in this band."""
+    """Floor of each metric; a run has converged when its metrics are within it."""
 
 
 class MetricSuite(Configurable):
-    """Distances between a cloud of samples and a target, by the names of `METRICS`.
+    """Distances between a cloud of samples and a target, with the names in `METRICS`.
 
-    The Gaussian kernel's `bandwidths` (data units) belong to the suite and are never those of training, so that all
-    drifts are scored by one measure. `mmd2` and `energy_distance` are unbiased; finite clouds bias `w2` and
-    `sliced_w2` upwards, which the floor shows.
+    The `bandwidths` (data units) of the Gaussian kernel are independent of those used in training, so that all drifts are
+    evaluated by the same metric. `mmd2` and `energy_distance` are unbiased; `w2` and `sliced_w2` are biased upwards for finite
+    clouds, and so are their floors.
     """
 
     n_samples: int = count(at_least=2, of_numbers=True)
@@ -83,18 +83,17 @@ class MetricSuite(Configurable):
     n_projections: int = count(of_numbers=True)
     n_floor_draws: int = count(at_least=2, at_most=10_000)
 
-    def __check_init__(self) -> None:
-        super().__check_init__()
+    def check_values(self) -> None:
         if self.n_assignment > self.n_samples:
-            fix = f"there are only n_samples={self.n_samples} rows to pair; take at most so many, or more n_samples"
+            fix = f"must be at most n_samples={self.n_samples}; reduce it, or increase n_samples"
             raise FieldError("n_assignment", self.n_assignment, fix)
 
     def prepare(self, target: Target, key: Key, n: int | None = None) -> Reference:
-        """Draw the held-out points and directions, and score `n_floor_draws` clouds of fresh data against them.
+        """Draw the held-out points and directions, and compute the floor from `n_floor_draws` clouds of fresh data.
 
-        `n` is the number of rows that will be scored, `n_samples` by default: give the number of particles where that
-        is fixed, since W2 between smaller clouds is larger. Where the target is a list of rows (`n_held_out` is known),
-        no row is taken twice, here or in the floor: it would meet itself in the pair terms and bias them.
+        `n` is the number of rows that will be evaluated, by default `n_samples`. Pass the number of particles if it is fixed,
+        since W2 between smaller clouds is larger. If the target is a finite set of rows (`n_held_out` is not None), rows are drawn
+        without replacement here and in the floor, as duplicates would bias the mean over pairs.
         """
         key_y, key_directions, key_floor = jax.random.split(key, 3)
         n_y = self.n_samples if target.n_held_out is None else min(self.n_samples, target.n_held_out)
@@ -119,11 +118,11 @@ class MetricSuite(Configurable):
     def evaluate(
         self, x: Particles | np.ndarray, reference: Reference, labels: Array | None = None
     ) -> dict[str, float]:
-        """Every metric of the cloud `x` `[n d]`, as Python numbers; of modes and pictures only where the target has them.
+        """Compute all metrics of the cloud `x` `[n d]`, as Python floats; mode and image metrics only if the target has them.
 
-        n is free. `w2` pairs the first min(n, m, n_assignment) rows of `x` and of the held-out points, so the rows
-        should be in no particular order. All values are NaN if any number in `x` is not finite; `mmd2` and
-        `energy_distance` are NaN if there is only one row. `labels` `[n]` are the classes that were asked for.
+        `w2` matches the first min(n, m, n_assignment) rows of `x` and of the held-out points, so the rows should be in random
+        order. All values are NaN if any entry of `x` is not finite; `mmd2` and `energy_distance` are NaN for a single row.
+        `labels` `[n]` are the requested classes.
         """
         x = _checked(x, reference)
         absent = (_OF_MODES if reference.modes is None else ()) + (_OF_PICTURES if reference.judged is None else ())
@@ -132,7 +131,7 @@ class MetricSuite(Configurable):
         on_host = np.asarray(x)
         if not np.isfinite(on_host).all():
             return dict.fromkeys(names, math.nan)
-        # Dispatched first, so that the device works while the host solves the assignment.
+        # Dispatch first, so that the device computes while the host solves the assignment problem.
         on_device = _device_metrics(self.bandwidths, x, reference._replace(judged=None, floor={}))
         of_pictures = {} if reference.judged is None else picture_metrics(x, reference.judged, self.bandwidths, labels)
         n = min(len(on_host), len(reference.y), self.n_assignment)
@@ -140,7 +139,7 @@ class MetricSuite(Configurable):
         return {name: int(values[name]) if name in _COUNTS else float(values[name]) for name in names}
 
     def mode_masses(self, x: Particles | np.ndarray, reference: Reference) -> list[float]:
-        """Share of samples by nearest mode `[k]`; empty where modes are unknown, NaN if `x` is not finite."""
+        """Share of samples assigned to each mode `[k]`; empty if modes are unknown, NaN if `x` is not finite."""
         x = _checked(x, reference)
         if reference.modes is None:
             return []
@@ -150,19 +149,19 @@ class MetricSuite(Configurable):
 
 
 def _fresh_clouds(target: Target, keys: Array, n: int) -> list:
-    """A cloud of `n` samples a key; where the target is a list of rows, of up to `n` distinct rows."""
+    """Draw a cloud of `n` samples for each key; for a finite target, of up to `n` distinct rows."""
     finite = target.n_held_out is not None
     clouds = [_drawn(target, key, 4 * n if finite else n) for key in keys]
     if not finite:
         return clouds
-    # A row drawn twice would meet itself in the pair terms and lift the floor of mmd2 by one over the number of rows.
+    # Duplicate rows would be pairs at distance 0 and raise the floor of mmd2 by one over the number of rows.
     firsts = [np.sort(np.unique(cloud, axis=0, return_index=True)[1]) for cloud in clouds]
     n_common = min(n, *(len(first) for first in firsts))
     return [cloud[first[:n_common]] for cloud, first in zip(clouds, firsts, strict=True)]
 
 
 def _accuracy_on_data(target: Target, classifier: Any) -> dict[str, Floor]:
-    """Share of the held-out pictures that the classifier takes for their own class, with its binomial deviation."""
+    """Accuracy of the classifier on held-out images, with its binomial standard deviation."""
     labelled = target.labelled_held_out()
     if classifier is None or labelled is None:
         return {}
@@ -174,7 +173,7 @@ def _accuracy_on_data(target: Target, classifier: Any) -> dict[str, Floor]:
 def _checked(x: Any, reference: Reference) -> Particles:
     x, dim = jnp.asarray(x, reference.y.dtype), reference.y.shape[1]
     if x.ndim != 2 or x.shape[1] != dim or x.shape[0] == 0:
-        raise ValueError(f"a cloud to be scored here is [n {dim}] with at least one row, not {list(x.shape)}")
+        raise ValueError(f"x must have shape [n {dim}] with at least one row, not {list(x.shape)}")
     return x
 
 
@@ -185,7 +184,7 @@ def _drawn(target: Target, key: Key, n: int) -> Targets:
 
 @eqx.filter_jit
 def _held_out(target, key, n, key_directions, n_projections):
-    # Apart from the pair terms, which spread over devices: every process must see all of these rows.
+    # Separate from the pair terms, which are sharded over devices: every process needs all of these rows.
     y = target.held_out(key, n)
     return y, uniform_directions(key_directions, n_projections, y.shape[1]).astype(y.dtype)
 

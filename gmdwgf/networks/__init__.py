@@ -1,4 +1,4 @@
-"""Networks, shared by generators and critics. Flax NNX, used functionally: parameters are a plain pytree."""
+"""Networks of generators and critics, in Flax NNX but used functionally: parameters are a plain pytree."""
 
 from gmdwgf.networks.functional import Params as Params
 from gmdwgf.networks.perceptron import (

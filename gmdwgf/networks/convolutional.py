@@ -1,4 +1,4 @@
-"""A small convolutional network from a vector to a picture, coarse to fine."""
+"""A small convolutional network that maps a vector to an image, from coarse to fine grids."""
 
 import functools
 
@@ -11,12 +11,12 @@ from gmdwgf.typing import Array, Float
 
 
 def coarser(n: int, n_halvings: int) -> int:
-    """Pixels of a side of `n` after halving it, rounding up."""
+    """Side length `n` after `n_halvings` halvings, rounded up."""
     return -(-n // 2**n_halvings)
 
 
 class Level(nnx.Module):
-    """h + conv(silu(scale norm(h) + shift)), twice; scale and shift are read from the vector `z`."""
+    """h + conv(silu(scale norm(h) + shift)), twice; scale and shift are linear functions of the vector `z`."""
 
     def __init__(self, n_vector: int, width: int, rngs: nnx.Rngs):
         make = functools.partial(nnx.Linear, param_dtype=default_float(), rngs=rngs)
@@ -34,7 +34,7 @@ class Level(nnx.Module):
 
 
 class ConvDecoder(nnx.Module):
-    """A linear map to the coarsest grid, then one `Level` for each grid, made finer by repeating pixels and mixing channels.
+    """A linear map to the coarsest grid, then one `Level` for each grid, with nearest-neighbour upsampling and a 1 x 1 convolution.
 
     The finest grid has `width` channels, each coarser one twice as many.
     """

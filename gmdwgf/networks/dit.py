@@ -1,4 +1,4 @@
-"""The ends of a DiT for drifting: what it is told, how noise becomes tokens, and how tokens become a latent."""
+"""Input and output layers of the DiT: condition embeddings, tokens from noise, and the latent from tokens."""
 
 from typing import Any
 
@@ -11,23 +11,23 @@ from gmdwgf.networks.transformer import Modulation, linear, modulated, rms_norm
 from gmdwgf.typing import Array, Float, Int
 
 N_WAVES = 256
-"""Width of the waves that tell the guidance scale."""
+"""Width of the sinusoidal embedding of the guidance scale."""
 
 _SMALL = nnx.initializers.normal(0.02)
 
 
 def guidance_waves(guidance: Float[Array, " n"]) -> Float[Array, "n w"]:
-    """cos and sin of guidance / 10000^(j / 128), j = 0..127."""
+    """Sinusoidal embedding of the guidance scale: cos and sin of guidance / 10000^(j / 128), j = 0..127."""
     frequencies = 10000.0 ** -(jnp.arange(N_WAVES // 2, dtype=guidance.dtype) / (N_WAVES // 2))
     angles = guidance[:, None] * frequencies
     return jnp.concatenate([jnp.cos(angles), jnp.sin(angles)], axis=-1)
 
 
 class Conditioning(nnx.Module):
-    """One vector for all a sample is told: styles drawn with the noise, class and guidance scale.
+    """Embedding of the condition of a sample: the sum of embeddings of random styles, class and guidance scale.
 
-    Every style token has its own table of `n_codes` vectors. The paper speaks of a codebook of 64; the released weights have
-    one for each of the 32 tokens, and only that comes to the published parameter counts.
+    Every style token has its own table of `n_codes` vectors. The paper (arXiv:2602.04770) mentions one codebook of 64; the released
+    weights have one for each of the 32 tokens, and only this matches the published parameter counts.
     """
 
     def __init__(self, width: int, n_styles: int, n_codes: int, n_classes: int, rngs: nnx.Rngs):
@@ -52,7 +52,7 @@ class Conditioning(nnx.Module):
 
 
 class Stem(nnx.Module):
-    """Tokens of the patches, each with its place, behind `n_registers` tokens that carry the condition."""
+    """Computes `n_registers` tokens from the condition, followed by patch tokens with position embeddings."""
 
     def __init__(self, n_patch: int, width: int, n_registers: int, dtype: Any, rngs: nnx.Rngs):
         self.patch = linear(n_patch, width, rngs, dtype)
@@ -66,7 +66,7 @@ class Stem(nnx.Module):
 
 
 class Head(nnx.Module):
-    """Patches of the output; all 0 at the start."""
+    """Maps tokens to output patches; initialised to output 0."""
 
     def __init__(self, n_patch: int, width: int, dtype: Any, rngs: nnx.Rngs):
         self.modulation = Modulation(2, width, rngs)

@@ -1,4 +1,4 @@
-"""A Flax NNX network as two pure functions: one that makes its parameters, one that puts parameters back into it."""
+"""Use a Flax NNX network functionally: initialise parameters, and rebuild the network from parameters."""
 
 from collections.abc import Callable
 from typing import Any
@@ -13,17 +13,17 @@ Params = dict
 
 
 def default_float() -> Any:
-    """The precision of fresh parameters: single, or double where JAX is told to use it."""
+    """Dtype of new parameters: float32, or float64 if JAX has x64 enabled."""
     return jax.dtypes.canonicalize_dtype(float)
 
 
 def init(make: Callable[[nnx.Rngs], nnx.Module], key: Key) -> Params:
-    """Fresh parameters of the network that `make` builds."""
+    """Initialise the parameters of the network that `make` builds."""
     return nnx.to_pure_dict(nnx.state(make(nnx.Rngs(key)), nnx.Param))
 
 
 def network(make: Callable[[nnx.Rngs], nnx.Module], params: Params) -> Any:
-    """The network that `make` builds, holding `params`; its structure is rebuilt inside the trace."""
+    """Build the network with the given `params`; its structure is rebuilt in each trace."""
     graph, state = nnx.split(nnx.eval_shape(lambda: make(nnx.Rngs(0))), nnx.Param)
     nnx.replace_by_pure_dict(state, params)
     return nnx.merge(graph, state)

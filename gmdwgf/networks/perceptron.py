@@ -1,4 +1,4 @@
-"""The multilayer perceptron."""
+"""Multilayer perceptron."""
 
 import functools
 
@@ -12,7 +12,7 @@ ACTIVATIONS = {"silu": jax.nn.silu, "gelu": jax.nn.gelu, "relu": jax.nn.relu, "t
 
 
 class Perceptron(nnx.Module):
-    """`depth` hidden layers of `width` units."""
+    """Multilayer perceptron with `depth` hidden layers of `width` units."""
 
     def __init__(self, n_in: int, n_out: int, width: int, depth: int, activation: str, rngs: nnx.Rngs):
         sizes = [n_in, *[width] * depth]
@@ -34,6 +34,6 @@ def init_perceptron(key: Key, n_in: int, n_out: int, width: int, depth: int, act
 
 
 def apply_perceptron(params: Params, inputs: jax.Array, width: int, depth: int, activation: str) -> jax.Array:
-    """Outputs `[n n_out]` for `inputs` `[n n_in]`."""
+    """Compute outputs `[n n_out]` for `inputs` `[n n_in]`."""
     n_in, n_out = inputs.shape[-1], params["out"]["bias"].shape[0]
     return network(lambda rngs: Perceptron(n_in, n_out, width, depth, activation, rngs), params)(inputs)

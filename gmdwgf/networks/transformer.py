@@ -1,7 +1,7 @@
-"""Pieces of a transformer on the patches of a picture: attention with rotary positions, gated layers, adaLN-zero.
+"""Layers of a transformer on image patches: attention with rotary embeddings, gated layers, adaLN-zero.
 
-Everything acts on one row of a batch by itself, so that particles meet only in the drift. `dtype` is the precision of the
-work (None: that of the parameters); norms, softmax and modulation always keep that of the parameters.
+All layers act on each row of a batch independently, so that particles interact only in the drift. `dtype` is the dtype of the
+computation (None: that of the parameters); norms, softmax and modulation always use that of the parameters.
 """
 
 import functools
@@ -16,20 +16,20 @@ from gmdwgf.typing import Array, Float
 
 
 def linear(n_in: int, n_out: int, rngs: nnx.Rngs, dtype: Any = None, *, zero: bool = False) -> nnx.Linear:
-    """A layer with bias 0, and weights Glorot uniform or all 0."""
+    """Linear layer with zero bias, and Glorot uniform or zero weights."""
     kernel_init = nnx.initializers.zeros if zero else nnx.initializers.xavier_uniform()
     return nnx.Linear(n_in, n_out, kernel_init=kernel_init, dtype=dtype, param_dtype=default_float(), rngs=rngs)
 
 
 def rms_norm(width: int, rngs: nnx.Rngs, dtype: Any = None) -> nnx.RMSNorm:
-    """h / rms(h) times learned weights, which start at 1."""
+    """RMSNorm layer: h / rms(h) times learned weights, initialised to 1."""
     return nnx.RMSNorm(width, epsilon=1e-6, dtype=dtype, param_dtype=default_float(), rngs=rngs)
 
 
 def rotated(h: Float[Array, "n t heads k"], positions: Float[Array, " t"]) -> Float[Array, "n t heads k"]:
-    """Rotary positions: numbers j and j + k/2 turn as a plane by the angle position / 10000^(2 j / k) (Su et al. 2021).
+    """Rotary embedding: rotate entries j and j + k/2 by the angle position / 10000^(2 j / k) (Su et al. 2021, arXiv:2104.09864).
 
-    The scalar product of two rotated vectors depends on their positions only through the difference.
+    The inner product of two rotated vectors depends on their positions only through the difference.
     """
     half = h.shape[-1] // 2
     angles = positions[:, None] / 10000.0 ** (jnp.arange(half, dtype=positions.dtype) / half)
@@ -51,7 +51,7 @@ class Attention(nnx.Module):
     def __call__(self, h: Float[Array, "n t w"], positions: Float[Array, " t"]) -> Float[Array, "n t w"]:
         q, k, v = jnp.moveaxis(self.qkv(h).reshape(*h.shape[:2], 3, self.n_heads, -1), 2, 0)
         q, k = rotated(self.q_norm(q), positions), rotated(self.k_norm(k), positions)
-        # By hand, as jax.nn.dot_product_attention takes its softmax in single precision even in double precision runs.
+        # Not jax.nn.dot_product_attention, which computes the softmax in single precision even for float64 inputs.
         at_least_single = jnp.promote_types(h.dtype, jnp.float32)
         logits = jnp.einsum("nihk,njhk->nhij", q, k, preferred_element_type=at_least_single) / q.shape[-1] ** 0.5
         weights = jax.nn.softmax(logits, axis=-1).astype(v.dtype)
@@ -59,7 +59,7 @@ class Attention(nnx.Module):
 
 
 class SwiGLU(nnx.Module):
-    """out(silu(gate h) * up h), hidden width 8/3 of the width, rounded up to a multiple of 32 (Shazeer 2020)."""
+    """out(silu(gate h) * up h), with hidden width 8/3 of the width, rounded up to a multiple of 32 (Shazeer 2020)."""
 
     def __init__(self, width: int, dtype: Any, rngs: nnx.Rngs):
         hidden = -(-(8 * width // 3) // 32) * 32
@@ -72,7 +72,7 @@ class SwiGLU(nnx.Module):
 
 
 class Modulation(nnx.Module):
-    """`n` vectors of `width` made from the condition, all 0 at the start (adaLN-zero, Peebles & Xie 2023)."""
+    """Maps the condition to `n` vectors of `width`, initialised to 0 (adaLN-zero, Peebles & Xie 2023, arXiv:2212.09748)."""
 
     def __init__(self, n: int, width: int, rngs: nnx.Rngs):
         self.linear = linear(width, n * width, rngs, zero=True)
@@ -89,7 +89,7 @@ def modulated(h, shift, scale):
 
 
 class Block(nnx.Module):
-    """Attention and a gated layer, each shifted, scaled and gated by the condition; the identity at the start."""
+    """Attention and a gated layer, each shifted, scaled and gated by the condition; initialised to the identity."""
 
     def __init__(self, width: int, n_heads: int, dtype: Any, rngs: nnx.Rngs):
         self.modulation = Modulation(6, width, rngs)
@@ -106,27 +106,27 @@ class Block(nnx.Module):
 
 
 def waves(positions: Float[Array, " t"], n: int) -> Float[Array, "t n"]:
-    """sin and cos of position / 10000^(2 j / n): `n` numbers that tell a position (Vaswani et al. 2017)."""
+    """Sinusoidal position embedding `[t n]`: sin and cos of position / 10000^(2 j / n) (Vaswani et al. 2017)."""
     angles = positions[:, None] / 10000.0 ** (2 * jnp.arange(n // 2, dtype=positions.dtype) / n)
     return jnp.concatenate([jnp.sin(angles), jnp.cos(angles)], axis=-1)
 
 
 def grid_waves(n_rows: int, n_columns: int, n: int, dtype: Any) -> Float[Array, "t n"]:
-    """`n` numbers that tell a place on a grid, read row by row: half for its column, half for its row."""
+    """Sinusoidal embedding of the positions of a grid in row-major order: one half for the column, one for the row."""
     columns, rows = (jnp.tile(jnp.arange(n_columns), n_rows), jnp.repeat(jnp.arange(n_rows), n_columns))
     of = functools.partial(waves, n=n // 2)
     return jnp.concatenate([of(columns.astype(dtype)), of(rows.astype(dtype))], axis=-1)
 
 
 def patches(x: Float[Array, "n h w c"], size: int) -> Float[Array, "n t k"]:
-    """Patches of `size` by `size` pixels, row by row, each flattened as `[size size c]`."""
+    """Split images into patches of `size` by `size` pixels, in row-major order, each flattened from `[size size c]`."""
     n, height, width, channels = x.shape
     tiles = x.reshape(n, height // size, size, width // size, size, channels)
     return tiles.swapaxes(2, 3).reshape(n, -1, size * size * channels)
 
 
 def picture(tiles: Float[Array, "n t k"], height: int, width: int, size: int) -> Float[Array, "n h w c"]:
-    """The picture `[n height width c]` that was cut into `patches`."""
+    """Reassemble images `[n height width c]` from their `patches`."""
     n = tiles.shape[0]
     grid = tiles.reshape(n, height // size, width // size, size, size, -1)
     return grid.swapaxes(2, 3).reshape(n, height, width, -1)

@@ -1,4 +1,4 @@
-"""Optimisers of the generator and the critic, and schedules of the fields of a drift."""
+"""Optimisers of generators and critics, and schedules of drift fields."""
 
 from typing import TYPE_CHECKING
 

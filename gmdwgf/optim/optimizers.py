@@ -1,4 +1,4 @@
-"""Optax optimisers as modules with traced numbers: a new learning rate never recompiles."""
+"""Optax optimisers as modules with traced numbers, so that changing a learning rate does not recompile."""
 
 import abc
 
@@ -13,7 +13,11 @@ __all__ = ["SGD", "AbstractOptimizer", "Adam", "RateSchedule"]
 
 
 class RateSchedule(Configurable):
-    """Factor on the learning rate: linear warm-up, then constant, cosine or linear decay to `final_fraction` at the last step."""
+    """Factor on the learning rate: linear warm-up, then constant, cosine or linear decay to `final_fraction` at the last step.
+
+    Steps count from 0, so the last one is n_steps - 1. The warm-up ends after its fraction of the run, where the decay begins. If no
+    steps are left for the decay (a run of one step, or warm-up over the entire run), the factor stays 1.
+    """
 
     decay: str = choice("constant", "cosine", "linear")
     warmup_fraction: Scalar = real("fraction of the run", at_least=0, at_most=1)
@@ -23,7 +27,8 @@ class RateSchedule(Configurable):
         """Factor at `step` of `n_steps`."""
         warmup = self.warmup_fraction * n_steps
         rising = jnp.minimum((step + 1) / jnp.maximum(warmup, 1.0), 1.0)
-        progress = jnp.clip((step - warmup) / jnp.maximum(n_steps - warmup, 1.0), 0.0, 1.0)
+        n_decaying = n_steps - 1 - warmup
+        progress = jnp.clip((step - warmup) / jnp.where(n_decaying > 0, n_decaying, 1.0), 0.0, 1.0)
         left = {
             "constant": jnp.ones_like(progress),
             "linear": 1 - progress,
@@ -33,7 +38,7 @@ class RateSchedule(Configurable):
 
 
 class AbstractOptimizer(Configurable):
-    """A learning rate with its schedule, clipping, and an Optax rule built inside the trace from traced numbers."""
+    """Abstract base class of optimisers: a scheduled learning rate, clipping, and an Optax rule built from traced numbers."""
 
     learning_rate: eqx.AbstractVar[Scalar]
     schedule: eqx.AbstractVar[RateSchedule]
@@ -48,7 +53,7 @@ class AbstractOptimizer(Configurable):
         return self._chain(self.learning_rate).init(params)
 
     def update(self, gradient, opt_state, params, step: Scalar, n_steps: Scalar):
-        """Updates to add to `params`, the next state, and the global norm of the gradient."""
+        """Compute the updates to add to `params`, the next state, and the learning rate of this step."""
         rate = self.learning_rate * self.schedule(step, n_steps)
         updates, opt_state = self._chain(rate).update(gradient, opt_state, params)
         return updates, opt_state, rate
@@ -58,7 +63,7 @@ class AbstractOptimizer(Configurable):
 
 
 class Adam(AbstractOptimizer):
-    """Adam with decoupled weight decay (AdamW; plain Adam at weight_decay 0)."""
+    """Adam with decoupled weight decay (AdamW); Adam if `weight_decay` is 0."""
 
     schedule: RateSchedule = piece(RateSchedule)
     learning_rate: Scalar = real("", above=0)
@@ -73,7 +78,7 @@ class Adam(AbstractOptimizer):
 
 
 class SGD(AbstractOptimizer):
-    """Gradient descent with momentum (none at 0)."""
+    """Stochastic gradient descent with momentum, or without if `momentum` is 0."""
 
     schedule: RateSchedule = piece(RateSchedule)
     learning_rate: Scalar = real("", above=0)

@@ -1,4 +1,4 @@
-"""Numbers that change over a run: pure functions of the step whose own numbers are traced, so none recompiles.
+"""Schedules: pure functions of the step with traced parameters, so that changing them does not recompile.
 
 | name | value at step t, with s = min(t / n_steps, 1) |
 |---|---|
@@ -6,7 +6,7 @@
 | linear | start + s (end - start) |
 | exponential | start (end / start)^s |
 | cosine | end + (start - end) (1 + cos(pi s)) / 2 |
-| step | values[k], k = how many of the boundaries are <= t |
+| step | values[k], k the number of boundaries <= t |
 """
 
 import abc
@@ -35,7 +35,7 @@ __all__ = [
 
 
 class AbstractSchedule(Configurable):
-    """A number as a function of the step."""
+    """Abstract base class of schedules, which map a step to a number."""
 
     @abc.abstractmethod
     def __call__(self, step: Scalar) -> Scalar:
@@ -43,7 +43,7 @@ class AbstractSchedule(Configurable):
 
     @abc.abstractmethod
     def turns(self) -> list[float]:
-        """Steps between which the value is monotone: if it is right at all of them, it is right for the whole run."""
+        """Steps between which the value is monotone; bounds that hold at these steps hold for the entire run."""
 
 
 class Constant(AbstractSchedule):
@@ -52,14 +52,14 @@ class Constant(AbstractSchedule):
     value: Scalar = real()
 
     def __call__(self, step: Scalar) -> Scalar:
-        return self.value + 0 * step
+        return self.value + 0 * step  # no mutants (sign flipped): nothing is added
 
     def turns(self) -> list[float]:
         return [0]
 
 
 class AbstractRamp(AbstractSchedule):
-    """From `start` to `end` in `n_steps` steps, and `end` from then on."""
+    """Abstract base class of ramps from `start` to `end` in `n_steps` steps, constant afterwards."""
 
     start: eqx.AbstractVar[Scalar]
     end: eqx.AbstractVar[Scalar]
@@ -67,7 +67,7 @@ class AbstractRamp(AbstractSchedule):
 
     @abc.abstractmethod
     def between(self, s: Scalar) -> Scalar:
-        """The value at the fraction `s` of the way."""
+        """The value at the fraction `s` of the ramp."""
 
     def __call__(self, step: Scalar) -> Scalar:
         return self.between(jnp.minimum(step / self.n_steps, 1.0))
@@ -88,7 +88,7 @@ class Linear(AbstractRamp):
 
 
 class Exponential(AbstractRamp):
-    """start (end / start)^s: the same factor at every step."""
+    """start (end / start)^s: multiplies by a constant factor at every step."""
 
     start: Scalar = real(above=0)
     end: Scalar = real(above=0)
@@ -110,13 +110,12 @@ class Cosine(AbstractRamp):
 
 
 class Step(AbstractSchedule):
-    """values[k] from the k-th boundary on: `boundaries` are steps in ascending order, `values` one more than them."""
+    """values[k] from the k-th boundary on: `boundaries` are steps in ascending order, and there is one more of `values`."""
 
     values: Float[Array, " k"] = reals()
     boundaries: Float[Array, " j"] = reals("steps", at_least=0)
 
-    def __check_init__(self) -> None:
-        super().__check_init__()
+    def check_values(self) -> None:
         if isinstance(self.boundaries, Tracer):
             return
         boundaries = np.asarray(self.boundaries).tolist()
@@ -137,13 +136,13 @@ SCHEDULES = {"constant": Constant, "linear": Linear, "exponential": Exponential,
 
 
 def value_at(module: eqx.Module, path: str) -> Any:
-    """What is at a dotted path of field names and positions, e.g. `bandwidth` or `drifts.0.bandwidth`."""
+    """Value at a dotted path of field names and indices, e.g. `bandwidth` or `drifts.0.bandwidth`."""
     step_down = lambda node, name: node[int(name)] if name.isdigit() else getattr(node, name)
     return functools.reduce(step_down, path.split(".") if path else [], module)
 
 
 def with_value(module: eqx.Module, path: str, value: Scalar) -> Any:
-    """`module` with the real number at `path` replaced, inside a trace too; a list of numbers takes it everywhere."""
+    """Copy of `module` with the real number at `path` replaced, also inside a trace; every entry of a list is replaced."""
     owner, _, name = path.rpartition(".")
     if name.isdigit():  # one number of a list
         numbers = value_at(module, owner)

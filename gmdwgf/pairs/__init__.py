@@ -1,1 +1,1 @@
-"""Sums over pairs of points: kernels, streamed reductions, slices, and how rows are placed on devices."""
+"""Sums over pairs of points: kernels, streamed reductions, slicing, and sharding of rows over devices."""

@@ -1,6 +1,6 @@
 """Radial kernels k(x, y) as profiles of the squared distance.
 
-Each kernel is known by three functions of r2 = |x - y|^2 and the bandwidth h (data units):
+Each kernel is defined by three functions of r2 = |x - y|^2 and the bandwidth h (data units):
 
 - `value`            k
 - `gradient_weight`  w with grad_x k(x, y) = w (y - x); 0 at coincident points where the gradient does not exist
@@ -33,7 +33,7 @@ class RadialKernel(NamedTuple):
 
 
 def distance(r2: R2) -> R2:
-    """sqrt(r2) whose derivative at 0 is 0 rather than NaN."""
+    """sqrt(r2), with derivative 0 rather than NaN at 0."""
     positive = r2 > 0
     return jnp.where(positive, jnp.sqrt(jnp.where(positive, r2, 1.0)), 0.0)
 
@@ -63,7 +63,7 @@ def _matern_sharp(r2, h):
 
 
 def _alike(r2, h):
-    """r^2 in the shape that it has with a list of bandwidths, for a kernel that has none."""
+    """Broadcast r^2 to the shape of a list of bandwidths, for a kernel without bandwidth."""
     return r2 + 0 * h  # no mutants: nothing is added
 
 
@@ -97,9 +97,9 @@ KERNELS: dict[str, RadialKernel] = {
 
 
 class LogKernel(NamedTuple):
-    """A positive kernel by its logarithm, for sums that underflow: profile functions of (squared distance, bandwidth).
+    """Logarithm of a positive kernel, for sums that underflow: profile functions of (squared distance, bandwidth).
 
-    `log_value` is log k; `slope` is s with grad_x log k(x, y) = s (y - x), 0 at coincident points without a gradient.
+    `log_value` is log k; `slope` is s with grad_x log k(x, y) = s (y - x), 0 at coincident points where there is no gradient.
     """
 
     log_value: Callable[[R2, Array], R2]
@@ -152,7 +152,7 @@ LOG_SHARP_KERNELS: dict[str, LogKernel] = {
 
 
 class Profile(NamedTuple):
-    """A radial kernel with its numbers filled in: `value` and `gradient_weight` as functions of the squared distance alone."""
+    """A radial kernel with fixed parameters: `value` and `gradient_weight` as functions of the squared distance."""
 
     value: Callable[[R2], R2]
     gradient_weight: Callable[[R2], R2]

@@ -1,14 +1,15 @@
-"""Reductions over all pairs of two clouds, written for one point and applied to all of them in tiles.
+"""Reductions over all pairs of two clouds, defined for one point and mapped over all points in tiles.
 
-A reduction is a function of one point (and of everything in the other cloud); `over_points` applies it to every row of a
-cloud. Small problems run as one dense block; beyond `DENSE_PAIRS` pairs the rows go through in tiles, so that no array of
-size n x m is ever kept. Under a mesh (`jax.set_mesh`) with an axis `data` every device takes its share of the rows and sees
-all of the other cloud: the answer is that of one device, to rounding.
+A reduction is a function of one point and of the entire other cloud; `over_points` maps it over the rows of a cloud. Small
+problems run as one dense block; beyond `DENSE_PAIRS` pairs the rows are processed in tiles, so that no n x m array is stored.
+Under a mesh (`jax.set_mesh`) with an axis `data` the rows are sharded over devices and the other cloud is replicated; the result
+equals that of one device up to rounding.
 """
 
 import contextlib
 import functools
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import jax
@@ -19,42 +20,48 @@ from jaxtyping import Array, Float
 from gmdwgf.typing import Particles, Point, Scalar, Targets, Weights
 
 DATA = "data"
-"""The axis of a device mesh over which particles are spread."""
+"""Mesh axis along which particles are sharded."""
 
 DENSE_PAIRS = 1 << 20
-"""Up to this many pairs a reduction is one dense block."""
+"""Maximum number of pairs of a reduction that runs as one dense block."""
 
 TILE_PAIRS = 1 << 20
-"""Pairs in a tile of a streamed reduction, 4 MB in float32: more leave the cache, fewer do not pay for the calls.
+"""Pairs in a tile of a streamed reduction, 4 MB in float32: larger tiles exceed the cache, smaller ones add overhead.
 
-Both were measured on a CPU (`scripts/benchmarks/drifts.py --tiles`), where dense blocks fall behind beyond a single tile.
-`tiles` has them otherwise for a while.
+Both limits were measured on a CPU (`scripts/benchmarks/drifts.py --tiles`), where dense blocks are slower than a single tile.
+`tiles` sets other limits for a block of code.
 """
 
 ACCELERATOR_FACTOR = 64
-"""Tiles and dense blocks are so many times as large on a GPU or TPU: it wants many rows at once (measured on an H100)."""
+"""Factor on the sizes of tiles and dense blocks on GPUs and TPUs, which need more rows at once (measured on an H100)."""
 
 _FEW_COORDINATES = 16
-"""Up to this dimension distances are sums of squared differences, exact near zero; beyond it one matrix product."""
+"""Maximum dimension for distances as sums of squared differences, exact near zero; beyond it they use a matrix product."""
+
+
+_limits: ContextVar[tuple[int, int] | None] = ContextVar("limits", default=None)
 
 
 @contextlib.contextmanager
 def tiles(dense_pairs: int, tile_pairs: int) -> Iterator[None]:
-    """Other limits, the same on every platform, for what is compiled meanwhile."""
-    global DENSE_PAIRS, TILE_PAIRS, ACCELERATOR_FACTOR
-    before = DENSE_PAIRS, TILE_PAIRS, ACCELERATOR_FACTOR
-    DENSE_PAIRS, TILE_PAIRS, ACCELERATOR_FACTOR = dense_pairs, tile_pairs, 1
+    """Context that sets both limits, on every platform, for functions traced within it."""
+    token = _limits.set((dense_pairs, tile_pairs))
     try:
         yield
     finally:
-        DENSE_PAIRS, TILE_PAIRS, ACCELERATOR_FACTOR = before
+        _limits.reset(token)
+
+
+def limits() -> tuple[int, int]:
+    """Maximum number of pairs in a dense block and in a tile, on this platform."""
+    return _limits.get() or (platform_factor() * DENSE_PAIRS, platform_factor() * TILE_PAIRS)
 
 
 def full_precision(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same function with every product of matrices in the precision of its factors.
+    """Wrap a function to compute all matrix products in the full precision of their operands.
 
-    GPUs and TPUs would otherwise round float32 to 10 bits (TF32) or 7 (bfloat16) before they multiply: harmless in a network,
-    but a barycentre, a difference of two such products, would be off by as much of the distance between points.
+    By default GPUs and TPUs round float32 operands to 10 bits (TF32) or 7 bits (bfloat16). This is harmless in a network, but
+    differences of barycentres would have errors of that size relative to the distance between points.
     """
 
     @functools.wraps(function)
@@ -66,18 +73,18 @@ def full_precision(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def over_points(reduction: Callable[..., Any], rows: Any, n_columns: int) -> Any:
-    """`vmap(reduction)` over the leading axis of `rows` (a pytree), in tiles when there are many pairs.
+    """Map `reduction` over the leading axis of `rows` (a pytree), as `vmap` does, in tiles when there are many pairs.
 
-    `n_columns` is how many numbers one call of `reduction` works on at once: m for a reduction over m targets.
+    `n_columns` is the number of elements that one call of `reduction` processes: m for a reduction over m targets.
     """
     return over_devices(lambda share: _in_tiles(reduction, share, n_columns), rows)
 
 
 @full_precision
 def over_devices(function: Callable[[Any], Any], rows: Any) -> Any:
-    """`function(rows)`, where `function` treats rows one by one: each device of the mesh does its share of them.
+    """Compute `function(rows)` with rows sharded over the devices of the mesh; `function` must act on each row independently.
 
-    Without a mesh, within another such call, or where the devices do not divide the rows, it is done here, whole.
+    Without a mesh, within another such call, or if the number of devices does not divide the rows, it is not sharded.
     """
     mesh = jax.sharding.get_abstract_mesh()
     spread = DATA in mesh.axis_names and not mesh.manual_axes
@@ -89,15 +96,16 @@ def over_devices(function: Callable[[Any], Any], rows: Any) -> Any:
 
 def _in_tiles(reduction: Callable[..., Any], rows: Any, n_columns: int) -> Any:
     n_rows = jax.tree.leaves(rows)[0].shape[0]
-    if n_rows * n_columns <= platform_factor() * DENSE_PAIRS:
+    dense_pairs, tile_pairs = limits()
+    if n_rows * n_columns <= dense_pairs:
         return jax.vmap(reduction)(rows)
-    tile = min(n_rows, max(8, platform_factor() * TILE_PAIRS // n_columns))
+    tile = min(n_rows, max(8, tile_pairs // n_columns))
     return jax.lax.map(reduction, rows, batch_size=tile)
 
 
 def platform_factor() -> int:
-    """How many times as much is done at once on this platform as on a CPU."""
-    return 1 if _on_cpu() else ACCELERATOR_FACTOR
+    """Factor on tile sizes for this platform; 1 on a CPU."""
+    return 1 if _on_cpu() or _limits.get() is not None else ACCELERATOR_FACTOR
 
 
 def _on_cpu() -> bool:
@@ -105,11 +113,11 @@ def _on_cpu() -> bool:
 
 
 def materialize(rows: Array) -> Array:
-    """The same numbers, computed once and stored (a hint, for speed alone).
+    """Hint to compute an array once and store it, for speed only; the values do not change.
 
-    On CPUs XLA hands sums, maxima and products to a library, together with the arithmetic in front of them. What is broadcast
-    there is written out first, and what has two users is computed twice. Neither crosses this comparison, which never holds.
-    Elsewhere nothing is asked for: a GPU makes a number twice sooner than it stores it.
+    On CPUs XLA calls a library for sums, maxima and products, fused with the arithmetic before them: broadcast operands are then
+    materialised, and values with two uses are computed twice. A comparison that is never true acts as a barrier to this fusion.
+    On other platforms it does nothing: a GPU recomputes a value faster than it stores it.
     """
     if not _on_cpu():
         return rows
@@ -119,7 +127,7 @@ def materialize(rows: Array) -> Array:
 def squared_distances(point: Point, y: Targets) -> Float[Array, " m"]:
     """|point - y_j|^2 for all j, without an [m d] array of differences.
 
-    In many dimensions the expanded square is used, which is exact only relative to |point|^2: centre the clouds first.
+    In high dimensions the square is expanded, with errors relative to |point|^2: centre the clouds first.
     """
     d = y.shape[-1]
     if d <= _FEW_COORDINATES:
@@ -131,8 +139,8 @@ def squared_distances(point: Point, y: Targets) -> Float[Array, " m"]:
 def combination(weights: Float[Array, " m"], y: Targets) -> Point:
     """sum_j weights_j y_j.
 
-    A CPU takes it as a product of matrices. Elsewhere, in few dimensions, it is sums that the weights are made for on the
-    way, so that none of them is stored.
+    On a CPU this is a matrix product. On other platforms, in low dimensions, it is a sum that can be fused with the computation of
+    the weights, so that they are not stored.
     """
     if _on_cpu() or y.shape[-1] > _FEW_COORDINATES:
         return weights @ y
@@ -142,7 +150,7 @@ def combination(weights: Float[Array, " m"], y: Targets) -> Point:
 def weighted_differences(weights: Float[Array, " m"], point: Point, y: Targets) -> Point:
     """sum_j weights_j (y_j - point).
 
-    In few dimensions it is taken from the differences themselves: large weights at short range would cancel otherwise.
+    In low dimensions it is computed from the differences, which avoids cancellation for large weights at short distances.
     """
     d, weights = y.shape[-1], materialize(weights)
     if d <= _FEW_COORDINATES:
@@ -151,10 +159,10 @@ def weighted_differences(weights: Float[Array, " m"], point: Point, y: Targets) 
 
 
 def centred(x: Particles, y: Targets, *others: Array) -> tuple[Array, ...]:
-    """All clouds moved together so that `y` has nearly mean zero: nothing changes but rounding.
+    """Translate all clouds together so that `y` has approximately zero mean, which reduces rounding errors.
 
-    The mean is rounded to 12 bits. Otherwise the compiler may fuse its last multiplication into one use of it and not into
-    another; points that coincide would then lie a rounding error apart, where the gradient of |x - y| is not zero but one.
+    The mean is rounded to 12 bits. Otherwise the compiler could fuse its last multiplication into one use of it and not into
+    another; coincident points would then differ by a rounding error, and the gradient of |x - y| would have length 1 instead of 0.
     """
     centre = jax.lax.reduce_precision(jnp.mean(y, axis=0), exponent_bits=8, mantissa_bits=12)
     return tuple(cloud - centre for cloud in (x, y, *others))
@@ -174,16 +182,16 @@ def masses(weights: Weights | None, cloud: Particles) -> Float[Array, " n"]:
 
 
 class Softmax(NamedTuple):
-    """The softmax of some logits as exponentials that are not divided by their sum yet: sums of them are, which is cheaper."""
+    """Softmax stored as unnormalised exponentials; results of sums are normalised instead of each weight, which is cheaper."""
 
     exponentials: Float[Array, " m"]
-    """exp(logits - peak), all zero when every candidate is masked out with -inf."""
+    """exp(logits - peak); all zero if every candidate is masked with -inf."""
     total: Scalar
     peak: Scalar
 
     @property
     def weights(self) -> Float[Array, " m"]:
-        """The softmax itself; zeros, not NaN, when every candidate is masked out."""
+        """Normalised weights; zeros, not NaN, if every candidate is masked."""
         return self.exponentials / self._divisor
 
     def mean(self, y: Targets) -> Point:
@@ -192,17 +200,17 @@ class Softmax(NamedTuple):
 
     @property
     def mass(self) -> Scalar:
-        """Sum of the weights: 1, or 0 when every candidate is masked out."""
+        """Sum of the weights: 1, or 0 if every candidate is masked."""
         return self.total / self._divisor
 
     @property
     def effective(self) -> Scalar:
-        """1 / sum_j weights_j^2: how many candidates count."""
+        """Effective number of candidates, 1 / sum_j weights_j^2."""
         return self.total**2 / jnp.sum(self.exponentials**2)
 
     @property
     def log_sum(self) -> Scalar:
-        """log sum_j exp(logits_j), -inf when every candidate is masked out."""
+        """log sum_j exp(logits_j); -inf if every candidate is masked."""
         return self.peak + jnp.log(self.total)
 
     @property
@@ -220,20 +228,20 @@ def softmax(logits: Float[Array, " m"]) -> Softmax:
 
 
 def softmax_weights(logits: Float[Array, " m"]) -> Float[Array, " m"]:
-    """Softmax that gives zeros, not NaN, when every candidate is masked out with -inf."""
+    """Softmax weights; zeros, not NaN, if every candidate is masked with -inf."""
     return softmax(logits).weights
 
 
 def log_sum_exp(logits: Float[Array, " m"]) -> Scalar:
-    """log sum_j exp(logits_j), -inf when every candidate is masked out."""
+    """log sum_j exp(logits_j); -inf if every candidate is masked."""
     return softmax(logits).log_sum
 
 
 def self_term_mask(self_term: str, index: Array, n: int) -> Array:
-    """Which of the `n` particles particle `index` is repelled by, as a mask `[n]`.
+    """Mask `[n]` of the particles that repel particle `index`.
 
-    `keep`: all, itself included. `leave_one_out`: all but itself. `two_batch`: those in the other half of the batch, so
-    that the two halves serve as each other's independent sample of the model (ours; with one particle nothing is left).
+    `keep`: all, including itself. `leave_one_out`: all but itself. `two_batch`: those in the other half of the batch, so that the
+    halves are independent samples of the model for each other (ours; a single particle is not repelled).
     """
     candidate = jnp.arange(n)
     if self_term == "leave_one_out":
@@ -244,7 +252,7 @@ def self_term_mask(self_term: str, index: Array, n: int) -> Array:
 
 
 def half_mmd2(profile: Callable[[Array], Array], x: Particles, y: Targets) -> Array:
-    """Half the squared MMD between the empirical laws (V-statistic) of a kernel given by its profile in |x - y|^2."""
+    """Half the squared MMD of the empirical measures (V-statistic), for a kernel given as a function of |x - y|^2."""
 
     def mean_kernel(left, right):
         row = lambda point: jnp.mean(profile(squared_distances(point, right)))

@@ -1,6 +1,6 @@
-"""Where arrays lie when several devices share a run: rows shared out along the mesh axis `data`, everything else replicated.
+"""Sharding of arrays over devices: rows along the mesh axis `data`, everything else replicated.
 
-Without a mesh these functions change nothing.
+Without a mesh these functions do nothing.
 """
 
 from typing import Any
@@ -13,13 +13,13 @@ from gmdwgf.typing import Particles
 
 
 def shard_rows(x: Particles) -> Particles:
-    """Let the devices share the rows of `x`, where they can equally."""
+    """Shard the rows of `x` over the devices, if their number divides the rows."""
     mesh = jax.sharding.get_abstract_mesh()
     return x if x.shape[0] % mesh.shape.get(DATA, 1) else _placed(x, PartitionSpec(DATA))
 
 
 def replicate(tree: Any) -> Any:
-    """Keep every array of a pytree whole on every device."""
+    """Replicate every array of a pytree over the devices."""
     return jax.tree.map(lambda leaf: _placed(leaf, PartitionSpec()), tree)
 
 
@@ -29,6 +29,6 @@ def _placed(array: Any, where: PartitionSpec) -> Any:
 
 
 def place_replicated(tree: Any) -> Any:
-    """Outside of compiled programs: host arrays placed whole on every device of the active mesh."""
+    """Replicate host arrays over the devices of the active mesh, outside of compiled programs."""
     mesh = jax.sharding.get_mesh()
     return jax.device_put(tree, NamedSharding(mesh, PartitionSpec())) if mesh.axis_names else jax.device_put(tree)

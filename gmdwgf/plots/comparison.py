@@ -1,4 +1,4 @@
-"""The figures of a sweep, fit for a paper: curves by drift, final values by setting, and the grid of samples."""
+"""Figures of a sweep for a paper: curves by drift, final values by setting, and a grid of samples."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,17 +11,17 @@ from gmdwgf.plots.samples import View, panel, view_of
 from gmdwgf.plots.style import COLUMN, PAGE, TARGET, DriftStyle, Figure, empty_panel, legend_below, save, styled
 
 Curve = list[tuple[int, list[float]]]
-"""Steps and the values of the seeds that have one."""
+"""Steps, and values of the seeds at each step."""
 
 N_DOTS = 500
-"""Samples and targets in a panel: every dot stays a vector."""
+"""Maximum number of samples and targets in a panel, as dots are vector graphics."""
 
 
 @styled
 def curves_by_drift(
     curves: dict[str, Curve], floor: tuple[float, float] | None, styles: dict[str, DriftStyle]
 ) -> Figure:
-    """MMD^2 over training: the mean over the seeds, a band from the lowest to the highest, and the floor `(low, high)`."""
+    """Plot MMD^2 over training: mean over seeds, a band from minimum to maximum, and the floor `(low, high)`."""
     figure = Figure((COLUMN, 2.6), layout="constrained")
     axes = figure.subplots()
     for drift, curve in curves.items():
@@ -44,7 +44,7 @@ def finals_by_setting(
     floor: tuple[float, float] | None,
     styles: dict[str, DriftStyle],
 ) -> Figure:
-    """Final MMD^2 of every setting of a drift, `(its caption, a value a seed, seeds lost)`; crosses are seeds lost."""
+    """Plot the final MMD^2 of every setting of a drift, `(caption, values of seeds, lost seeds)`; crosses mark lost seeds."""
     width = PAGE if sum(map(len, finals.values())) > 9 else COLUMN
     figure = Figure((width, 2.7), layout="constrained")
     parts = figure.subplots(1, len(finals), sharey=True, squeeze=False, width_ratios=[len(f) for f in finals.values()])
@@ -68,7 +68,7 @@ def finals_by_setting(
 
 @styled
 def sample_grid(grid: dict[str, list[tuple[str, np.ndarray | None, str]]], y: np.ndarray) -> Figure:
-    """Rows of drifts, columns of settings: `(caption, samples [n d] or None, why there are none)`; diverged panels are empty."""
+    """Plot samples, with drifts as rows and settings as columns: `(caption, samples [n d] or None, why there are none)`."""
     columns = max(len(row) for row in grid.values())
     side = min(PAGE / columns, 1.35)
     figure = Figure((max(side * columns, COLUMN), (side + 0.24) * len(grid)), layout="constrained")
@@ -109,7 +109,7 @@ def _scale(axes: Axes, values: Sequence[float], floor: tuple[float, float] | Non
 
 
 def write_both(figure: Figure, path: Path) -> list[Path]:
-    """A figure as PDF and as PNG (300 dots an inch); `path` has no suffix."""
+    """Save a figure as PDF and as PNG (300 dpi); `path` has no suffix."""
     paths = [path.with_name(f"{path.name}.{suffix}") for suffix in ("pdf", "png")]
     for written in paths:
         save(figure, written)

@@ -1,4 +1,4 @@
-"""Distances to the target against the step, beside what fresh data would score."""
+"""Plot metrics against the step, with their floors."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -11,21 +11,21 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from gmdwgf.plots.style import COLUMN, TARGET, Figure, colour_of, empty_panel, legend_below, styled
 
 PANELS = {"mmd2": "MMD²", "v_rms": "rms $|v|$"}
-"""Metrics shown, with their labels; a panel without a record is left out."""
+"""Metrics to plot, with their labels; panels without records are omitted."""
 
 _RATIO = 20
-"""A panel is logarithmic if its largest value is more than this many times its smallest size."""
+"""Ratio of largest to smallest absolute value above which a panel is logarithmic."""
 
 
 @styled
 def metric_curves(
     records: Sequence[Mapping[str, Any]], floor: Mapping[str, tuple[float, float]], drift: str = ""
 ) -> Figure:
-    """MMD^2 and the rms velocity against the step.
+    """Plot MMD^2 and the RMS velocity against the step.
 
-    `records` are those of metrics.jsonl, `floor` holds mean and standard deviation of a metric between data and data:
-    the band is mean +- 2 sd. Values of many sizes are on a logarithmic axis; where some are negative, as those of an
-    unbiased estimator are near 0, it is linear around 0. The first step with a value that is not finite is marked.
+    `records` are those of metrics.jsonl; `floor` contains mean and standard deviation of each metric for fresh data, drawn as the
+    band mean +- 2 sd. Values of different orders of magnitude are on a logarithmic axis, which is linear around 0 if some are
+    negative, as for unbiased estimators near 0. The first step with a value that is not finite is marked.
     """
     names = [name for name in PANELS if any(name in record for record in records)] or ["mmd2"]
     figure = Figure((COLUMN, 0.75 + 1.3 * len(names)), layout="constrained")
@@ -40,7 +40,7 @@ def metric_curves(
 def metric_panel(
     axes: Axes, records: Sequence[Mapping[str, Any]], name: str, floor: Mapping[str, tuple[float, float]], drift: str
 ) -> None:
-    """Draws one metric of `PANELS` against the step into `axes`, with the band of its floor."""
+    """Draw one metric of `PANELS` against the step into `axes`, with its floor."""
     rows = [(record["step"], record[name]) for record in records if name in record]
     steps, values = np.array(rows, float).reshape(-1, 2).T
     _curve(axes, steps, values, floor.get(name), colour_of(drift))
@@ -49,7 +49,7 @@ def metric_panel(
 
 
 def step_axis(axes: Axes, records: Sequence[Mapping[str, Any]]) -> None:
-    """Ticks and limits of the steps, the horizontal axis."""
+    """Set ticks and limits of the horizontal axis, the steps."""
     last = max((record["step"] for record in records), default=1)
     axes.set(xlabel="step", xlim=(-0.02 * last, 1.02 * max(last, 1)))
     axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=True))
@@ -72,7 +72,7 @@ def _curve(axes: Axes, steps: np.ndarray, values: np.ndarray, floor: tuple[float
 
 
 def scale(axes: Axes, values: np.ndarray, band: tuple[float, ...]) -> None:
-    """Limits, scale and ticks: linear, logarithmic, or logarithmic beyond `small` and linear around 0."""
+    """Set limits, scale and ticks: linear, logarithmic, or logarithmic beyond `small` and linear around 0."""
     edges = np.array([*values, *band])
     lowest, highest = edges.min(), edges.max()
     small = edges[edges > 0].min(initial=np.inf) if values.min() > 0 else np.abs([values.min(), *band]).max()
@@ -90,7 +90,7 @@ def scale(axes: Axes, values: np.ndarray, band: tuple[float, ...]) -> None:
 
 
 def _set_ticks(axes: Axes, lower: float, upper: float, ticks: list[float]) -> None:
-    """At most five powers of ten between the limits, added to `ticks`; if they are few, three times these as well."""
+    """Add at most five powers of ten between the limits to `ticks`, and if there are few, also three times these."""
     first, last = math.floor(math.log10(lower)), math.floor(math.log10(upper))
     powers = [10.0**k for k in range(first, last + 1, math.ceil((last - first) / 5))]
     if last - first <= 2:

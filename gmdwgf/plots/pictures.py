@@ -1,4 +1,4 @@
-"""Where points stand for pictures: the pictures themselves, instead of dots."""
+"""Plot image targets as images instead of dots."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -12,11 +12,11 @@ from gmdwgf.plots.samples import thinned
 from gmdwgf.plots.style import COLUMN, PAGE, TARGET, Figure, colour_of, empty_panel, legend_below, styled
 
 _GAP = 2
-"""Pixels between pictures."""
+"""Gap between images, in pixels."""
 
 
 def mosaic(pictures: ArrayLike, n_columns: int) -> np.ndarray:
-    """Pictures `[n h w c]` row by row as one picture, with light gaps and empty places at the end; grey stays `[H W]`."""
+    """Tile images `[n h w c]` row by row into one image, with light gaps and empty cells at the end; grey images give `[H W]`."""
     pictures = np.clip(np.nan_to_num(np.asarray(pictures, float)), 0.0, 1.0)
     n, height, width, channels = pictures.shape
     n_rows = -(-n // n_columns)
@@ -28,12 +28,12 @@ def mosaic(pictures: ArrayLike, n_columns: int) -> np.ndarray:
 
 
 def _paper(channels: int) -> float:
-    """The value that is shown white: grey pictures are drawn as ink."""
+    """Value that is shown as white; grey images are shown inverted."""
     return 0.0 if channels == 1 else 1.0
 
 
 def by_class(labels: ArrayLike, n_columns: int) -> np.ndarray:
-    """Indices `[k n_columns]`, a row a class, of the first pictures of each class; -1 where a class has fewer."""
+    """Indices `[k n_columns]` of the first images of each class, one class per row; -1 where a class has fewer."""
     labels = np.asarray(labels)
     index = np.full((int(labels.max()) + 1, n_columns), -1)
     for label, row in enumerate(index):
@@ -50,7 +50,7 @@ def picture_grid(
     n_columns: int = 10,
     n_rows: int = 10,
 ) -> Figure:
-    """The first pictures of `[n h w c]` in a grid; with `labels` `[n]` a row for each class that is asked for or seen."""
+    """Plot the first images of `[n h w c]` in a grid; with `labels` `[n]`, one class per row."""
     pictures = np.asarray(pictures)
     if labels is None:
         shown = pictures[: n_columns * n_rows]
@@ -71,7 +71,7 @@ def picture_grid(
 
 @styled
 def picture_strip(snapshots: Sequence[tuple[int, ArrayLike]], n_shown: int = 16) -> Figure:
-    """The first pictures `[n h w c]` of each kept step, in squares side by side; at most six steps, as in `sample_strip`."""
+    """Plot the first images `[n h w c]` at each step, in adjacent squares; at most six steps, as in `sample_strip`."""
     shown = thinned(sorted(snapshots, key=lambda snapshot: snapshot[0]))
     n_columns = max(int(np.sqrt(n_shown)), 1)
     width = PAGE if len(shown) > 3 else COLUMN
@@ -83,22 +83,22 @@ def picture_strip(snapshots: Sequence[tuple[int, ArrayLike]], n_shown: int = 16)
 
 
 class Neighbours(NamedTuple):
-    """The nearest of the rows one was compared with, and how much nearer it is than the second nearest."""
+    """Nearest neighbour of each row, with the ratio of the distances to the nearest and second nearest rows."""
 
     index: np.ndarray
     """`[n]`"""
     ratio: np.ndarray
-    """`[n]`, distance to the nearest over distance to the second nearest: near 0 for a copy, near 1 for something new."""
+    """`[n]`, ratio of the distances to the nearest and second nearest row: near 0 for a copy, near 1 for a new image."""
 
 
 def nearest(x: ArrayLike, y: ArrayLike) -> Neighbours:
-    """For each row of `x` `[n ...]` the nearest row of `y` `[m ...]`, m > 1, in Euclidean distance."""
+    """Find the nearest row of `y` `[m ...]`, m > 1, for each row of `x` `[n ...]`, in Euclidean distance."""
     x, y = (jnp.asarray(cloud).reshape(len(cloud), -1) for cloud in (np.asarray(x), np.asarray(y)))
     centre = y.mean(axis=0)
     x, y = x - centre, y - centre
     r2 = np.asarray(jnp.sum(x**2, axis=1)[:, None] + jnp.sum(y**2, axis=1) - 2 * x @ y.T, float)
     two = np.argpartition(r2, 1, axis=1)[:, :2]
-    # Of the two nearest the distances themselves: the expanded square is not exact near zero.
+    # Recompute the two smallest distances directly, since the expanded square is inaccurate near zero.
     apart = np.linalg.norm(np.asarray(y)[two] - np.asarray(x)[:, None], axis=-1)
     order = np.argsort(apart, axis=1)
     first, second = np.take_along_axis(apart, order, axis=1).T
@@ -110,10 +110,10 @@ def nearest(x: ArrayLike, y: ArrayLike) -> Neighbours:
 def nearest_training(
     pictures: ArrayLike, training: ArrayLike, found: dict[str, Neighbours], n_shown: int = 12
 ) -> Figure:
-    """A memorisation check: generated pictures, and under each its nearest of the training pictures.
+    """Plot generated images with their nearest training images, to check for memorisation.
 
-    A row for every way of measuring in `found` (pixels, features); under a picture the ratio of the distances to the nearest
-    and the second nearest.
+    There is one row for each distance in `found` (pixels, features), with the ratio of the distances to the nearest and second
+    nearest image below each image.
     """
     pictures, training = np.asarray(pictures)[:n_shown], np.asarray(training)
     n = len(pictures)
@@ -131,7 +131,7 @@ def nearest_training(
 
 @styled
 def class_histogram(shares: ArrayLike, data_shares: ArrayLike, drift: str = "") -> Figure:
-    """Shares of the classes `[c]` among generated pictures, as the classifier sees them, beside those of held-out data."""
+    """Plot class shares `[c]` of generated images, by the classifier, next to those of held-out data."""
     figure = Figure((COLUMN, 1.9), layout="constrained")
     axes = figure.subplots()
     places = np.arange(len(np.asarray(shares)))
@@ -144,7 +144,7 @@ def class_histogram(shares: ArrayLike, data_shares: ArrayLike, drift: str = "") 
 
 
 def between(start: np.ndarray, end: np.ndarray, n: int) -> np.ndarray:
-    """`n` points `[n d]` from `start` `[d]` to `end` on the great circle, of lengths between theirs: Gaussian noise stays typical."""
+    """Spherical interpolation `[n d]` from `start` `[d]` to `end`, with interpolated norms, so that Gaussian noise stays typical."""
     t = np.linspace(0.0, 1.0, n)[:, None]
     lengths = np.linalg.norm(start), np.linalg.norm(end)
     angle = np.arccos(np.clip(start @ end / (lengths[0] * lengths[1]), -1.0, 1.0))
@@ -156,7 +156,7 @@ def between(start: np.ndarray, end: np.ndarray, n: int) -> np.ndarray:
 
 @styled
 def interpolations(pictures_of: Callable[[np.ndarray], ArrayLike], z: np.ndarray, n_between: int = 10) -> Figure:
-    """A row for every pair of noises of `z` `[2k l]`: what `pictures_of` makes of `n_between` points from one to the other."""
+    """Plot interpolations: one row of `n_between` images, generated by `pictures_of`, for each pair of noises in `z` `[2k l]`."""
     steps = [between(start, end, n_between) for start, end in zip(z[::2], z[1::2], strict=True)]
     shown = np.asarray(pictures_of(np.concatenate(steps).astype(z.dtype)))
     figure = Figure(_size(COLUMN, shown, n_between), layout="constrained")

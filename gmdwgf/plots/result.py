@@ -1,4 +1,4 @@
-"""A trained run in one figure: where its samples are, and how it came there."""
+"""Plot the samples and the training curve of a run in one figure."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -20,9 +20,9 @@ def samples_and_curve(
     modes: ArrayLike | None = None,
     drift: str = "",
 ) -> Figure:
-    """The samples `x` `[n d]` over the target `y` `[m d]`, and MMD^2 against the step with the band of its floor.
+    """Plot the samples `x` `[n d]` over the target `y` `[m d]`, and MMD^2 against the step with its floor.
 
-    The panels are those of `samples_over_target` and `metric_curves`, side by side.
+    The panels are those of `samples_over_target` and `metric_curves`.
     """
     figure = Figure((PAGE, COLUMN), layout="constrained")
     left, right = figure.subplots(1, 2)

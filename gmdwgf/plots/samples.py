@@ -1,4 +1,4 @@
-"""Generated samples over target samples."""
+"""Plot generated samples over target samples."""
 
 import math
 from collections.abc import Sequence
@@ -28,11 +28,11 @@ _MAX_PANELS = 6
 
 
 class View(NamedTuple):
-    """How points `[n d]` are shown: the same for every panel, since it is made of the target only."""
+    """Projection and limits for plotting points `[n d]`, computed from the target only, and hence the same in all panels."""
 
     centre: np.ndarray
     directions: np.ndarray
-    """`[k d]`, k = 1 or 2: the coordinates themselves if d <= 2, else the first two principal components."""
+    """`[k d]`, k = 1 or 2: the coordinates if d <= 2, otherwise the first two principal components."""
     lower: np.ndarray
     upper: np.ndarray
 
@@ -41,7 +41,7 @@ class View(NamedTuple):
 
 
 def view_of(y: ArrayLike) -> View:
-    """The view in which the target points `y` `[m d]` fill a panel."""
+    """Make the view in which the target points `y` `[m d]` fill a panel."""
     y = points(y)
     d = y.shape[1]
     centre, directions = np.zeros(d), np.eye(d)
@@ -50,7 +50,7 @@ def view_of(y: ArrayLike) -> View:
         centre = inside.mean(axis=0)
         directions = np.linalg.svd(inside - centre, full_matrices=False)[2][:2]
         largest = np.take_along_axis(directions, np.abs(directions).argmax(axis=1)[:, None], axis=1)
-        directions = directions * np.sign(largest)  # else the picture may come out mirrored on another machine
+        directions = directions * np.sign(largest)  # otherwise the figure could be mirrored on another machine
     return View(centre, directions, *box((y - centre) @ directions.T, _MARGIN))
 
 
@@ -58,10 +58,10 @@ def view_of(y: ArrayLike) -> View:
 def samples_over_target(
     x: ArrayLike, y: ArrayLike, title: str | None = None, modes: ArrayLike | None = None, drift: str = ""
 ) -> Figure:
-    """The generated `x` `[n d]` over the target `y` `[m d]`.
+    """Plot generated samples `x` `[n d]` over target samples `y` `[m d]`.
 
-    A scatter for d = 2, of the first two principal components of `y` for d > 2, and histograms for d = 1. `modes` are
-    centres `[k d]` to be marked, `drift` is the name that decides the colour.
+    Draws a scatter plot for d = 2, of the first two principal components of `y` for d > 2, and histograms for d = 1. `modes` are
+    centres `[k d]` to mark; the name `drift` determines the colour.
     """
     figure = Figure((COLUMN, COLUMN), layout="constrained")
     axes = figure.subplots()
@@ -78,9 +78,9 @@ def samples_over_target(
 
 @styled
 def sample_strip(snapshots: Sequence[tuple[int, ArrayLike]], y: ArrayLike, drift: str = "") -> Figure:
-    """The samples at growing steps, `(step, x [n d])`, over the target `y` `[m d]`; at most six panels, same axes.
+    """Plot samples at increasing steps, `(step, x [n d])`, over the target `y` `[m d]`, in at most six panels with the same axes.
 
-    Of more snapshots the first, the last and some between are shown, evenly spaced in the logarithm of the step.
+    Of more snapshots, the first, the last and some in between are shown, evenly spaced in the logarithm of the step.
     """
     shown = thinned(sorted(snapshots, key=lambda snapshot: snapshot[0]))
     width = PAGE if len(shown) > 3 else COLUMN
@@ -97,7 +97,7 @@ def sample_strip(snapshots: Sequence[tuple[int, ArrayLike]], y: ArrayLike, drift
 
 
 def panel(axes: Axes, x: ArrayLike, y: ArrayLike, view: View, drift: str = "", dot: float = 3.0) -> None:
-    """Draws `x` over `y` into `axes`, whose limits become those of `view`; says how many of `x` lie outside of them.
+    """Draw `x` over `y` into `axes` with the limits of `view`, and annotate the number of samples outside of them.
 
     `dot` is the area of a sample in square points.
     """
@@ -120,7 +120,7 @@ def panel(axes: Axes, x: ArrayLike, y: ArrayLike, view: View, drift: str = "", d
 
 
 def _dots(axes: Axes, x: np.ndarray, y: np.ndarray, dot: float, colour: str) -> None:
-    # Targets are large and pale, so that they show around the samples that cover them.
+    # Targets are large and pale, so that they remain visible around samples that cover them.
     axes.scatter(*y.T, s=3 * dot, color=TARGET, alpha=0.4, label="target", linewidths=0, rasterized=True)
     axes.scatter(*x.T, s=dot, color=colour, alpha=0.7, label="generated", linewidths=0, rasterized=True)
 
@@ -133,7 +133,7 @@ def _histograms(axes: Axes, x: np.ndarray, y: np.ndarray, view: View, colour: st
 
 
 def mark(axes: Axes, centres: np.ndarray) -> None:
-    """Marks the centres `[k d]` of modes, in the coordinates of the view."""
+    """Mark the centres `[k d]` of modes, in the coordinates of the view."""
     if centres.shape[1] == 1:
         for centre in centres[:, 0]:
             axes.axvline(centre, color="black", linewidth=0.6, linestyle=":", label="modes")
@@ -142,7 +142,7 @@ def mark(axes: Axes, centres: np.ndarray) -> None:
 
 
 def label_axes(axes: Axes, view: View) -> None:
-    """Names the axes of a view."""
+    """Label the axes of a view."""
     if len(view.centre) > 2:
         axes.set(xlabel="first principal component", ylabel="second principal component")
     else:
@@ -150,7 +150,7 @@ def label_axes(axes: Axes, view: View) -> None:
 
 
 def thinned(snapshots: list) -> list:
-    """At most six of the snapshots `(step, ...)`, which come in the order of their steps."""
+    """At most six of the snapshots `(step, ...)`, which are sorted by step."""
     if len(snapshots) <= _MAX_PANELS:
         return snapshots
     first, *rest = snapshots

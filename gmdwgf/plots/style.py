@@ -1,4 +1,4 @@
-"""How every figure looks: sizes of a paper column, one colour a drift, no display and no global state."""
+"""Style of all figures: widths of a paper column, one colour for each drift, no display and no global state."""
 
 import functools
 import io
@@ -17,12 +17,12 @@ from numpy.typing import ArrayLike
 from gmdwgf.files import replaced_atomically
 
 COLUMN, PAGE = 3.3, 6.75
-"""Widths of a paper's column and page, inches."""
+"""Widths of a column and a page of a paper, in inches."""
 
 TARGET = "#aaaaaa"
 INK = "#222222"
 
-# Okabe and Ito's colours, and two of Tol's: told apart with any of the common colour blindnesses.
+# Colours of Okabe and Ito, and two of Tol, which are distinguishable with common colour vision deficiencies.
 _PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#44AA99")
 
 _COLOURS: dict[str, str] = dict(
@@ -33,11 +33,11 @@ _COLOURS: dict[str, str] = dict(
     )
 )
 
-# Lines of one colour are told apart by their dashes (lengths in line widths; empty: solid) and markers.
+# Lines of the same colour are distinguished by dashes (lengths in line widths; empty: solid) and markers.
 _DASHES, _MARKERS = ((), (5.0, 2.0), (1.5, 1.5), (6.0, 2.0, 1.5, 2.0)), ("o", "s", "^", "D")
 
 _RC: Any = {
-    "font.family": "DejaVu Sans",  # comes with matplotlib: the same on every machine
+    "font.family": "DejaVu Sans",  # included in matplotlib, hence available on every machine
     "font.size": 8,
     "axes.titlesize": 8,
     "axes.labelsize": 8,
@@ -56,21 +56,21 @@ _RC: Any = {
     "axes.labelcolor": INK,
     "xtick.color": INK,
     "ytick.color": INK,
-    "pdf.fonttype": 42,  # letters stay letters in a PDF
+    "pdf.fonttype": 42,  # embed text as text in PDFs
     "svg.fonttype": "none",
     "savefig.dpi": 300,
 }
 
 
 def colour_of(drift: str) -> str:
-    """The colour of a drift, the same in every figure; a name without one of its own gets one by its letters."""
+    """Colour of a drift, the same in all figures; unknown names get a colour by a hash."""
     return _COLOURS.get(drift, _PALETTE[zlib.crc32(drift.encode()) % len(_PALETTE)])
 
 
 class Figure(matplotlib.figure.Figure):
-    """A figure that a notebook shows where it is the last expression of a cell.
+    """A figure that a notebook displays if it is the last expression of a cell.
 
-    Figures here are made without pyplot, which knows no other way to be shown than by a display of its own.
+    Figures are created without pyplot, and would otherwise not be displayed.
     """
 
     def _repr_png_(self) -> bytes:
@@ -80,17 +80,17 @@ class Figure(matplotlib.figure.Figure):
 
 
 class DriftStyle(NamedTuple):
-    """How a drift is drawn where several drifts share a figure."""
+    """Line style of a drift in figures with several drifts."""
 
     colour: str
     on_dark: str
-    """The same hue, lighter, for a dark page."""
+    """The same hue, lighter, for dark backgrounds."""
     dash: tuple[float, ...]
     marker: str
 
 
 def drift_styles(names: Iterable[str]) -> dict[str, DriftStyle]:
-    """The colour of every drift, and dashes and markers that tell drifts of one colour apart."""
+    """Colour of every drift, with dashes and markers that distinguish drifts of the same colour."""
     styles: dict[str, DriftStyle] = {}
     for name in names:
         colour = colour_of(name)
@@ -105,7 +105,7 @@ def _lighter(colour: str, share: float = 0.35) -> str:
 
 
 def styled(draw: Callable) -> Callable:
-    """Run a drawing function in this style, leaving matplotlib's settings as they were."""
+    """Decorator that runs a drawing function in this style and restores matplotlib's settings."""
 
     @functools.wraps(draw)
     def drawn(*args: Any, **kwargs: Any) -> Any:
@@ -125,20 +125,20 @@ def save(figure: Figure, path: Path) -> None:
 
 
 def points(cloud: ArrayLike) -> np.ndarray:
-    """A cloud as a NumPy array `[n d]` of doubles; one-dimensional points may come as `[n]`."""
+    """Convert a cloud to a float64 NumPy array `[n d]`; one-dimensional points can have shape `[n]`."""
     array = np.asarray(cloud, float)
     return array[:, None] if array.ndim == 1 else array
 
 
 def finite(cloud: np.ndarray) -> np.ndarray:
-    """The rows of `cloud` `[n d]` all of whose numbers are finite."""
+    """Rows of `cloud` `[n d]` with only finite entries."""
     return cloud[np.isfinite(cloud).all(axis=1)]
 
 
 def box(y: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper limits `[d]` around nearly all of `y` `[m d]`, widened by `margin` times the extent.
+    """Lower and upper limits `[d]` around nearly all of `y` `[m d]`, extended by `margin` times the extent.
 
-    The extent is that of the middle 99 % in each coordinate, so that a few outliers move nothing.
+    The extent is that of the central 99 % in each coordinate, which ignores a few outliers.
     """
     inside = finite(y)
     if not len(inside):
@@ -150,7 +150,7 @@ def box(y: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def legend_below(figure: Figure) -> None:
-    """One legend for all panels, under them, with dots large enough to see."""
+    """Draw one legend for all panels below them, with enlarged dots."""
     entries = {
         label: handle for axes in figure.axes for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
@@ -163,5 +163,5 @@ def legend_below(figure: Figure) -> None:
 
 
 def empty_panel(axes: Axes, why: str = "diverged") -> None:
-    """An empty panel that says why it is empty."""
+    """Draw an empty panel with the reason why it is empty."""
     axes.text(0.5, 0.5, why, transform=axes.transAxes, ha="center", va="center", style="italic")

@@ -1,4 +1,4 @@
-"""The velocity field of a drift in the plane."""
+"""Plot the velocity field of a drift in the plane."""
 
 import numpy as np
 from matplotlib import colormaps
@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike
 from gmdwgf.plots.style import COLUMN, INK, TARGET, Figure, box, empty_panel, finite, legend_below, points, styled
 
 _DECADES = 3
-"""Speeds below the largest by more than this many powers of ten are drawn alike."""
+"""Range of speeds that are distinguished, in powers of ten below the largest."""
 
 
 def grid_over(y: ArrayLike, n: int = 25, margin: float = 0.25) -> np.ndarray:
-    """A grid `[n*n 2]` over nearly all of `y` `[m 2]` and `margin` times its extent around it."""
+    """Make a grid `[n*n 2]` over nearly all of `y` `[m 2]`, extended by `margin` times its extent."""
     y = points(y)
     if y.shape[1] != 2:
         raise ValueError(f"a grid lies in the plane, and these points have {y.shape[1]} coordinates")
@@ -24,9 +24,9 @@ def grid_over(y: ArrayLike, n: int = 25, margin: float = 0.25) -> np.ndarray:
 
 @styled
 def velocity_on_grid(grid: ArrayLike, v: ArrayLike, x: ArrayLike, y: ArrayLike, title: str | None = None) -> Figure:
-    """The velocities `v` `[k 2]` at `grid` `[k 2]`, over the particles `x` `[n 2]` and the targets `y` `[m 2]`.
+    """Plot velocities `v` `[k 2]` at `grid` `[k 2]` over the particles `x` `[n 2]` and the targets `y` `[m 2]`.
 
-    Colour is the speed; the length of an arrow grows with its logarithm, so that slow regions show their direction too.
+    Colour shows the speed; arrow lengths increase with the logarithm of the speed, so that slow regions show directions too.
     """
     grid, v, x, y = points(grid), points(v), points(x), points(y)
     figure = Figure((COLUMN, 0.95 * COLUMN), layout="constrained")
@@ -51,7 +51,9 @@ def velocity_on_grid(grid: ArrayLike, v: ArrayLike, x: ArrayLike, y: ArrayLike, 
 def _quiver(axes: Axes, grid: np.ndarray, v: np.ndarray, speed: np.ndarray, spacing: float) -> Quiver:
     norm = LogNorm(max(speed.min(), speed.max() / 10**_DECADES), speed.max() * 1.001, clip=True)
     length = spacing * (0.45 + 0.5 * norm(speed))
-    dark = ListedColormap(colormaps["viridis"](np.linspace(0, 0.85, 256)))  # without the yellow, too faint on white
+    dark = ListedColormap(
+        colormaps["viridis"](np.linspace(0, 0.85, 256))
+    )  # without yellow, which is too faint on white
     head = {"width": 0.004, "headwidth": 3.2, "headlength": 3.5, "headaxislength": 3.2}
     place = {"angles": "xy", "scale_units": "xy", "scale": 1, "pivot": "mid"}
     return axes.quiver(*grid.T, *(v * (length / speed)[:, None]).T, speed, norm=norm, cmap=dark, **head, **place)

@@ -1,1 +1,1 @@
-"""A sweep as one page that opens from disk: what it says, and how it is put together."""
+"""Report of a sweep as a self-contained HTML page, and its figures."""

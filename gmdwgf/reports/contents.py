@@ -1,4 +1,4 @@
-"""Everything the page shows, as plain data: the page itself computes nothing that is not here."""
+"""Contents of the report page as plain data; the page only displays them."""
 
 import ast
 import json
@@ -27,13 +27,13 @@ from gmdwgf.runs.records import RunFiles
 _DUMPER: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 MAX_RECORDS = 60
-"""Points of a curve on the page."""
+"""Maximum number of points of a curve on the page."""
 
-_SPEED = ("rms |v|", "data units", "neither", "root mean square of the velocity: how far the drift still wants to go")
+_SPEED = ("rms |v|", "data units", "neither", "root mean square of the velocity")
 
 
 def contents(runs: Sequence[RunFiles], root: Path, page: Path, note: str = "") -> dict[str, Any]:
-    """What the page of the runs in `root` shows; links are relative to the folder of `page`."""
+    """Contents of the page for the runs in `root`; links are relative to the folder of `page`."""
     keys = varied(runs)
     scores = [score(cell) for cell in cells(runs, keys)]
     drifts = sorted({run.drift for run in runs})
@@ -69,7 +69,7 @@ def contents(runs: Sequence[RunFiles], root: Path, page: Path, note: str = "") -
 
 
 def _common(runs: Sequence[RunFiles]) -> dict[str, Any]:
-    """Config keys on which all runs agree."""
+    """Config keys with equal values in all runs."""
     configs = [run.flat for run in runs if run.flat]
     first = configs[0] if configs else {}
     return {key: value for key, value in first.items() if all(other.get(key, ...) == value for other in configs)}
@@ -121,7 +121,7 @@ def _link(path: Path, page: Path) -> str:
 
 
 def _yaml(value: Any) -> str:
-    """A value of a config as it stands in config.yaml, on one line."""
+    """Format a config value as YAML on one line."""
     return yaml.dump(value, Dumper=_DUMPER, default_flow_style=True, width=2**30).removesuffix("...\n").strip()
 
 
@@ -135,13 +135,13 @@ def _curve(run: RunFiles) -> dict[str, list]:
 
 
 class _Targets:
-    """The held-out points of the runs, each kept once, and the windows of the datasets."""
+    """Held-out points of the runs without duplicates, and the plot windows of the targets."""
 
     def __init__(self) -> None:
         self.packed: list[str] = []
         self._places: dict[tuple[str, int], int] = {}
         self._windows: dict[str, samples.PlotWindow] = {}
-        """By dataset with its fields: two arrays have their own."""
+        """Windows by target and its fields, which distinguish different arrays."""
         self.dims: dict[str, int] = {}
 
     def of(self, run: RunFiles, n_runs: int) -> dict[str, Any]:
@@ -159,7 +159,7 @@ class _Targets:
 
 
 def _floors(runs: Sequence[RunFiles], dataset: str) -> dict[str, tuple[float, float]]:
-    """Edges of data against data, by metric."""
+    """Lower and upper edges of the floor, by metric."""
     found = {name: floor_of(runs, dataset, name) for name in METRICS}
     return {name: edges for name, edges in found.items() if edges}
 
@@ -190,7 +190,7 @@ def _drifts(runs: Sequence[RunFiles], drifts: Sequence[str], scores: Sequence[Sc
 
 
 def first_sentence(target: Any) -> str:
-    """What a drift of this package says it is. Its file is read, not imported: the page needs no JAX."""
+    """First sentence of the docstring of a drift of this package, read from its source file without importing it."""
     module, _, name = str(target).rpartition(".")
     if not re.fullmatch(r"gmdwgf(\.\w{1,60}){1,9}", module):
         return ""
@@ -205,7 +205,7 @@ def first_sentence(target: Any) -> str:
 
 
 def as_json(data: Any) -> str:
-    """JSON that may stand inside a script element; NaN and infinities as null, numbers with five digits."""
+    """JSON that can be embedded in a script element, with NaN and infinities as null and numbers rounded to five digits."""
     return json.dumps(_plain(data), separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
 
 

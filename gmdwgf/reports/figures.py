@@ -1,4 +1,4 @@
-"""The figures of a sweep from its run folders, as PDF and PNG."""
+"""Draw the figures of a sweep from its run folders, as PDF and PNG."""
 
 import math
 import re
@@ -15,11 +15,11 @@ from gmdwgf.runs.records import RunFiles
 
 
 def draw_figures(runs: Sequence[RunFiles], folder: Path) -> Iterator[Path]:
-    """Three figures a dataset: `curves_`, `settings_` and `samples_`; yields the files as they are written."""
+    """Draw three figures for each target, `curves_`, `settings_` and `samples_`; yields the files as they are written."""
     styles = drift_styles(sorted({run.drift for run in runs}))
     scores = [score(cell) for cell in cells(runs, varied(runs))]
     for dataset in sorted({run.dataset for run in runs}):
-        name = re.sub(r"[^\w.-]", "_", dataset)  # read back from a folder, which may be anyone's
+        name = re.sub(r"[^\w.-]", "_", dataset)  # read from a run folder of unknown origin
         here = {drift: [s for s in scores if s.cell[:2] == (dataset, drift)] for drift in styles}
         here = {drift: found for drift, found in here.items() if found}
         floor = floor_of(runs, dataset)
@@ -37,14 +37,14 @@ def draw_figures(runs: Sequence[RunFiles], folder: Path) -> Iterator[Path]:
 
 
 def floor_of(runs: Sequence[RunFiles], dataset: str, metric: str = "mmd2") -> tuple[float, float] | None:
-    """Lowest and highest edge, mean -+ 2 sd, of data against data over the runs of a dataset."""
+    """Lowest and highest edge of the floor, mean -+ 2 sd, over the runs of a target."""
     pairs = [run.floor(metric) for run in runs if run.dataset == dataset]
     edges = [(mean - 2 * sd, mean + 2 * sd) for mean, sd in pairs if math.isfinite(mean + sd)]
     return (min(low for low, _ in edges), max(high for _, high in edges)) if edges else None
 
 
 def seed_curve(cell: Cell, metric: str = "mmd2") -> comparison.Curve:
-    """The values of the seeds by step; a run that diverged has none from there on."""
+    """Values of all seeds by step; a diverged run has none from then on."""
     by_step: dict[int, list[float]] = {}
     for run in cell.runs:
         for record in run.metrics:

@@ -1,4 +1,4 @@
-"""What a sweep says of its drifts, in words: how near each comes to the data, where it fails, and with what."""
+"""Summarise the results of a sweep in words: how close each drift comes to the data, and where it fails."""
 
 import math
 from collections.abc import Sequence
@@ -8,41 +8,41 @@ from gmdwgf.analysis.cells import Cell, caption, settings_of, show
 from gmdwgf.analysis.collect import summaries
 
 NEAR = 3.0
-"""Up to so many times the floor's edge a cell counts as close (ours)."""
+"""Multiple of the floor's upper edge up to which a cell counts as close (ours)."""
 
 VERDICTS = {
-    "floor": "at the floor: no further from the data than fresh data may be",
-    "close": f"close: within {NEAR:.0f} times that distance",
-    "far": "far: beyond it",
+    "floor": "at the floor: MMD^2 within that of fresh data",
+    "close": f"close: MMD^2 within {NEAR:.0f} times the floor",
+    "far": "far: MMD^2 above that",
     "diverged": "diverged: no seed reached the end",
     "failed": "failed: every seed crashed",
     "unfinished": "unfinished",
 }
-"""From best to worst."""
+"""Verdicts from best to worst."""
 
 
 class Score(NamedTuple):
-    """A cell with its MMD^2 over the seeds that reached the end."""
+    """A cell with its mean MMD^2 over the seeds that reached the end."""
 
     cell: Cell
     verdict: str
     mean: float
     sd: float
     ratio: float
-    """Times the floor's edge, mean + 2 sd of data against data."""
+    """Ratio to the floor's upper edge, mean + 2 sd."""
 
     def count(self, state: str) -> int:
-        """Runs of the cell in a state."""
+        """Number of runs of the cell in a state."""
         return sum(run.state == state for run in self.cell.runs)
 
 
 def number_of(value: Any, other: Any = None) -> Any:
-    """`value` where it is a number, else `other`: a report computes with numbers, and a file may hold anything."""
+    """`value` if it is a number, otherwise `other`, since files can contain values of any type."""
     return value if isinstance(value, int | float) and not isinstance(value, bool) else other
 
 
 def score(cell: Cell) -> Score:
-    """The verdict on a cell."""
+    """Score a cell."""
     done = [run for run in cell.runs if run.state == "done"]
     if not done:
         states = {run.state for run in cell.runs}
@@ -56,12 +56,12 @@ def score(cell: Cell) -> Score:
 
 
 def best(scores: Sequence[Score]) -> Score:
-    """The cell of lowest MMD^2; one in which a seed was lost loses to one in which none was."""
+    """The cell with the lowest MMD^2; cells without lost seeds are preferred."""
     return min(scores, key=lambda s: (math.isnan(s.mean), s.count("diverged") + s.count("failed") > 0, s.mean))
 
 
 def sentence(scores: Sequence[Score]) -> str:
-    """What the cells of one drift say of it."""
+    """Summary sentence about the cells of one drift."""
     datasets = sorted({s.cell.dataset for s in scores})
     bests = [best([s for s in scores if s.cell.dataset == dataset]) for dataset in datasets]
     parts = []
@@ -87,7 +87,7 @@ def times(ratio: float) -> str:
 
 
 def _picky(scores: Sequence[Score], datasets: Sequence[str]) -> list[str]:
-    """How many settings do, where not all of them."""
+    """Number of settings that come close, if not all do."""
     told = []
     for dataset in datasets:
         here = [s for s in scores if s.cell.dataset == dataset]
@@ -98,7 +98,7 @@ def _picky(scores: Sequence[Score], datasets: Sequence[str]) -> list[str]:
 
 
 def _lost(scores: Sequence[Score]) -> list[str]:
-    """How many runs diverged or crashed, and which setting they share if all runs with it did."""
+    """Number of runs that diverged or crashed, and settings with which all runs did."""
     runs = [run for s in scores for run in s.cell.runs]
     told = []
     for state, word in (("diverged", "diverged"), ("failed", "failed")):

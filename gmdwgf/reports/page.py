@@ -1,4 +1,4 @@
-"""The page: a template, a style sheet and scripts of this folder, with the data, in one file that asks nothing of a network."""
+"""Render the page from the template, style sheet and scripts of this folder and the data, as one file without external resources."""
 
 import base64
 import hashlib
@@ -13,7 +13,7 @@ SCRIPTS = ("core.js", "charts.js", "panels.js", "table.js", "detail.js", "main.j
 
 
 def render(data: dict[str, Any]) -> str:
-    """The whole HTML file."""
+    """Render the HTML file."""
     style = _text("page.css")
     script = "\n".join(['"use strict";', "(() => {", *map(_text, SCRIPTS), "})();"])
     parts = {
@@ -23,14 +23,14 @@ def render(data: dict[str, Any]) -> str:
         "__SCRIPT__": script,
         "__DATA__": as_json(data),
     }
-    # In one pass: what stands in the data or in the title is never taken for a part.
+    # Substitute in one pass, so that placeholders inside the data or title are not replaced.
     return re.sub("|".join(parts), lambda found: parts[found[0]], _text("page.html"))
 
 
 def policy(script: str, style: str) -> str:
-    """What a browser may do with the page: run this script, apply this style, show pictures that stand in it; nothing else.
+    """Content-Security-Policy of the page: allows this script, this style and embedded images, and nothing else.
 
-    It asks no server, has no form and no frame, and no string becomes markup, whatever the scripts do (trusted types).
+    There are no requests, forms or frames, and scripts cannot turn strings into markup (trusted types).
     """
     rules = {
         "default-src": "'none'",

@@ -1,4 +1,4 @@
-"""Clouds of points small enough for a page: two coordinates, sixteen bits each, at a few steps."""
+"""Compress clouds of points for the page: two coordinates of 16 bits each, at a few steps."""
 
 import base64
 from typing import Any, NamedTuple
@@ -9,26 +9,26 @@ from gmdwgf.plots.samples import View, view_of
 from gmdwgf.plots.style import points
 
 BUDGET = 6_000_000
-"""Bytes of all samples of a page before base64, which adds a third."""
+"""Total size in bytes of all samples of a page, before base64 adds a third."""
 
 MAX_FRAMES, MAX_POINTS, MIN_POINTS, MAX_TARGETS = 9, 512, 96, 1000
 
 VISIBLE = 16383
-"""A coordinate of this size lies on the edge of a panel; up to twice as much is kept, and -32768 stands for not finite."""
+"""Integer coordinate at the edge of a panel; coordinates up to twice as large are stored, and -32768 encodes non-finite ones."""
 
 
 class PlotWindow(NamedTuple):
-    """The square of a dataset that panels show."""
+    """The square that panels of a target show."""
 
     view: View
     centre: np.ndarray
     half: float
 
     def pack(self, cloud: np.ndarray) -> str:
-        """Points `[n d]`, or frames of points `[k n d]`, as base64 of little-endian 16-bit integers `[... 2]`."""
+        """Encode points `[n d]`, or frames of points `[k n d]`, as base64 of little-endian 16-bit integers `[... 2]`."""
         with np.errstate(invalid="ignore"):
             shown = self.view(points(cloud.reshape(-1, cloud.shape[-1])))
-        if shown.shape[1] == 1:  # one-dimensional data: spread out in order, so that dots do not hide each other
+        if shown.shape[1] == 1:  # one-dimensional data: use the rank as second coordinate, so that dots do not overlap
             heights = np.tile(np.linspace(-0.9, 0.9, cloud.shape[-2]) * self.half, len(shown) // cloud.shape[-2])
             shown = np.column_stack([shown[:, 0], heights])
         with np.errstate(invalid="ignore"):
@@ -45,14 +45,14 @@ def window_of(y: np.ndarray) -> PlotWindow:
 
 
 def size(n_runs: int, n_frames: int) -> tuple[int, int]:
-    """How many frames and points of every run fit the budget."""
+    """Number of frames and points of each run that fit the budget."""
     room = BUDGET // (4 * max(n_runs, 1))
     n_frames = max(min(n_frames, MAX_FRAMES, room // MIN_POINTS), 2)
     return n_frames, max(min(MAX_POINTS, room // n_frames), 1)
 
 
 def spread_out(steps: np.ndarray, n: int) -> list[int]:
-    """At most `n` places of `steps`, the first and the last among them, evenly spread in the logarithm of the step."""
+    """At most `n` indices of `steps`, including the first and last, evenly spaced in the logarithm of the step."""
     if len(steps) <= n:
         return list(range(len(steps)))
     goals = np.geomspace(max(steps[1], 1), max(steps[-1], 1), n - 1)
@@ -60,7 +60,7 @@ def spread_out(steps: np.ndarray, n: int) -> list[int]:
 
 
 def frames(kept: dict[str, np.ndarray], window: PlotWindow, n_runs: int) -> dict[str, Any]:
-    """The samples of a run for the page."""
+    """Samples of a run for the page."""
     n_frames, n_points = size(n_runs, len(kept["steps"]))
     chosen = spread_out(kept["steps"], n_frames)
     x = kept["x"][chosen, :n_points]

@@ -1,1 +1,1 @@
-"""One run on disk; nothing here imports jax."""
+"""Run folders on disk; does not import JAX."""

@@ -1,4 +1,4 @@
-"""`python -m gmdwgf.runs status|collect|rm|sync DIR`: what became of the runs in a folder; starts no JAX."""
+"""`python -m gmdwgf.runs status|collect|rm|sync DIR`: list, tabulate, delete or upload the runs in a folder."""
 
 import argparse
 import os
@@ -12,7 +12,7 @@ from gmdwgf.runs.records import RunFiles, read_all
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command's words."""
+    """Parser of the command line."""
     top = argparse.ArgumentParser(prog="python -m gmdwgf.runs", description=__doc__, allow_abbrev=False)
     commands = top.add_subparsers(dest="command", required=True)
 
@@ -24,26 +24,30 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument("which", nargs=which, metavar="WHICH", help=text)
         return command
 
-    add("status", "one line a run: what is special about it, its state, how far it is, why it stopped", "*")
-    collect = add("collect", "one table of all runs: CSV, and parquet where asked for", "*")
+    add("status", "list runs: what distinguishes each, its state, its step and why it stopped", "*")
+    collect = add("collect", "write one table of all runs, as CSV and optionally parquet", "*")
     collect.add_argument("--out", type=Path, metavar="FILE.csv", help="default: DIR/collected.csv")
     collect.add_argument("--seeds", action="store_true", help="reduce seeds to mean, sd and a 95 %% bootstrap interval")
-    collect.add_argument("--all-keys", action="store_true", help="every config key, not only those that differ")
+    collect.add_argument("--all-keys", action="store_true", help="include all config keys, not only those that differ")
     collect.add_argument("--parquet", action="store_true", help="also FILE.parquet (pip install 'gmdwgf[tables]')")
-    remove = add("rm", "delete the named runs, after asking; never a live one", "+")
+    remove = add("rm", "delete the named runs, after confirmation; never a live one", "+")
     remove.add_argument("--yes", action="store_true", help="do not ask")
-    sync = add("sync", "replay metrics.jsonl and figures of the runs into Weights & Biases, one wandb run a run", "*")
-    sync.add_argument("--mode", default="offline", help="offline (kept in the run's folder; default) or online")
+    sync = add("sync", "upload metrics and figures to Weights & Biases, as one wandb run for each run", "*")
+    sync.add_argument("--mode", default="offline", help="offline (stored in the run folder; default) or online")
     sync.add_argument("--project", default="gmdwgf")
     sync.add_argument("--entity", help="team or user")
     sync.add_argument("--group", help="default: the name of DIR")
-    sync.add_argument("--init-timeout", type=float, default=10.0, metavar="S", help="to wait for the server (10)")
-    sync.add_argument("--finish-timeout", type=float, default=60.0, metavar="S", help="for a run's uploads (60)")
+    sync.add_argument(
+        "--init-timeout", type=float, default=10.0, metavar="S", help="seconds to wait for the server (10)"
+    )
+    sync.add_argument(
+        "--finish-timeout", type=float, default=60.0, metavar="S", help="seconds to wait for the uploads of a run (60)"
+    )
     return top
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do what the command line says; returns the exit code."""
+    """Execute the command line and return the exit code."""
     escape_what_cannot_be_shown()
     asked = parser().parse_args(arguments)
     try:
@@ -53,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
         runs = read_all(asked.dir)
         _COMMANDS[asked.command](asked, runs)
         sys.stdout.flush()
-    except BrokenPipeError:  # `status DIR | head` has read enough
+    except BrokenPipeError:  # e.g. `status DIR | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except (ConfigError, OSError) as error:
         print(f"gmdwgf: {error}", file=sys.stderr)  # noqa: T201
@@ -79,7 +83,7 @@ def _collect(asked: argparse.Namespace, runs: list[RunFiles]) -> None:
     rows = collect.seed_rows(runs) if asked.seeds else collect.run_rows(runs, asked.all_keys)
     path = asked.out or asked.dir / ("collected_seeds.csv" if asked.seeds else "collected.csv")
     if path.suffix != ".csv":
-        raise ConfigError("--out", path, "must end in .csv; what has another ending is not written over")
+        raise ConfigError("--out", path, "must end in .csv, so that no other file is overwritten")
     if asked.parquet:
         collect.write_parquet(rows, path.with_suffix(".parquet"))
     collect.write_csv(rows, path)
@@ -109,7 +113,7 @@ def _rm(asked: argparse.Namespace, runs: list[RunFiles]) -> None:
 def _agreed(question: str) -> bool:
     try:
         return input(question).strip().lower() in ("y", "yes")
-    except (EOFError, KeyboardInterrupt):  # no terminal, or a second thought
+    except (EOFError, KeyboardInterrupt):  # no terminal, or Ctrl-C
         print()  # noqa: T201
         return False
 

@@ -12,10 +12,11 @@ import traceback
 from collections.abc import Callable, Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from gmdwgf.config.build import ConfigError
 from gmdwgf.files import DamagedFile, write_atomically
+from gmdwgf.mappings import Config, Facts
 from gmdwgf.runs import typed_files
 from gmdwgf.runs.leftovers import sweep_up
 from gmdwgf.runs.marks import marks
@@ -24,21 +25,21 @@ ENDINGS = {"done": "DONE.json", "diverged": "DIVERGED.json", "failed": "FAILED.j
 
 
 class RunIsLive(Exception):
-    """Another process is working on this run right now."""
+    """Raised if another process is executing this run."""
 
 
 class RunVanished(Exception):
-    """The folder of a run was taken away while the run was being written."""
+    """Raised if the folder of a run is deleted or moved during the run."""
 
     def __init__(self, path: Path):
-        super().__init__(f"{path} was removed or moved away during the run; the same command begins it anew")
+        super().__init__(f"{path} was deleted or moved during the run; the same command starts it again")
 
 
 class RunDir:
-    """`config.yaml manifest.json metrics.jsonl checkpoints/ samples.npz figures/ train.log` and how the run ended.
+    """Folder of a run: `config.yaml manifest.json metrics.jsonl checkpoints/ samples.npz figures/ train.log` and its ending.
 
-    Everything but the growing logs is written to a temporary name and moved into place.
-    `hide` takes out of its log and of the record of a failure what may not be kept.
+    All files except logs are written under a temporary name and moved into place. `hide` removes values of environment variables
+    from the log and from records of failures.
     """
 
     def __init__(self, path: Path, hide: Callable[[str], str] = str):
@@ -56,30 +57,30 @@ class RunDir:
                 return state
         return "unfinished" if (self.path / "manifest.json").is_file() else "new"
 
-    def config(self) -> dict[str, Any]:
-        """The resolved config of the run; DamagedFile where it cannot be read."""
+    def config(self) -> Config:
+        """The resolved config of the run. Raises DamagedFile if it cannot be read."""
         values, troubles = typed_files.read_config(self.path)
         if not values:
             raise troubles[0]
         return values
 
-    def manifest(self) -> dict[str, Any]:
-        """What was written when the run was begun; empty where it was not, or cannot be read."""
+    def manifest(self) -> Facts:
+        """The manifest, written when the run began; empty if it is missing or cannot be read."""
         return typed_files.read_manifest(self.path).values
 
-    def ending(self) -> dict[str, Any]:
-        """What was written when the run ended; empty while it has not, or where it cannot be read."""
+    def ending(self) -> Facts:
+        """The ending, written when the run ended; empty if it is missing or cannot be read."""
         state = self.status()
         return typed_files.read_ending(self.path, ENDINGS[state]).values if state in ENDINGS else {}
 
     def troubles(self) -> list[DamagedFile]:
-        """What is wrong with the config, the manifest and the ending."""
+        """Problems with the config, the manifest and the ending."""
         found = [*typed_files.read_config(self.path).troubles, *typed_files.read_manifest(self.path).troubles]
         state = self.status()
         return found + (typed_files.read_ending(self.path, ENDINGS[state]).troubles if state in ENDINGS else [])
 
     def set_aside(self, name: str) -> Path | None:
-        """Move a file that cannot be used into `damaged/`; nothing is deleted. None where there is no such file."""
+        """Move an unusable file to `damaged/` and return its new path; None if there is no such file."""
         path, place = self.path / name, self.path / "damaged"
         if not path.is_file():
             return None
@@ -88,7 +89,7 @@ class RunDir:
         return path.rename(kept)
 
     def lose(self, lines: list[str]) -> None:
-        """Keep in the manifest what was lost of the run."""
+        """Record losses of the run in the manifest."""
         manifest = self.manifest()
         if manifest and lines:
             manifest["lost"] = list(dict.fromkeys([*manifest.get("lost", []), *lines]))
@@ -96,10 +97,10 @@ class RunDir:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[str | None]:
-        """Hold the run; the operating system lets go when the process ends, however it ends.
+        """Lock the run; the operating system releases the lock when the process ends.
 
-        While it is held, `run.lock` says by whom. Where a process of another host has left its name there, it was killed, or
-        the lock of this file system does not reach from host to host: what is then to be told to the user is returned.
+        While locked, `run.lock` names the process. If it names a process of another host, that process was killed, or the file
+        system does not share locks between hosts; a warning for the user is then yielded, otherwise None.
         """
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / "run.lock").open("a+") as file:
@@ -120,16 +121,16 @@ class RunDir:
                     file.truncate(0)
 
     def is_there(self) -> bool:
-        """Whether the folder of a run that was begun is still in its place."""
+        """Whether the folder of a started run still exists."""
         return not self._begun or (self.path / "manifest.json").exists()
 
     def check_there(self) -> None:
-        """Raise RunVanished where the folder of a run that was begun is gone."""
+        """Raise RunVanished if the folder of a started run no longer exists."""
         if not self.is_there():
             raise RunVanished(self.path)
 
-    def begin(self, config_yaml: str, manifest: dict[str, Any]) -> None:
-        """Write the config and the manifest, in which what was lost before stays; forget an earlier failure and torn files."""
+    def begin(self, config_yaml: str, manifest: Facts) -> None:
+        """Write config and manifest, keeping recorded losses; delete an earlier failure record and temporary files."""
         sweep_up(self.path)
         self.figures.mkdir(exist_ok=True)
         if lost := self.manifest().get("lost"):
@@ -139,17 +140,17 @@ class RunDir:
         (self.path / ENDINGS["failed"]).unlink(missing_ok=True)
         self._begun = True
 
-    def end(self, state: str, facts: dict[str, Any]) -> None:
-        """Record how the run ended: `done`, `diverged` or `failed`."""
+    def end(self, state: str, facts: Facts) -> None:
+        """Record the final state of the run: `done`, `diverged` or `failed`."""
         write_atomically(self.path / ENDINGS[state], json.dumps(facts, indent=2))
 
     def fail(self, error: BaseException) -> None:
-        """Record a failure, unless the disk has no room even for that: the run then counts as unfinished."""
+        """Record a failure, if the disk is not full; otherwise the run counts as unfinished."""
         with contextlib.suppress(OSError):
             self.end("failed", {name: self.hide(text) for name, text in failure(error).items()})
 
     def refuse(self, run: str, config_yaml: str, error: Exception) -> None:
-        """Leave a run of a sweep that cannot be run where its results would be, with its config and the reason."""
+        """Record an invalid run of a sweep in its folder, with its config and the error."""
         with contextlib.suppress(OSError, ConfigError), self.lock():
             write_atomically(self.path / "config.yaml", config_yaml)
             if not (self.path / "manifest.json").is_file():
@@ -157,7 +158,7 @@ class RunDir:
             self.fail(error)
 
     def note(self, line: str) -> None:
-        """Add a line to the run's log."""
+        """Append a line to the run's log."""
         with (self.path / "train.log").open("a", encoding="utf-8", errors="backslashreplace") as file:
             file.write(f"{time.strftime(_TIME)} {self.hide(line)}\n")
 
@@ -165,8 +166,8 @@ class RunDir:
 _TIME = "%Y-%m-%d %H:%M:%S"
 
 
-def _holder(file: IO[str]) -> dict[str, Any]:
-    """Who wrote itself into the lock: `host`, `pid` and `since`; empty where nobody did, or it cannot be read."""
+def _holder(file: IO[str]) -> Facts:
+    """Process named in the lock file: `host`, `pid` and `since`; empty if there is none or it cannot be read."""
     try:
         file.seek(0)
         holder = json.loads(file.read(1000) or "{}")
@@ -175,41 +176,41 @@ def _holder(file: IO[str]) -> dict[str, Any]:
     return holder if isinstance(holder, dict) else {}
 
 
-def _write_holder(file: IO[str], holder: dict[str, Any]) -> None:
-    with contextlib.suppress(OSError):  # of a full disk something else will speak
+def _write_holder(file: IO[str], holder: Facts) -> None:
+    with contextlib.suppress(OSError):  # a full disk is reported elsewhere
         file.truncate(0)
         file.write(json.dumps(holder))
         file.flush()
 
 
-def _shown(holder: dict[str, Any]) -> str:
+def _shown(holder: Facts) -> str:
     if not holder:
         return ""
     pid, host, since = (" ".join(str(holder.get(name, "?")).split())[:100] for name in ("pid", "host", "since"))
     return f" (process {pid} on {host}, since {since})"
 
 
-def _left_elsewhere(holder: dict[str, Any]) -> str | None:
+def _left_elsewhere(holder: Facts) -> str | None:
     if not holder or holder.get("host") == platform.node():
         return None
-    return f"the process that had this run before did not end by itself{_shown(holder)}; make sure that it is not running still"
+    return f"the previous process of this run did not exit regularly{_shown(holder)}; make sure that it is not still running"
 
 
-def failure(error: BaseException) -> dict[str, Any]:
-    """What to keep of an exception."""
+def failure(error: BaseException) -> Facts:
+    """Record of an exception."""
     return {"error": reason(error), "traceback": "".join(traceback.format_exception(error))}
 
 
 def reason(error: BaseException) -> str:
-    """An exception in a line; a full disk, which libraries report in many ways, as what it is."""
+    """Describe an exception in one line; recognises a full disk and lack of memory, which libraries report in many ways."""
     text = " ".join(str(error).split())
     if isinstance(error, RunVanished):
         return text
     if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or any(words in text for words in _DISK_FULL):
-        return "the disk is full; make room, then the same command goes on"
+        return "the disk is full; free some space, then the same command resumes the run"
     if "RESOURCE_EXHAUSTED" in text:
         return (
-            f"out of memory; take a smaller training.batch_size, training.n_targets or metrics.n_samples ({text[:120]})"
+            f"out of memory; use a smaller training.batch_size, training.n_targets or metrics.n_samples ({text[:120]})"
         )
     return f"{type(error).__name__}: {text}"
 
@@ -217,8 +218,8 @@ def reason(error: BaseException) -> str:
 _DISK_FULL = tuple(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT))
 
 
-def manifest(run: str, command: list[str]) -> dict[str, Any]:
-    """Which code, packages and machine made the numbers of a run."""
+def manifest(run: str, command: list[str]) -> Facts:
+    """Manifest of a run: versions of code and packages, and the machine."""
     packages = (
         "jax",
         "jaxlib",
@@ -241,8 +242,8 @@ def manifest(run: str, command: list[str]) -> dict[str, Any]:
     }
 
 
-def _code_version() -> dict[str, Any]:
-    """Commit of the checkout the package is imported from, and whether it was changed; empty for an installed wheel."""
+def _code_version() -> Facts:
+    """Commit of the checkout that the package is imported from, and whether it has changes; empty for an installed wheel."""
     here = Path(__file__).resolve().parents[2]
     if not (here / ".git").exists():
         return {}

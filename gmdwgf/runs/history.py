@@ -1,24 +1,24 @@
-"""The records and samples that a resumed run goes on with: what is damaged is set aside, and what is lost is said."""
+"""Restore records and samples of a resumed run: move damaged files aside, and report what is lost."""
 
 import contextlib
 from collections.abc import Callable, Iterable
-from typing import Any
 
 import numpy as np
 
 from gmdwgf.files import DamagedFile
+from gmdwgf.mappings import Record
 from gmdwgf.runs.folder import RunDir
 from gmdwgf.runs.snapshots import Snapshots, read
 from gmdwgf.tracking import jsonl
 
 
 def recover(
-    folder: RunDir, snapshots: Snapshots, evaluated: Iterable[int], record: dict[str, Any], step: int, say: Callable
+    folder: RunDir, snapshots: Snapshots, evaluated: Iterable[int], record: Record, step: int, say: Callable
 ) -> None:
-    """Bring `metrics.jsonl` and `snapshots` to `step`, the step of a checkpoint, from what is left of them.
+    """Restore `metrics.jsonl` and `snapshots` as of `step`, the step of a checkpoint.
 
-    `evaluated` are the steps up to there at which the run was evaluated, and `record` is the last record, of which the
-    checkpoint has a copy. Evaluations that are missing are said, and kept in the manifest as lost.
+    `evaluated` are the steps of evaluations up to `step`, and `record` is the last record, which the checkpoint also stores.
+    Missing evaluations are reported, and recorded in the manifest as lost.
     """
     evaluated = list(evaluated)
     records = _records(folder, step, say)
@@ -37,20 +37,20 @@ def recover(
 
 
 def begin_anew(folder: RunDir, say: Callable) -> None:
-    """Set aside the records and samples of a run that had come further than its start but has no checkpoint left."""
+    """Move aside the records and samples of a run that has progressed but has no checkpoint left."""
     steps, damaged = _reached(folder)
     if not damaged and max(steps, default=0) == 0:
         return
     for name in ("metrics.jsonl", "samples.npz"):
         folder.set_aside(name)
-    came = f", though the run had come to step {max(steps)}" if max(steps, default=0) else ""
+    came = f", although the run had reached step {max(steps)}" if max(steps, default=0) else ""
     line = f"no checkpoint is left{came}"
-    say(f"{line}; it begins anew, and its old records and samples are kept in {folder.path / 'damaged'}")
+    say(f"{line}; it starts again, and its old records and samples are stored in {folder.path / 'damaged'}")
     folder.lose([line])
 
 
 def _reached(folder: RunDir) -> tuple[list[int], bool]:
-    """The steps of the records and samples that are there, and whether one of the files is damaged."""
+    """Steps of the existing records and samples, and whether one of the files is damaged."""
     steps: list[int] = []
     damaged = False
     with contextlib.suppress(FileNotFoundError):
@@ -66,13 +66,13 @@ def _reached(folder: RunDir) -> tuple[list[int], bool]:
 
 
 def evaluated_steps(every: int, step: int, ended: bool) -> list[int]:
-    """The steps up to `step` at which a run is evaluated; it ends with an evaluation."""
+    """Steps up to `step` at which a run is evaluated, including its last step."""
     steps = list(range(0, step + 1, every))
     return [*steps, step] if ended and steps[-1] != step else steps
 
 
 def _records(folder: RunDir, step: int, say: Callable) -> list[jsonl.Record]:
-    """The records up to `step` that can be read; a file with others in it is set aside."""
+    """Intact records up to `step`; a damaged file is moved aside."""
     try:
         records, damage = jsonl.salvage(folder.metrics)
     except FileNotFoundError:
@@ -88,7 +88,7 @@ def _kept(folder: RunDir, damage: DamagedFile, name: str) -> str:
 
 
 def _lost(name: str, what: str, evaluated: list[int], there: Iterable[int]) -> str:
-    """What a file has lost of the evaluations; empty where it has all."""
+    """Message about missing evaluations of a file; empty if it is complete."""
     gone = np.setdiff1d(evaluated, list(there)).tolist()
     if not gone:
         return ""

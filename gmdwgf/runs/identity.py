@@ -1,4 +1,4 @@
-"""The identity of a run: a hash of what decides its numbers."""
+"""Identity of a run: a hash of all settings that affect its results."""
 
 import hashlib
 import json
@@ -10,42 +10,43 @@ from typing import Any
 from gmdwgf.config.build import ConfigError
 from gmdwgf.config.moved import as_first_spelled, current_path, updated
 from gmdwgf.data import data_files
+from gmdwgf.mappings import Config
 
 MACHINE_KEYS = ("paths", "tracking", "devices", "sweep", "extend")
-"""Top-level keys that say where, how and from which checkpoint a run is carried out, not what it computes."""
+"""Top-level keys that do not affect results: where and how a run is executed, and from which checkpoint."""
 
 MACHINE_TRAINING_KEYS = ("chunk_size", "checkpoint_every")
-"""Training keys on which no number depends: results do not change with chunks and checkpoints."""
+"""Training keys that do not affect results: intervals of chunks and checkpoints."""
 
 
-def science(config: dict[str, Any]) -> dict[str, Any]:
-    """The part of a resolved config that decides the numbers of a run."""
+def science(config: Config) -> Config:
+    """Part of a resolved config that affects the results of a run."""
     kept = {name: value for name, value in config.items() if name not in MACHINE_KEYS and not name.startswith("_")}
     if isinstance(kept.get("training"), dict):
         kept["training"] = {k: v for k, v in kept["training"].items() if k not in MACHINE_TRAINING_KEYS}
     return kept
 
 
-def run_id(config: dict[str, Any]) -> str:
-    """Eight hex digits: the same for configs that mean the same (1 and 1.0, a data file that only moved)."""
+def run_id(config: Config) -> str:
+    """Hash of eight hex digits, equal for equivalent configs (1 and 1.0, a data file that was moved)."""
     text = json.dumps(_canonical(as_first_spelled(science(config))), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
-def data_id(config: dict[str, Any]) -> str:
-    """Eight hex digits of the contents of the files that a config names; empty where it names none."""
+def data_id(config: Config) -> str:
+    """Hash of the contents of the data files that a config names, eight hex digits; empty if there are none."""
     named = sorted(data_files.named_in(science(config)).items())
     ids = [data_files.contents_id(files) for _, files in named]
     return (ids[0] if len(ids) == 1 else hashlib.sha256("\n".join(ids).encode()).hexdigest())[:8] if ids else ""
 
 
-def data_paths(config: dict[str, Any]) -> dict[str, list[str]]:
-    """Absolute paths of the files behind `data_id`, by the keys that name them."""
+def data_paths(config: Config) -> dict[str, list[str]]:
+    """Absolute paths of the data files that a config names, by key."""
     return {key: [str(file) for file in files] for key, files in data_files.named_in(science(config)).items()}
 
 
-def drift_file_id(config: dict[str, Any]) -> str:
-    """Eight hex digits of the file that the class of the drift is written in; nothing is imported. Empty if not found."""
+def drift_file_id(config: Config) -> str:
+    """Hash of the source file of the drift's class, eight hex digits, without importing it; empty if not found."""
     *module, _ = str(current_path(config["drift"].get("_target_", ""))).split(".")
     for folder in [Path(__file__).resolve().parents[2], *map(Path, sys.path)]:
         file = folder.joinpath(*module).with_suffix(".py")
@@ -54,26 +55,28 @@ def drift_file_id(config: dict[str, Any]) -> str:
     return ""
 
 
-def run_name(config: dict[str, Any], choices: dict[str, str]) -> str:
-    """Folder name of a run: readable dataset and drift, then the id."""
+def run_name(config: Config, choices: dict[str, str]) -> str:
+    """Folder name of a run: names of dataset and drift, and the id."""
     return f"{choices.get('dataset', 'custom')}-{choices.get('drift', 'custom')}-{run_id(config)}"
 
 
 def check_choices(choices: dict[str, Any]) -> None:
-    """Raise ConfigError for a choice that is no name of a config: the folder of a run is named by two of them."""
+    """Raise ConfigError for a choice that is not a config name, since the name of a run folder contains two of them."""
     for group, name in choices.items():
         if group.startswith("hydra/") or not isinstance(name, str):
             continue
         if name.endswith((".yaml", ".yml")):
-            raise ConfigError(group, name, f"is chosen by its name: {group}={name.rpartition('.')[0]}")
+            raise ConfigError(
+                group, name, f"is chosen by its name without the extension: {group}={name.rpartition('.')[0]}"
+            )
         words = name.split("/")
         if any(not word or word.startswith(".") or re.search(r"[\x00-\x1f\\]", word) for word in words):
-            own = f"put a YAML of your own into OWN/{group}/NAME.yaml and give --config-dir=OWN {group}=NAME"
+            own = f"for your own YAML file OWN/{group}/NAME.yaml give --config-dir=OWN {group}=NAME"
             raise ConfigError(group, repr(name)[1:-1], f"is not the name of a config; {own}")
 
 
-def differences(kept: dict[str, Any], asked: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
-    """Keys of the science of two configs with another value, and both; None where one has none. Files count by `data_id`."""
+def differences(kept: Config, asked: Config) -> dict[str, tuple[Any, Any]]:
+    """Result-affecting keys with different values in two configs, and both values (None if missing). Files compare by `data_id`."""
     one, other = (_flat(science(updated(config))) for config in (kept, asked))
     return {
         key: (one.get(key), other.get(key))
@@ -82,7 +85,7 @@ def differences(kept: dict[str, Any], asked: dict[str, Any]) -> dict[str, tuple[
     }
 
 
-def _flat(node: Any, key: str = "") -> dict[str, Any]:
+def _flat(node: Any, key: str = "") -> Config:
     if not isinstance(node, dict) or not node:
         return {key: node}
     parts = [_flat(value, f"{key}.{name}" if key else str(name)) for name, value in node.items()]

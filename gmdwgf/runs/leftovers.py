@@ -1,4 +1,4 @@
-"""Temporary files that a killed process left in a run folder, in the spellings of this version and of earlier ones."""
+"""Temporary files left by killed processes in a run folder, with the naming of this and earlier versions."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ _EARLIER = re.compile(
 
 
 def is_leftover(name: str) -> bool:
-    """Whether a file of this name was to be moved into place, or removed, by the process that made it."""
+    """Whether a file name is that of a temporary file of gmdwgf."""
     if writer_of(name) is None:
         return _EARLIER.fullmatch(name) is not None
     words = re.sub(r"\.\d+\.tmp", "", name)  # .DONE.7.tmp.json is for DONE.json, and so was .DONE.json.7.tmp
@@ -20,9 +20,9 @@ def is_leftover(name: str) -> bool:
 
 
 def sweep_up(folder: Path) -> None:
-    """Delete the leftovers at the top of a run folder and among its figures.
+    """Delete temporary files at the top of a run folder and among its figures.
 
-    The run's lock must be held: who else had begun to write there is gone, whatever process has his number now.
+    The run's lock must be held, which implies that the processes that created them have ended.
     """
     for place in (folder, folder / "figures"):
         if place.is_symlink() or not place.is_dir():

@@ -1,4 +1,4 @@
-"""How a folder is known for a run of gmdwgf: many programs keep a manifest.json, a config.yaml or a lock."""
+"""Recognise run folders of gmdwgf, since other programs also write files named manifest.json, config.yaml or run.lock."""
 
 import json
 import re
@@ -7,21 +7,23 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from gmdwgf.mappings import Facts
+
 FILES = ("manifest.json", "run.lock", "DONE.json", "DIVERGED.json", "FAILED.json")
-"""A run folder has at least one of these."""
+"""Files of which a run folder has at least one."""
 
 _ID = re.compile(r"[0-9a-f]{8}")
 _LIMIT = 1 << 24
-"""Bytes of the largest manifest that is read (ours)."""
+"""Maximum size of a manifest in bytes; larger files are not read (ours)."""
 
 
-def marks(run: str) -> dict[str, Any]:
-    """What the manifest of every run holds."""
+def marks(run: str) -> Facts:
+    """Entries of the manifest by which a run is recognised."""
     return {"id": run, "gmdwgf": metadata.version("gmdwgf")}
 
 
 def marked_id(folder: Path) -> str | None:
-    """The id in the manifest of a run folder; None where the manifest cannot be read or is not gmdwgf's."""
+    """Id in the manifest of a run folder; None if the manifest cannot be read or is not gmdwgf's."""
     path = folder / "manifest.json"
     try:
         found = json.loads(path.read_bytes()) if path.is_file() and path.stat().st_size < _LIMIT else None
@@ -32,21 +34,21 @@ def marked_id(folder: Path) -> str | None:
 
 
 def is_id(value: Any) -> bool:
-    """Whether a value is the id of a run."""
+    """Whether a value has the form of a run id."""
     return isinstance(value, str) and _ID.fullmatch(value) is not None
 
 
 def id_in_name(name: str) -> str | None:
-    """The id that the name of a run folder ends in; None for another name."""
+    """Id at the end of the name of a run folder; None for other names."""
     head, _, last = name.rpartition("-")
     return last if head and is_id(last) else None
 
 
 def is_run(folder: Path, files: Collection[str]) -> bool:
-    """Whether a folder with these files is a run of gmdwgf, if perhaps a damaged or a renamed one.
+    """Whether a folder with these files is a run of gmdwgf, including damaged and renamed ones.
 
-    Without a manifest of gmdwgf's there must be a name that ends in an id beside a lock or an ending, or a config with the parts
-    of a run.
+    Without a manifest of gmdwgf, a folder is recognised by a name that ends in an id together with a lock or an ending, or by a
+    config with the sections of a run.
     """
     begun = [name for name in FILES if name in files]
     if not begun:

@@ -1,4 +1,4 @@
-"""Run folders read back as data: nothing here runs JAX, changes a file, or minds a damaged one."""
+"""Read run folders as data, without JAX, without modifying files, and tolerating damaged ones."""
 
 import fcntl
 import functools
@@ -13,6 +13,7 @@ import numpy as np
 
 from gmdwgf.config.build import ConfigError
 from gmdwgf.files import DamagedFile
+from gmdwgf.mappings import Config, Facts, Record
 from gmdwgf.reading import one_line, shown
 from gmdwgf.runs import snapshots, typed_files
 from gmdwgf.runs.folder import ENDINGS
@@ -23,20 +24,20 @@ STATES = ("done", "diverged", "failed", "unfinished", "live")
 
 
 class RunFiles:
-    """One run folder. A file that is missing or cannot be read counts as empty, and `why` says so."""
+    """Contents of one run folder. Missing and unreadable files count as empty and are reported in `why`."""
 
     def __init__(self, path: Path):
-        self.path, self.name = path, shown(Path(os.path.abspath(path)).name)  # `.` has none of its own
+        self.path, self.name = path, shown(Path(os.path.abspath(path)).name)  # Path(".").name is empty
         self.state = _state(path)
         config, manifest = typed_files.read_config(path), typed_files.read_manifest(path)
         self.config, self.manifest = config.values, manifest.values
-        self.ending: dict[str, Any] = {}
+        self.ending: Facts = {}
         self._damage = [*config.troubles, *manifest.troubles]
         self._samples_damage: DamagedFile | None = None
         if self.state in ENDINGS:
             ending = typed_files.read_ending(path, ENDINGS[self.state])
             self.ending, self._damage = ending.values, self._damage + ending.troubles
-            if not self.ending and self.state != "failed":  # its command goes on with it
+            if not self.ending and self.state != "failed":  # its command resumes it
                 self.state = "unfinished"
         self.flat = flatten(self.config)
         head, _, last = self.name.rpartition("-")
@@ -48,17 +49,17 @@ class RunFiles:
 
     @property
     def troubles(self) -> list[str]:
-        """What is wrong with the files of the run, a line each; samples are read whole only by `read_samples`."""
+        """Problems with the files of the run, one line each; samples are checked fully only by `read_samples`."""
         found = [*self._damage, self._records[1], self._samples_damage or self._samples_gone()]
         return [_told(damage) for damage in found if damage is not None]
 
     @property
-    def metrics(self) -> list[dict[str, Any]]:
-        """The records of metrics.jsonl, as far as they can be read."""
+    def metrics(self) -> list[Record]:
+        """Intact records of metrics.jsonl."""
         return self._records[0]
 
     def read_samples(self) -> dict[str, np.ndarray] | None:
-        """The arrays of samples.npz; None, and one more of the troubles, where there are none that can be read."""
+        """Arrays of samples.npz; None, with an entry in `troubles`, if they cannot be read."""
         try:
             return snapshots.read(self.path / "samples.npz")
         except DamagedFile as damage:
@@ -71,7 +72,7 @@ class RunFiles:
         path, finished = self.path / "samples.npz", self.state in ("done", "diverged")
         if not path.is_file():
             return DamagedFile(path, "is missing", snapshots.FIX) if finished else None
-        return None if zipfile.is_zipfile(path) else DamagedFile(path, "cannot be read (is not whole)", snapshots.FIX)
+        return None if zipfile.is_zipfile(path) else DamagedFile(path, "cannot be read (is incomplete)", snapshots.FIX)
 
     @functools.cached_property
     def _records(self) -> tuple[list[dict[str, Any]], DamagedFile | None]:
@@ -85,19 +86,19 @@ class RunFiles:
             return [], DamagedFile(path, f"cannot be read ({error.strerror or error})", jsonl.FIX)
 
     @property
-    def last(self) -> dict[str, Any]:
-        """The last numbers of the run, with `step`: those it ended with, or its last record."""
+    def last(self) -> Record:
+        """Final metrics of the run with `step`, or its last record."""
         if "step" in self.ending:
             return self.ending
         return self.metrics[-1] if self.metrics else {}
 
     @property
     def n_steps(self) -> int | None:
-        """The step at which the run ends."""
+        """Number of steps of the run."""
         return self.flat.get("training.n_steps")
 
     def floor(self, metric: str = "mmd2") -> tuple[float, float]:
-        """Mean and standard deviation of the metric of fresh data against held-out data; NaN where not written down."""
+        """Floor of the metric: mean and standard deviation for fresh data against held-out data; NaN if not recorded."""
         try:
             mean, sd = self.ending.get("floor", {}).get(metric, (math.nan, math.nan))
             return float(mean), float(sd)
@@ -106,7 +107,7 @@ class RunFiles:
 
     @property
     def why(self) -> str:
-        """What went wrong, in one line; empty where nothing did."""
+        """Problems of the run in one line; empty if there are none."""
         reasons = list(self.troubles)
         if self.state == "failed" and "error" in self.ending:
             reasons.append(one_line(self.ending["error"]))
@@ -117,7 +118,7 @@ class RunFiles:
 
 
 def run_folders(root: Path) -> Iterator[Path]:
-    """All run folders in `root`, which may be one itself; hidden folders and what lies inside a run are not looked at."""
+    """Find all run folders in `root`, which may be one itself; skips hidden folders and folders inside runs."""
     for folder, inner, files in os.walk(root):
         if is_run(Path(folder), files):
             inner.clear()
@@ -126,12 +127,12 @@ def run_folders(root: Path) -> Iterator[Path]:
 
 
 def read_runs(root: Path) -> list[RunFiles]:
-    """All runs in `root`, by name."""
+    """Read all runs in `root`, sorted by name."""
     return sorted((RunFiles(path) for path in run_folders(root)), key=lambda run: run.name)
 
 
 def is_live(path: Path) -> bool:
-    """Whether a process holds the lock of a run. The lock is asked for in a shared way and given back at once."""
+    """Whether a process holds the lock of a run, tested by acquiring a shared lock and releasing it at once."""
     try:
         with (path / "run.lock").open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -142,11 +143,11 @@ def is_live(path: Path) -> bool:
     return False
 
 
-def flatten(config: Any, prefix: str = "") -> dict[str, Any]:
-    """`{"drift": {"bandwidth": 0.3}}` as `{"drift.bandwidth": 0.3}`; a list is one value."""
+def flatten(config: Any, prefix: str = "") -> Config:
+    """Flatten `{"drift": {"bandwidth": 0.3}}` to `{"drift.bandwidth": 0.3}`; a list is one value."""
     if not isinstance(config, dict) or not config:
         return {prefix: config} if prefix else {}
-    flat: dict[str, Any] = {}
+    flat: Config = {}
     for name, value in config.items():
         flat |= flatten(value, f"{prefix}.{name}" if prefix else str(name))
     return flat
@@ -156,7 +157,7 @@ def _state(path: Path) -> str:
     for state, name in ENDINGS.items():
         if (path / name).is_file() and state != "failed":
             return state
-    if is_live(path):  # also a run that failed and is being tried again
+    if is_live(path):  # includes a failed run that is being retried
         return "live"
     return "failed" if (path / ENDINGS["failed"]).is_file() else "unfinished"
 
@@ -171,9 +172,9 @@ def _told(damage: DamagedFile) -> str:
 
 
 def read_all(folder: Path) -> list[RunFiles]:
-    """The runs in a folder; ConfigError if there is none."""
+    """Read the runs in a folder. Raises ConfigError if there are none."""
     runs = read_runs(folder) if folder.is_dir() else []
     if not runs:
-        fix = "holds no run; give the paths.root of a sweep" if folder.is_dir() else "is not a folder"
+        fix = "contains no run; give the paths.root of a sweep" if folder.is_dir() else "is not a folder"
         raise ConfigError("DIR", folder, fix)
     return runs

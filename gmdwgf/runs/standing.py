@@ -1,8 +1,9 @@
-"""Whether the folder of a run holds what is asked for: the same config, the same data, and all that a finished run leaves."""
+"""Check a run folder against a config: same config, same data, and all files of a finished run."""
 
 from typing import Any, NamedTuple
 
 from gmdwgf.files import DamagedFile
+from gmdwgf.mappings import Config
 from gmdwgf.reading import one_line, parse_yaml, read_mapping
 from gmdwgf.runs.folder import ENDINGS, RunDir
 from gmdwgf.runs.identity import data_id, differences, run_id
@@ -12,17 +13,17 @@ FINISHED = ("done", "diverged")
 
 
 class Standing(NamedTuple):
-    """The state of a run folder as `RunDir.status` gives it, but that a run of which something is gone is `unfinished`."""
+    """State of a run folder as in `RunDir.status`, except that a finished run with missing files is `unfinished`."""
 
     state: str
     lines: tuple[str, ...] = ()
-    """What is wrong with the folder, and what is done about it."""
+    """Problems of the folder and how they are handled."""
 
 
-def standing(folder: RunDir, config: dict[str, Any], text: str) -> Standing:
-    """What became of the run that `config` asks for, whose config.yaml would be `text`. Reads only.
+def standing(folder: RunDir, config: Config, text: str) -> Standing:
+    """Determine the state of the run of `config`, whose config.yaml would be `text`, without modifying files.
 
-    Raises DamagedFile where the folder holds a run of another config or of other data.
+    Raises DamagedFile if the folder contains a run of another config or with other data.
     """
     state = folder.status()
     if state == "new" or (
@@ -33,12 +34,12 @@ def standing(folder: RunDir, config: dict[str, Any], text: str) -> Standing:
     lines = [_told(damage) for damage in folder.troubles()]
     lines += _gone(folder) if state in FINISHED else []
     if state in FINISHED and lines:
-        return Standing("unfinished", (*lines, f"so the run is not {state}: it goes on from what is whole"))
+        return Standing("unfinished", (*lines, f"so the run is not {state}: it resumes from intact files"))
     return Standing(state, tuple(lines))
 
 
 def reopen(folder: RunDir, found: Standing) -> None:
-    """Set aside what is damaged, and the ending of a run that is not finished; the lock must be held."""
+    """Move aside damaged files, and the ending of a run that is not finished; the lock must be held."""
     if found.lines:
         for damage in folder.troubles():
             folder.set_aside(damage.path.name)
@@ -49,16 +50,16 @@ def reopen(folder: RunDir, found: Standing) -> None:
 
 def _told(damage: DamagedFile) -> str:
     there = damage.path.exists()
-    return f"{damage.path.name} {damage.problem}; " + ("it is kept in damaged/" if there else "it is written anew")
+    return f"{damage.path.name} {damage.problem}; " + ("it is moved to damaged/" if there else "it is written again")
 
 
-def _check_same(folder: RunDir, config: dict[str, Any], text: str) -> None:
+def _check_same(folder: RunDir, config: Config, text: str) -> None:
     manifest = folder.manifest()
     try:
         kept = read_mapping(folder.path / "config.yaml", parse_yaml, "")
     except (OSError, DamagedFile):
         kept = {}
-    again = f"put it back, or remove the run (python -m gmdwgf.runs rm {folder.path.parent} {folder.path.name})"
+    again = f"restore it, or remove the run (python -m gmdwgf.runs rm {folder.path.parent} {folder.path.name})"
     different = differences(kept, parse_yaml(text)) if kept else {}
     different = {
         key: pair for key, pair in different.items() if "${" not in str(pair)
@@ -79,7 +80,7 @@ def _shown(value: Any) -> str:
 
 
 def _gone(folder: RunDir) -> list[str]:
-    """What a finished run does not hold any more, a line each."""
+    """Missing or damaged files of a finished run, one line each."""
     step, lines = folder.ending().get("step"), []
     if step is None:
         lines.append(f"{ENDINGS[folder.status()]} has no step")

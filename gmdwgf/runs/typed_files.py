@@ -1,7 +1,7 @@
-"""What `config.yaml`, `manifest.json` and the endings of a run hold, by key and kind: the one reader of each.
+"""Read `config.yaml`, `manifest.json` and the endings of a run, with the types of their keys checked.
 
-A value of another kind than its key has is left out and said, so that whoever reads a run meets clean values only. Keys that
-are not known here, of a newer version or a user's own, come through as they are.
+Values of the wrong type are omitted and reported, so that readers of a run only receive valid values. Unknown keys, of a newer
+version or of the user, are passed through.
 """
 
 from collections.abc import Callable
@@ -10,20 +10,21 @@ from typing import Any, NamedTuple
 
 from gmdwgf.config.moved import updated
 from gmdwgf.files import DamagedFile
+from gmdwgf.mappings import Config
 from gmdwgf.reading import one_line, parse_json, parse_yaml, read_mapping
 
-FIX = "the command of the run goes on from its checkpoints and writes it anew"
+FIX = "the command of the run resumes from its checkpoints and writes it again"
 
 
 class Contents(NamedTuple):
-    """The values of a file that can be used, and what is wrong with it."""
+    """Valid values of a file, and its problems."""
 
-    values: dict[str, Any]
+    values: Config
     troubles: list[DamagedFile]
 
 
 class Kind(NamedTuple):
-    """What a value must be."""
+    """Type of a value: its description and a predicate."""
 
     words: str
     holds: Callable[[Any], bool]
@@ -41,7 +42,7 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
-NUMBER, COUNT, TEXT = Kind("a number", _is_number), Kind("a whole number", _is_count), Kind("text", _is_text)
+NUMBER, COUNT, TEXT = Kind("a number", _is_number), Kind("an integer", _is_count), Kind("text", _is_text)
 WORD = Kind("a word", lambda value: _is_text(value) and bool(value.strip()))
 FLAG = Kind("true or false", lambda value: isinstance(value, bool))
 TEXTS = Kind("a list of text", lambda value: isinstance(value, list) and all(map(_is_text, value)))
@@ -49,7 +50,7 @@ SCALAR = Kind("a number or text", lambda value: value is None or isinstance(valu
 PAIR = Kind("two numbers", lambda value: isinstance(value, list) and len(value) == 2 and all(map(_is_number, value)))
 
 _ANY = "*"
-"""Stands for every key that is not named."""
+"""Matches every key that is not listed."""
 
 MANIFEST = {
     "id": WORD,
@@ -97,25 +98,25 @@ CONFIG = {
 
 
 def read_config(folder: Path) -> Contents:
-    """The resolved config of a run, in the spelling of now."""
-    fix = "put it back, or remove the run and type its command again"
+    """Read the resolved config of a run, with deprecated keys renamed."""
+    fix = "restore it, or remove the run and repeat its command"
     found = _read(folder / "config.yaml", parse_yaml, CONFIG, fix)
     return found._replace(values=updated(found.values))
 
 
 def read_manifest(folder: Path) -> Contents:
-    """What was written when the run was begun."""
+    """Read the manifest, written when the run began."""
     return _read(folder / "manifest.json", parse_json, MANIFEST, FIX)
 
 
 def read_ending(folder: Path, name: str) -> Contents:
-    """How the run ended."""
+    """Read an ending, written when the run ended."""
     from gmdwgf.metrics.table import METRICS
 
     return _read(folder / name, parse_json, dict.fromkeys(METRICS, NUMBER) | ENDING, FIX)
 
 
-def _read(path: Path, parse: Callable[[str], Any], schema: dict[str, Any], fix: str) -> Contents:
+def _read(path: Path, parse: Callable[[str], Any], schema: Config, fix: str) -> Contents:
     try:
         found = read_mapping(path, parse, fix)
     except FileNotFoundError:
@@ -128,8 +129,8 @@ def _read(path: Path, parse: Callable[[str], Any], schema: dict[str, Any], fix: 
     return Contents(values, [DamagedFile(path, problem, fix) for problem in problems])
 
 
-def _typed(values: dict[str, Any], schema: dict[str, Any], prefix: str) -> tuple[dict[str, Any], list[str]]:
-    """The values that are of their kind, and a line for each that is not."""
+def _typed(values: Config, schema: Config, prefix: str) -> tuple[dict[str, Any], list[str]]:
+    """Values of the right type, and a line for each value of the wrong type."""
     kept, problems = {}, []
     for name, value in values.items():
         key, kind = f"{prefix}{name}", schema.get(name, schema.get(_ANY))

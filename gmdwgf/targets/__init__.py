@@ -1,4 +1,4 @@
-"""What we sample from: a target is a module that draws points inside `jit`."""
+"""Targets: distributions to learn, as modules that draw points inside `jit`."""
 
 from typing import TYPE_CHECKING
 

@@ -1,4 +1,4 @@
-"""A target of which only the sizes are known: for a run that is read back without its data."""
+"""A placeholder for the target of a run that is loaded without its data."""
 
 import equinox as eqx
 import jax
@@ -8,7 +8,7 @@ from gmdwgf.typing import Array, Int, Key, Targets
 
 
 class AbsentTarget(AbstractTarget):
-    """Stands where a target stood, with its dimension and classes; its points are normal noise and mean nothing."""
+    """Placeholder with the dimension and number of classes of a target; its samples are standard normal noise."""
 
     sizes: tuple[int, int] = eqx.field(static=True)
     """Dimension and number of classes."""

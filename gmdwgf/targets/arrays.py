@@ -1,4 +1,4 @@
-"""Any array of points on disk as a target, split once into training and held-out rows."""
+"""Arrays of points as targets, split into training and held-out rows."""
 
 from typing import Any
 
@@ -12,16 +12,16 @@ from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Array, Float, Key, Targets
 
 MIN_ROWS = 4
-"""Two rows to train on and two to score against: with fewer there is no pair, and no unbiased score."""
+"""Two rows for training and two held-out rows: unbiased estimators need at least one pair."""
 
 
 class ArrayTarget(AbstractTarget):
-    """The rows of a `.npy` or `.npz` file of shape `[N d]`, or of an array: latents, features, any points of your own.
+    """The rows of an array `[N d]`, or of a `.npy` or `.npz` file with one.
 
-    The split is a permutation fixed by `split_seed`: a share `held_out_fraction` of the rows (at least two) is never
-    trained on. `sample` draws training rows with replacement; `held_out` draws held-out rows, each at most once as long
-    as there are enough. `key` names the array in an `.npz` file that holds several. Rows are kept in JAX's default
-    float type. Raises FieldError for a file that is missing, damaged, of another shape or type, not finite, or of one point alone.
+    A random permutation with seed `split_seed` selects the fraction `held_out_fraction` of the rows (at least two) as held out.
+    `sample` draws training rows with replacement; `held_out` draws held-out rows, without replacement if there are enough. `key`
+    names the array in an `.npz` file with several arrays. Rows are stored in JAX's default float type. Raises FieldError for a
+    file that is missing or damaged, has another shape or type, is not finite, or contains a single distinct point.
     """
 
     train: Float[Array, "n_train d"]
@@ -31,7 +31,7 @@ class ArrayTarget(AbstractTarget):
         if not isinstance(held_out_fraction, float) or not 0 < held_out_fraction < 1:
             raise FieldError("held_out_fraction", held_out_fraction, "must be a number between 0 and 1, e.g. 0.2")
         if type(split_seed) is not int or split_seed < 0:
-            raise FieldError("split_seed", split_seed, "must be a whole number, at least 0")
+            raise FieldError("split_seed", split_seed, "must be an integer, at least 0")
         rows = _rows(path, key)
         order = np.random.default_rng(split_seed).permutation(len(rows))
         n_held = min(max(round(held_out_fraction * len(rows)), 2), len(rows) - 1)  # a score needs a pair of points
@@ -46,14 +46,14 @@ class ArrayTarget(AbstractTarget):
         return self.held.shape[0]
 
     def introduction(self) -> list[str]:
-        """Their scale, when the defaults were not made for it; from some thousand rows."""
+        """A warning if the scale of the data, estimated from a thousand rows, is far from that of the defaults."""
         some = np.asarray(self.train)[:: -(-len(self.train) // 4096)].astype(np.float64)
         spread = float(np.sqrt(np.mean(np.var(some, axis=0))))
         if 0.1 <= spread <= 10:
             return []
         return [
-            f"the data have a standard deviation of {spread:.2g}; defaults of the drift's lengths and of metrics.bandwidths, in data "
-            "units, are made for about 1: scale the rows, or set them"
+            f"the data have a standard deviation of {spread:.2g}, but the default lengths of drifts and metrics.bandwidths suit "
+            "about 1: rescale the rows, or set these lengths"
         ]
 
     def training_rows(self) -> Targets:
@@ -67,16 +67,16 @@ class ArrayTarget(AbstractTarget):
 
 
 def _rows(path: str | np.ndarray | None, key: str | None) -> np.ndarray:
-    """The array `[N d]` in JAX's default float type."""
+    """Load and check the array `[N d]`, converted to JAX's default float type."""
     array = path if isinstance(path, np.ndarray) else _load(path, key)
     path = "array" if isinstance(path, np.ndarray) else path
     array_files.refuse_other_than_real(array, path)
     named, shape = array_files.shown(path), list(array.shape)
     if array.ndim != 2:
         fix = "array.reshape(-1, 1)" if array.ndim < 2 else "array.reshape(len(array), -1)"
-        raise FieldError("path", named, f"has shape {shape}, not [N d]; one row is one point, perhaps save {fix}")
+        raise FieldError("path", named, f"has shape {shape}, not [N d] with one point per row; perhaps save {fix}")
     if array.shape[0] < MIN_ROWS or array.shape[1] < 1:
-        hint = "; one row is one point, perhaps save array.T" if array.shape[1] >= MIN_ROWS else ""
+        hint = " with one point per row; perhaps save array.T" if array.shape[1] >= MIN_ROWS else ""
         raise FieldError("path", named, f"has shape {shape}; [N d] needs at least {MIN_ROWS} rows and 1 column{hint}")
     dtype = jnp.zeros(()).dtype
     array_files.refuse_not_finite(array, dtype, path)
@@ -98,12 +98,12 @@ def _load(path: str | None, key: str | None) -> np.ndarray:
 
 def _only(array: np.ndarray, key: str | None) -> np.ndarray:
     if key is not None:
-        raise FieldError("key", key, "names an array of an .npz file; a .npy file has only one, leave it null")
+        raise FieldError("key", key, "applies to .npz files only; for a .npy file leave it null")
     return array
 
 
 def _name(names: list[str], path: str, key: str | None) -> str:
-    """Which of the arrays `names` of an .npz file is meant."""
+    """Name of the array to load, one of the arrays `names` of an .npz file."""
     if not names:
         raise FieldError("path", path, "is an .npz file without arrays")
     if key is None and len(names) == 1:

@@ -1,4 +1,4 @@
-"""The protocol of a target."""
+"""Interface of a target."""
 
 import abc
 from typing import Any
@@ -20,69 +20,69 @@ class AbstractTarget(Configurable):
 
     @abc.abstractmethod
     def sample(self, key: Key, n: int) -> Targets:
-        """`n` training points `[n dim]`, fresh for every key."""
+        """Draw `n` training points `[n dim]`."""
 
     def held_out(self, key: Key, n: int) -> Targets:
-        """`n` points `[n dim]` never trained on; for a distribution that can be sampled without end, just new ones."""
+        """Draw `n` held-out points `[n dim]`, which are never trained on; new samples if the target can be sampled indefinitely."""
         return self.sample(key, n)
 
     @property
     def n_held_out(self) -> int | None:
-        """How many distinct held-out points there are; None if they can be drawn without end."""
+        """Number of distinct held-out points; None if the target can be sampled indefinitely."""
         return None
 
     def introduction(self) -> list[str]:
-        """What to be told of the points before a run."""
+        """Notices about the target to print before a run."""
         return []
 
     def training_rows(self) -> Targets | None:
-        """All points `[N dim]` that are trained on, where they are a list in memory; without noise that is added to them."""
+        """All training points `[N dim]`, without added noise, if they are stored in memory; otherwise None."""
         return None
 
     @property
     def n_classes(self) -> int:
-        """How many classes the points are labelled with (labels 0, 1, ...); 0 where they have no labels."""
+        """Number of classes, with labels 0, 1, ...; 0 if the points have no labels."""
         return 0
 
     def sample_of(self, key: Key, labels: Int[Array, " n"]) -> Targets:
-        """A training point of each of the classes `labels`, `[n dim]`, fresh for every key; only where there are classes."""
+        """Draw a training point of the class `labels[i]` for every i, `[n dim]`; only for targets with classes."""
         raise NotImplementedError(f"{type(self).__name__} has no classes")
 
     def labelled_held_out(self) -> tuple[Targets, Int[Array, " m"]] | None:
-        """Points never trained on and their labels, where there are classes and such points are known."""
+        """Held-out points and their labels; None for targets without classes."""
         return None
 
     def pictures(self, points: Targets) -> Float[Array, "m height width channels"] | None:
-        """The pictures that points `[m dim]` stand for, with values in 0..1, where points are pictures or their latents."""
+        """Decode points `[m dim]` to images with values in 0..1; None if points are neither images nor latents."""
         del points
         return None
 
     def classifier(self) -> AbstractClassifier | None:
-        """The network that judges the points as pictures, where there is one."""
+        """Classifier of the decoded images, used by metrics; None if there is none."""
         return None
 
     def reader(self) -> Any:
-        """Reader of the training rows of a target larger than memory (`targets.reader`); None where all of them are kept."""
+        """Reader of the training rows of a target larger than memory; None if all rows are in memory."""
         return None
 
     @property
     def n_kept(self) -> int:
-        """How many training rows a target larger than memory keeps at a time."""
-        raise NotImplementedError(f"{type(self).__name__} keeps all its rows")
+        """Number of training rows in memory at a time, for a target larger than memory."""
+        raise NotImplementedError(f"{type(self).__name__} has all rows in memory")
 
     def refreshed(self, rows: np.ndarray, labels: np.ndarray | None) -> "AbstractTarget":
-        """The same target with other rows of its reader, `n_kept` of them; only where there is one."""
-        raise NotImplementedError(f"{type(self).__name__} keeps all its rows")
+        """The same target with the next `n_kept` rows of its reader; only for targets with a reader."""
+        raise NotImplementedError(f"{type(self).__name__} has all rows in memory")
 
     def modes(self) -> tuple[Float[Array, "k d"], Weights] | None:
-        """Centres `[k dim]` and masses `[k]` of the modes, where they are known."""
+        """Centres `[k dim]` and masses `[k]` of the modes; None if unknown."""
         return None
 
     def mode_radius(self) -> Scalar | float | None:
-        """Distance within which a sample counts as on a mode (three standard deviations), where modes are known."""
+        """Radius of a mode (three standard deviations), within which samples count as on it; None if unknown."""
         return None
 
     def log_density(self, x: Targets) -> Float[Array, " m"] | None:
-        """Log density at `x` `[m dim]`, where it is known."""
+        """Log density at `x` `[m dim]`; None if unknown."""
         del x
         return None

@@ -1,4 +1,4 @@
-"""A function that draws points as a target."""
+"""Sampling functions as targets."""
 
 from collections.abc import Callable
 
@@ -12,10 +12,10 @@ from gmdwgf.typing import Array, Key, Targets
 
 
 class FunctionTarget(AbstractTarget):
-    """Points drawn by `function(key, n) -> [n d]`, which is compiled: it takes its randomness from `key`, by `jax.random`.
+    """Points drawn by `function(key, n) -> [n d]`, which is traced and must derive its random numbers from `key`.
 
-    Held-out points are fresh draws. Another function is another program. Raises FieldError (`function`) for one that cannot be
-    traced, or does not give `n` points.
+    Held-out points are new draws. The function is static, so another function recompiles. Raises FieldError (`function`) if it
+    cannot be traced or does not return `n` points.
     """
 
     function: Callable[[Key, int], Array] = eqx.field(static=True)
@@ -28,10 +28,10 @@ class FunctionTarget(AbstractTarget):
             shape = jax.eval_shape(draw, jax.random.key(0)).shape
         except Exception as error:  # the user's code may fail in any way
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:100]}"
-            fix = f"must draw [n d] points from (key, n) by jax.random and jax.numpy; NumPy points are given as an array ({reason})"
+            fix = f"must draw points [n d] from (key, n) with jax.random and jax.numpy; pass NumPy points as an array ({reason})"
             raise FieldError("function", name, fix) from error
         if len(shape) != 2 or shape[0] != 5 or shape[1] < 1:
-            raise FieldError("function", name, f"must give n points [n d]; for n = 5 it gives {list(shape)}")
+            raise FieldError("function", name, f"must return n points [n d]; for n = 5 it returns {list(shape)}")
         self.function, self.size = function, shape[1]
 
     @property

@@ -1,4 +1,4 @@
-"""Latents of pictures as a target: the digits that are shipped, or a latent file of your own."""
+"""Image latents as a target: the included digits, or a latent file (docs/latents.md)."""
 
 from typing import Any, NamedTuple
 
@@ -16,17 +16,17 @@ from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Array, Float, Int, Key, Scalar, Targets
 
 _N_AT_ONCE = 512
-"""Rows of a streamed file that are converted at a time."""
+"""Number of rows of a streamed file that are converted at a time."""
 
 
 class Rows(eqx.Module):
-    """Latents `[n d]` in float, with the standard deviations of their posteriors where these are sampled."""
+    """Latents `[n d]`, with the standard deviations of their posteriors if these are sampled."""
 
     mean: Float[Array, "n d"]
     std: Float[Array, "n d"] | None
 
     def at(self, index: Int[Array, " m"], key: Key) -> Targets:
-        """Latents of the rows `index`, with fresh noise."""
+        """Latents of the rows `index`, with new noise."""
         mean = self.mean[index]
         return mean if self.std is None else mean + self.std[index] * jax.random.normal(key, mean.shape, mean.dtype)
 
@@ -35,7 +35,7 @@ class Rows(eqx.Module):
 
 
 class Source(NamedTuple):
-    """The file behind a target and how it is read."""
+    """The file of a target and the options for reading it."""
 
     path: str
     held_out_fraction: float
@@ -44,25 +44,25 @@ class Source(NamedTuple):
 
 
 class ImageLatents(AbstractTarget):
-    """Points `scale * (mean + std * noise)`, with the posteriors' moments of a latent file; by default of 5,000 digits.
+    """Points `scale * (mean + std * noise)`, with posterior means and deviations from a latent file, by default of 5,000 digits.
 
-    `path` null are the shipped digits: 16 coordinates of mean square 1, 4,000 rows to train on and 1,000 held out. With
-    `posterior` a row is drawn from its posterior, fresh each time; without, or where the file has none, it is the mean. With
-    `labels` the points have classes. A file that does not say which rows are held out gives up `held_out_fraction` of them,
-    chosen by `split_seed`. Latents of several axes are flattened, channels last; `latent_shape` is `[h w c]` of one.
+    If `path` is null, the included digits are used: 16 coordinates of mean square 1, 4,000 training rows and 1,000 held-out rows.
+    With `posterior`, each draw of a row samples its posterior; otherwise, or if the file has no variances, it is the mean. With
+    `labels` the points have classes. If the file does not specify held-out rows, `held_out_fraction` of the rows are selected with
+    seed `split_seed`. Latents with several axes are flattened, channels last; `latent_shape` is their shape `[h w c]`.
 
-    Of a file larger than `max_resident` (bytes, counted as float32) only a share is kept: `reader` reads on, and `refreshed`
-    is this target with other rows. Its classes must all be among the rows kept.
+    Of a file larger than `max_resident` (bytes as float32) only a part is in memory: `reader` reads the next rows, and `refreshed`
+    returns this target with other rows. All classes must be present among the rows in memory.
     """
 
     train: Rows
     held: Rows
     first: Int[Array, " k"]
-    """Training rows of class k are `first[k]` to `first[k + 1]`; empty where there are no classes."""
+    """Training rows of class k are `first[k]` to `first[k + 1]`; empty without classes."""
     held_labels: Int[Array, " m"]
-    """Classes of the held-out rows; empty where there are no classes."""
+    """Classes of the held-out rows; empty without classes."""
     weights: Any
-    """Of decoder and classifier, where the latents are those of the shipped encoder."""
+    """Weights of decoder and classifier, if the latents are those of the included encoder."""
     latent_shape: tuple[int, ...] = eqx.field(static=True)
     source: Source = eqx.field(static=True)
     is_streamed: bool = eqx.field(static=True)
@@ -101,24 +101,26 @@ class ImageLatents(AbstractTarget):
         self.held_labels = jnp.asarray(held_labels if n_classes else [], int)
 
     def _first_rows(self, file: latent_files.LatentFile, max_resident: Any) -> tuple[Any, Any, Any, Any]:
-        """The first rows to train on and the rows held out, as they lie in the file, each with their labels."""
+        """The first training rows and the held-out rows, in the format of the file, with their labels."""
         n_bytes, named = 4 * file.rows[0].size, array_files.shown(file.path)
         if file.path.suffix == ".npz":
-            raise FieldError("path", named, "is larger than max_resident; only a .npy file can be read in parts")
+            raise FieldError("path", named, "is larger than max_resident; only .npy files can be streamed")
         if max_resident < 2 * n_bytes:
-            raise FieldError("max_resident", max_resident, f"keeps no two rows of {named}; a row takes {n_bytes} bytes")
+            raise FieldError(
+                "max_resident", max_resident, f"must fit at least two rows of {named}; a row takes {n_bytes} bytes"
+            )
         reader, n_kept = ShardedReader(self.source.path, 0, 0, 1, *self.source[1:]), int(max_resident) // n_bytes
         rows, labels = reader.next_labelled(n_kept)
         array_files.refuse_one_point(_means(rows, file.moments), file.path)
         return rows, labels, *reader.held_out(n_kept)
 
     def introduction(self) -> list[str]:
-        """That a file is read in parts, and that what is wrong in it is found when it is read."""
+        """A notice that the file is streamed, and that its rows are checked as they are read."""
         if not self.is_streamed:
             return []
         return [
-            f"of {array_files.shown(self.source.path)} {len(self.train)} training rows are kept at a time (dataset.max_resident); "
-            "a row that is NaN or infinite is found when it is read"
+            f"{len(self.train)} training rows of {array_files.shown(self.source.path)} are in memory at a time "
+            "(dataset.max_resident); rows are checked for NaN and infinity as they are read"
         ]
 
     def reader(self) -> ShardedReader | None:
@@ -129,7 +131,7 @@ class ImageLatents(AbstractTarget):
         return len(self.train)
 
     def refreshed(self, rows: np.ndarray, labels: np.ndarray | None) -> "ImageLatents":
-        """As they lie in the file; nothing is compiled anew."""
+        """Rows are in the format of the file; the new target does not recompile."""
         fix = "raise max_resident, or set labels=false"
         order, first = _by_class(labels, self.n_classes, self.source.path, fix)
         train = _in_parts(rows[order], self.source.moments, self.train.std is not None)
@@ -175,7 +177,7 @@ class ImageLatents(AbstractTarget):
 
 
 def _rows(points: tuple[np.ndarray, np.ndarray | None], posterior: bool) -> Rows:
-    """Points of the file, flattened."""
+    """Flatten the means, and the standard deviations if `posterior`."""
     mean, log_var = points
     flat = jnp.asarray(mean.reshape(len(mean), -1), jax.dtypes.canonicalize_dtype(float))
     if log_var is None or not posterior:
@@ -184,7 +186,7 @@ def _rows(points: tuple[np.ndarray, np.ndarray | None], posterior: bool) -> Rows
 
 
 def _in_parts(rows: np.ndarray, moments: int | None, posterior: bool) -> Rows:
-    """`_rows` of rows as they lie in a file, some hundreds at a time: every copy of all of them would count as memory."""
+    """Apply `_rows` to rows in the format of a file, in parts, so that no second copy of all rows is in memory."""
     mean = np.empty((len(rows), rows[0].size // (1 if moments is None else 2)), np.float32)
     std = np.empty_like(mean) if posterior and moments is not None else None
     for start in range(0, len(rows), _N_AT_ONCE):
@@ -198,19 +200,19 @@ def _in_parts(rows: np.ndarray, moments: int | None, posterior: bool) -> Rows:
 
 
 def _by_class(labels: np.ndarray | None, n_classes: int, path: Any, fix: str) -> tuple[Any, Int[Array, " k"]]:
-    """The order that sorts rows by class, and where each class then begins; as they are where there are no classes."""
+    """The permutation that sorts rows by class, and the first index of each class; the identity without classes."""
     if not n_classes or labels is None:
         return slice(None), jnp.zeros(0, int)
     order = np.argsort(labels, kind="stable")
     first = np.searchsorted(labels[order], np.arange(n_classes + 1))
     if (absent := np.flatnonzero(np.diff(first) == 0)).size:
-        wrong = f"of {n_classes} classes, {len(absent)} have no row to train on (the first: {absent[0]})"
+        wrong = f"{len(absent)} of {n_classes} classes have no training row (the first: {absent[0]})"
         raise FieldError("labels", "true", f"{wrong} in {array_files.shown(path)}; {fix}")
     return order, jnp.asarray(first, int)
 
 
 def _n_classes(file: latent_files.LatentFile) -> int:
-    """How many classes the rows of a file have."""
+    """Number of classes of the rows of a file."""
     named = array_files.shown(file.path)
     if file.labels is None:
         raise FieldError("labels", "true", f"{named} has none; set labels=false, or add them (docs/latents.md)")
@@ -221,7 +223,7 @@ def _n_classes(file: latent_files.LatentFile) -> int:
 
 
 def _check_rows(file: latent_files.LatentFile) -> None:
-    """Refuse rows that nothing can be learned from; of a file that is read in parts its reader does."""
+    """Raise FieldError for rows that are not finite or all equal; rows of a streamed file are checked by its reader."""
     array_files.refuse_not_finite(file.rows, np.float32, file.path)
     if file.log_var is not None:
         array_files.refuse_not_finite(file.log_var, np.float32, file.path, "logvar")
@@ -229,12 +231,12 @@ def _check_rows(file: latent_files.LatentFile) -> None:
 
 
 def _means(rows: np.ndarray, moments: int | None) -> np.ndarray:
-    """A view of the means of rows as they lie in a file."""
+    """A view of the means of rows in the format of a file."""
     return rows if moments is None else np.split(rows, 2, axis=moments)[0]
 
 
 def _split(file: latent_files.LatentFile, fraction: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Indices of the rows to train on and of those held out."""
+    """Indices of the training rows and of the held-out rows."""
     n = len(file.rows)
     if file.held_out is not None:
         held = file.held_out.astype(bool)
@@ -245,15 +247,15 @@ def _split(file: latent_files.LatentFile, fraction: float, seed: int) -> tuple[n
 
 
 def _weights(file: latent_files.LatentFile) -> Any:
-    """Of decoder and classifier, if the file says that its latents are those of the shipped encoder."""
+    """Weights of decoder and classifier, if the file states that its latents are those of the included encoder."""
     if file.encoder != ENCODER:
         return None
     named, weights = array_files.shown(file.path), digit_weights()
     if file.sha256 != shipped.provenance()["sha256"][shipped.VAE.name]:
-        raise FieldError("path", named, "was written with another version of the encoder; encode the images anew")
+        raise FieldError("path", named, "was written with another version of the encoder; encode the images again")
     n = len(weights["decoder"]["into"]["kernel"])
     if file.shape != (n,):
-        fix = f"says encoder={ENCODER}, whose latents have shape [{n}], but its own have {list(file.shape)}; leave encoder out"
+        fix = f"states encoder={ENCODER}, whose latents have shape [{n}], but its latents have {list(file.shape)}; omit encoder"
         raise FieldError("path", named, fix)
     return weights
 
@@ -265,7 +267,7 @@ def _check(labels: Any, posterior: Any, fraction: Any, split_seed: Any, moments:
     if not isinstance(fraction, float) or not 0 < fraction < 1:
         raise FieldError("held_out_fraction", fraction, "must be a number between 0 and 1, e.g. 0.2")
     if type(split_seed) is not int or split_seed < 0:
-        raise FieldError("split_seed", split_seed, "must be a whole number, at least 0")
+        raise FieldError("split_seed", split_seed, "must be an integer, at least 0")
     if moments is not None and type(moments) is not int:
         raise FieldError("moments", moments, "must be null or the axis of the moments, e.g. -1")
     if isinstance(max_resident, bool) or not isinstance(max_resident, int | float) or not max_resident > 0:

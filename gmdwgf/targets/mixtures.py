@@ -1,4 +1,4 @@
-"""Gaussians and mixtures of them: the targets whose modes and density are known."""
+"""Gaussians and Gaussian mixtures: targets with known modes and density."""
 
 import abc
 from typing import Any
@@ -19,7 +19,7 @@ class AbstractRoundMixture(AbstractTarget):
 
         p(x) = sum_k a_k exp(-|x - c_k|^2 / 2 noise^2) / (2 pi noise^2)
 
-    With `noise` 0 the samples are the centres; there is no density then and `log_density` is NaN.
+    With `noise` 0 the samples are the centres, and as there is no density, `log_density` is NaN.
     """
 
     noise: eqx.AbstractVar[Scalar]
@@ -40,7 +40,7 @@ class AbstractRoundMixture(AbstractTarget):
 
     @property
     def n_classes(self) -> int:
-        """The modes are the classes."""
+        """Number of modes, each of which is a class."""
         return jax.eval_shape(self.modes)[0].shape[0]
 
     def sample_of(self, key: Key, labels: Int[Array, " n"]) -> Targets:
@@ -57,9 +57,9 @@ class AbstractRoundMixture(AbstractTarget):
 
 
 class RingOfGaussians(AbstractRoundMixture):
-    """`n_modes` Gaussians of equal mass evenly on a circle of radius `scale`, the first on the positive x-axis.
+    """`n_modes` Gaussians of equal mass, evenly spaced on a circle of radius `scale`, the first on the positive x-axis.
 
-    With eight modes the "8 Gaussians" of the generative literature. Units: `scale` and `noise` in data units.
+    Eight modes give the common benchmark "8 Gaussians". Units: `scale` and `noise` in data units.
     """
 
     n_modes: int = count(of_numbers=True)
@@ -73,9 +73,9 @@ class RingOfGaussians(AbstractRoundMixture):
 
 
 class TwoModes(AbstractRoundMixture):
-    """Two Gaussians at (-distance/2, 0) and (distance/2, 0), the right one with the mass `fraction`.
+    """Two Gaussians at (-distance/2, 0) and (distance/2, 0), the right one with mass `fraction`.
 
-    The target that tells drifts apart: only a long-range field moves mass between modes that are far from each other.
+    Distinguishes long-range from local drifts: only the former move mass between distant modes.
     Units: `distance` and `noise` in data units.
     """
 
@@ -89,7 +89,7 @@ class TwoModes(AbstractRoundMixture):
 
 
 def _as_matrix(value: Any) -> Any:
-    # What is not a matrix is left as it is, for the check to name.
+    # Other values are returned unchanged; `__check_init__` reports them.
     try:
         return jnp.asarray(value, float) if isinstance(value, list | tuple) else value
     except (TypeError, ValueError):
@@ -101,7 +101,7 @@ def _matrix() -> Any:
 
 
 class Gaussian(AbstractTarget):
-    """One Gaussian N(mean, covariance) in any dimension: the target for which flows have closed forms.
+    """A Gaussian N(mean, covariance) in any dimension, for which many flows have closed forms.
 
     `mean` `[d]` in data units, `covariance` `[d d]` in squared data units. Raises FieldError unless the covariance is
     d x d, symmetric and positive definite.
@@ -110,14 +110,14 @@ class Gaussian(AbstractTarget):
     mean: Float[Array, " d"] = reals("data units")
     covariance: Float[Array, "d d"] = _matrix()
 
-    def __check_init__(self) -> None:
+    def check_values(self) -> None:
         if isinstance(self.mean, Tracer) or isinstance(self.covariance, Tracer):
             return
         if getattr(self.mean, "ndim", None) != 1:
             raise FieldError("mean", self.mean, "must be a list of numbers, e.g. [0, 0]")
         d = self.mean.shape[0]
         is_array = isinstance(self.covariance, jax.Array | np.ndarray)
-        # By way of strings 0.6 stays 0.6 instead of its float32 neighbour.
+        # Convert through strings, so that 0.6 is shown as 0.6 and not as its float32 value.
         shown = np.asarray(self.covariance).astype(str).astype(float).tolist() if is_array else self.covariance
         if not is_array or self.covariance.shape != (d, d):
             raise FieldError("covariance", shown, f"must be {d} lists of {d} numbers, as mean has {d}")
@@ -137,7 +137,7 @@ class Gaussian(AbstractTarget):
 
     def sample(self, key: Key, n: int) -> Targets:
         root = jnp.linalg.cholesky(self.covariance)
-        return self.mean + jax.random.normal(key, (n, self.dim)) @ root.T
+        return self.mean + jax.random.normal(key, (n, self.dim)) @ root.T  # no mutants (sign flipped): symmetric noise
 
     def log_density(self, x: Targets) -> Float[Array, " m"]:
         return jnp.asarray(jax.scipy.stats.multivariate_normal.logpdf(x, self.mean, self.covariance))

@@ -1,4 +1,4 @@
-"""The plane shapes of the literature: `scale` multiplies the shape, `noise` is the blur in data units."""
+"""Common two-dimensional benchmarks. `scale` multiplies the shape; `noise` is the standard deviation of added Gaussian noise."""
 
 import jax
 import jax.numpy as jnp
@@ -10,11 +10,11 @@ from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Array, Float, Key, Scalar, Targets
 
 MOST_NOISE = 1e6
-"""Of a shape of size 1."""
+"""Upper bound of noise relative to the size of the shape."""
 
 
 class PlanarTarget(AbstractTarget):
-    """A target in the plane."""
+    """Base class of targets in the plane."""
 
     @property
     def dim(self) -> int:
@@ -30,9 +30,9 @@ def _blurred(points: Targets, noise: Scalar, key: Key) -> Targets:
 
 
 class Circles(PlanarTarget):
-    """Two circles around the origin, of radii `scale` and `inner * scale`, with half the mass each, blurred by `noise`.
+    """Two circles around the origin, of radii `scale` and `inner * scale` and equal mass, with Gaussian noise.
 
-    A circle of radius R blurred by s has the density exp(-(r^2 + R^2) / 2s^2) I_0(rR / s^2) / (2 pi s^2) at distance r
+    A circle of radius R with noise s has the density exp(-(r^2 + R^2) / 2s^2) I_0(rR / s^2) / (2 pi s^2) at distance r
     from the origin. With `noise` 0 there is no density and `log_density` is NaN.
     """
 
@@ -43,6 +43,7 @@ class Circles(PlanarTarget):
     def sample(self, key: Key, n: int) -> Targets:
         key_angle, key_circle, key_noise = jax.random.split(key, 3)
         angle = jax.random.uniform(key_angle, (n,), maxval=2 * jnp.pi)
+        # no mutants (branches swapped): each circle has half the mass
         radius = self.scale * jnp.where(jax.random.bernoulli(key_circle, 0.5, (n,)), self.inner, 1.0)
         return _blurred(_polar(radius, angle), self.noise, key_noise)
 
@@ -50,7 +51,7 @@ class Circles(PlanarTarget):
         r, variance = distance(jnp.sum(x**2, axis=1)), self.noise**2
 
         def log_circle(radius):
-            # i0e(z) = exp(-z) I_0(z), which leaves (r - R)^2 in the exponent instead of r^2 + R^2.
+            # i0e(z) = exp(-z) I_0(z), so the exponent has (r - R)^2 in place of r^2 + R^2.
             log_bessel = jnp.log(i0e(r * radius / variance))
             return log_bessel - (r - radius) ** 2 / (2 * variance) - jnp.log(2 * jnp.pi * variance)
 
@@ -60,8 +61,8 @@ class Circles(PlanarTarget):
 class Pinwheel(PlanarTarget):
     """`n_arms` Gaussian arms bent into spirals.
 
-    A point along an arm lies at (1 + radial_noise a, noise b) with a, b standard normal; arm k turns it clockwise by
-    2 pi k / n_arms + twist exp(1 + radial_noise a) radians, and `scale` multiplies everything, the noise too.
+    A point of an arm is (1 + radial_noise a, noise b) with a, b standard normal, rotated clockwise in arm k by
+    2 pi k / n_arms + twist exp(1 + radial_noise a) radians. `scale` multiplies the result, including the noise.
     Source: Johnson et al. 2016 (arXiv:1603.06277).
     """
 
@@ -74,16 +75,17 @@ class Pinwheel(PlanarTarget):
     def sample(self, key: Key, n: int) -> Targets:
         key_arm, key_noise = jax.random.split(key)
         a, b = jax.random.normal(key_noise, (2, n))
-        along, across = 1 + self.radial_noise * a, self.noise * b
+        along, across = 1 + self.radial_noise * a, self.noise * b  # no mutants (sign flipped): symmetric noise
         arm = jax.random.randint(key_arm, (n,), 0, self.n_arms)
         angle = -(2 * jnp.pi * arm / self.n_arms + self.twist * jnp.exp(along))
+        # no mutants (sign flipped): as above
         return self.scale * (_polar(along, angle) + _polar(across, angle + jnp.pi / 2))
 
 
 class SwissRoll(PlanarTarget):
-    """The spiral t (cos t, sin t), t = 1.5 pi (1 + 2u) with u uniform, scaled to end at distance `scale`.
+    """The spiral t (cos t, sin t), t = 1.5 pi (1 + 2u) with u uniform, scaled to the outer radius `scale`, with Gaussian noise.
 
-    Then blurred by `noise`. A slice of scikit-learn's Swiss roll, of one turn and a half.
+    This is a two-dimensional slice of scikit-learn's Swiss roll, with one and a half turns.
     """
 
     scale: Scalar = real("data units, outer radius", above=0)
@@ -96,13 +98,13 @@ class SwissRoll(PlanarTarget):
 
 
 class Checkerboard(PlanarTarget):
-    """The 8 dark squares of a 4 x 4 board over [-scale, scale]^2, the lower left corner dark, blurred by `noise`.
+    """Uniform on the 8 dark squares of a 4 x 4 board over [-scale, scale]^2, the lower left one dark, with Gaussian noise.
 
-    A square of half width h around c, blurred by s, has with u = x - c the density
+    A square of half width h around c with noise s has, with u = x - c, the density
 
         prod_k [Phi((u_k + h) / s) - Phi((u_k - h) / s)] / 2h.
 
-    With `noise` 0 the density is uniform, and its log is -inf off the dark squares.
+    With `noise` 0 the density is uniform, and its log is -inf outside of the dark squares.
     """
 
     scale: Scalar = real("data units, half the width of the board", above=0)
@@ -119,23 +121,26 @@ class Checkerboard(PlanarTarget):
         key_square, key_place, key_noise = jax.random.split(key, 3)
         square = jax.random.randint(key_square, (n,), 0, 8)
         place = jax.random.uniform(key_place, (n, 2), minval=-1.0)
+        # no mutants (sign flipped): a square is symmetric
         return _blurred(centres[square] + half_width * place, self.noise, key_noise)
 
     def log_density(self, x: Targets) -> Float[Array, " m"]:
         centres, h = self._squares()
-        u = jnp.abs(x[:, None] - centres)  # with u >= 0 both Phi are taken in their lower tails, where they are exact
+        u = jnp.abs(
+            x[:, None] - centres
+        )  # by symmetry u >= 0: then both Phi are evaluated in their accurate lower tails
         s = jnp.where(self.noise > 0, self.noise, 1.0)
         log_upper, log_lower = log_ndtr((h - u) / s), log_ndtr((-h - u) / s)
         blurred = log_upper + jnp.log(-jnp.expm1(log_lower - log_upper))
-        sharp = jnp.where(u <= h, 0.0, -jnp.inf)
+        sharp = jnp.where(u <= h, 0.0, -jnp.inf)  # no mutants (off by one): edges have no mass
         side = jnp.where(self.noise > 0, blurred, sharp) - jnp.log(2 * h)
         return jax.nn.logsumexp(jnp.sum(side, axis=-1), axis=1) - jnp.log(8.0)
 
 
 class TwoMoons(PlanarTarget):
-    """Two interleaved half circles of radius `scale`, centred on the origin, blurred by `noise`.
+    """Two interleaved half circles of radius `scale`, centred on the origin, with Gaussian noise.
 
-    The upper moon is (cos t - 1/2, sin t - 1/4), t uniform on [0, pi]; the lower one is the upper one turned by pi.
+    The upper moon is (cos t - 1/2, sin t - 1/4), t uniform on [0, pi]; the lower one is the upper one rotated by pi.
     """
 
     scale: Scalar = real("data units, radius of a moon", above=0)

@@ -1,7 +1,7 @@
-"""The laws every drift obeys, and the claims of its tags. Each law takes a drift and raises LawViolation with the numbers.
+"""Laws that every drift satisfies, and tests of its tags. Each law takes a drift and raises LawViolation with the numbers.
 
-Run in double precision (`jax.config.update("jax_enable_x64", True)`); `check_drift` switches it on for its own time.
-All clouds are skewed and of unequal size: a symmetric pair would hide a flipped sign.
+Use double precision (`jax.config.update("jax_enable_x64", True)`); `check_drift` enables it temporarily. All clouds are asymmetric
+and of unequal size, because symmetric clouds would hide sign errors.
 """
 
 import contextlib
@@ -25,15 +25,15 @@ from gmdwgf.testing.structure import asymmetry, spatial_curl
 from gmdwgf.typing import Particles, Targets
 
 EXACT = 1e-9
-"""Relative to the largest velocity, in double precision."""
+"""Tolerance relative to the largest velocity, in double precision."""
 
 
 class LawViolation(AssertionError):
-    """A drift broke a law: which one, and by how much."""
+    """Raised with the laws that a drift violates, and the size of the violations."""
 
 
 def skewed_clouds(n: int = 13, m: int = 17, d: int = 2, seed: int = 0) -> tuple[Particles, Targets]:
-    """Two clouds without any symmetry, in the present default precision."""
+    """Two clouds without any symmetry, in JAX's default float type."""
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(n, d)) * 0.8 + 0.3
     y = rng.gamma(2.0, 0.5, size=(m, d)) * np.linspace(1.0, 0.6, d) - 0.2
@@ -46,16 +46,16 @@ def _ask(drift: AbstractDrift, x: Particles, y: Targets, at: Particles | None = 
 
 
 outputs = jax.jit(_ask)
-"""The drift's answer from a fresh state with fixed keys, so that equal questions get equal answers."""
+"""Output of the drift from a new state with fixed keys, so that equal inputs give equal outputs."""
 
 
 def velocity(drift: AbstractDrift, x: Particles, y: Targets, at: Particles | None = None) -> Particles:
-    """The velocities alone."""
+    """Velocities from a new state with fixed keys."""
     return outputs(drift, x, y, at).v
 
 
 def shape_dtype_and_finite(drift: AbstractDrift) -> None:
-    """Velocities have the particles' shape and dtype, and the shape of `at` where points are given; all numbers finite."""
+    """Velocities have the shape and dtype of the particles, or the shape of `at` if given, and are finite."""
     x, y = skewed_clouds()
     for dtype in (jnp.float32, x.dtype):
         output = outputs(drift, x.astype(dtype), y.astype(dtype))
@@ -70,13 +70,13 @@ def shape_dtype_and_finite(drift: AbstractDrift) -> None:
 
 
 def same_key_same_answer(drift: AbstractDrift) -> None:
-    """The answer is a pure function of state, clouds and key."""
+    """The output is a pure function of state, clouds and key."""
     x, y = skewed_clouds()
     _close(velocity(drift, x, y), velocity(drift, x, y), 0.0, "two calls with one key differ")
 
 
 def permutation(drift: AbstractDrift) -> None:
-    """Permuting the particles permutes the velocities; permuting the targets changes nothing (if tagged)."""
+    """Permuting the particles permutes the velocities; permuting the targets does not change them (if tagged)."""
     if not drift.tags().permutation:
         return
     x, y = skewed_clouds()
@@ -88,7 +88,7 @@ def permutation(drift: AbstractDrift) -> None:
 
 
 def translation(drift: AbstractDrift) -> None:
-    """Moving both clouds together changes nothing (if tagged)."""
+    """Translating both clouds together does not change the velocities (if tagged)."""
     if drift.tags().translation:
         x, y = skewed_clouds()
         shift = jnp.asarray([3.0, -5.0])
@@ -105,7 +105,7 @@ def rotation(drift: AbstractDrift) -> None:
 
 
 def zero_at_equality(drift: AbstractDrift) -> None:
-    """Zero on identical clouds if tagged so, and clearly not zero otherwise (zoo claim 4)."""
+    """Velocities vanish on identical clouds if tagged so, and clearly do not otherwise."""
     x, _ = skewed_clouds()
     largest = float(jnp.max(jnp.abs(velocity(drift, x, x))))
     if drift.tags().zero_at_equality:
@@ -115,7 +115,7 @@ def zero_at_equality(drift: AbstractDrift) -> None:
 
 
 def wasserstein_gradient_flow(drift: AbstractDrift) -> None:
-    """The particle Jacobian is symmetric exactly for a drift tagged as the flow of a functional (zoo claim 13)."""
+    """The particle Jacobian is symmetric if and only if the drift is tagged as the flow of a functional."""
     x, y = skewed_clouds()
     ratio = asymmetry(lambda cloud: velocity(drift, cloud, y), x)
     flow = drift.tags().flow_of
@@ -126,7 +126,7 @@ def wasserstein_gradient_flow(drift: AbstractDrift) -> None:
 
 
 def curl_free(drift: AbstractDrift) -> None:
-    """The field at fixed clouds is a gradient exactly if tagged so (zoo claim 14)."""
+    """The field at fixed clouds is a gradient field if and only if tagged so."""
     x, y = skewed_clouds()
     ratio = spatial_curl(lambda at: velocity(drift, x, y, at), y[:4] + 0.15)
     if drift.tags().curl_free:
@@ -136,7 +136,7 @@ def curl_free(drift: AbstractDrift) -> None:
 
 
 def functional_gradient(drift: AbstractDrift) -> None:
-    """v = -n dF/dx_i wherever the drift gives its functional F as code."""
+    """v = -n dF/dx_i, if the drift implements its functional F."""
     functional = drift.functional
     if functional is None:
         return
@@ -161,7 +161,7 @@ def one_trace(drift: AbstractDrift) -> None:
 
 
 def vmap_over_fields(drift: AbstractDrift) -> None:
-    """A grid of hyperparameters is one vmap, equal to asking one by one."""
+    """vmap over hyperparameters equals separate evaluations."""
     x, y = skewed_clouds()
     members = [_scaled(drift, factor) for factor in (0.9, 1.1)]
     if not jax.tree.leaves(drift):
@@ -173,7 +173,7 @@ def vmap_over_fields(drift: AbstractDrift) -> None:
 
 
 def streamed_equals_dense(drift: AbstractDrift) -> None:
-    """The tiled reductions give what one dense block gives."""
+    """Tiled reductions equal a single dense block."""
     x, y = skewed_clouds(n=37, m=41)
     dense = velocity(drift, x, y)
     with reductions.tiles(0, 160):
@@ -181,15 +181,15 @@ def streamed_equals_dense(drift: AbstractDrift) -> None:
 
 
 def keeps_no_pairs(drift: AbstractDrift) -> None:
-    """A stateless drift is compiled into less memory than one n x m array takes, unless its docstring says that it keeps one."""
-    keeps = re.search(r"[Kk]eeps (one )?[nm] x [nm]", inspect.getdoc(type(drift)) or "")
+    """A stateless drift uses less memory than one n x m array, unless its docstring states that it stores one."""
+    keeps = re.search(r"stores? (an? |the )?[nm] x [nm]", inspect.getdoc(type(drift)) or "")
     if keeps or not isinstance(drift, StatelessDrift):
         return
     x, y = skewed_clouds(n=1024, m=1024)
     with reductions.tiles(0, 1 << 12):
         needed = jax.jit(_ask).lower(drift, x, y).compile().memory_analysis()
     pairs = x.shape[0] * y.shape[0] * x.dtype.itemsize
-    if needed is not None:  # a platform may not tell
+    if needed is not None:  # some platforms do not report it
         bytes_needed = needed.temp_size_in_bytes
         _require(
             bytes_needed < pairs / 2, f"{bytes_needed} bytes for 1024 x 1024 pairs, which are {pairs} bytes themselves"
@@ -197,7 +197,7 @@ def keeps_no_pairs(drift: AbstractDrift) -> None:
 
 
 def many_devices_equal_one(drift: AbstractDrift) -> None:
-    """Spread over a mesh of all devices the answer is that of one device; nothing is asked where there is only one."""
+    """The output on a mesh of all devices equals that on one device; skipped if there is only one."""
     devices = jax.devices()
     x, y = skewed_clouds(n=3 * len(devices), m=17)
     mesh = jax.make_mesh((len(devices),), (reductions.DATA,), axis_types=(AxisType.Auto,))
@@ -210,10 +210,10 @@ def many_devices_equal_one(drift: AbstractDrift) -> None:
 
 
 def single_precision(drift: AbstractDrift) -> None:
-    """Float32 answers what float64 does on the same numbers, to the bound in the tags.
+    """Velocities in float32 and float64 agree within the bound in the tags.
 
-    At data scales 0.01, 1 and 100, where every field in `data units` is scaled along and every one in `length^2` by the
-    square; 100 away from the origin; with duplicates; with a particle and a target some 100 spreads away from the rest.
+    Tested at data scales 0.01, 1 and 100, with fields in `data units` scaled accordingly and fields in `length^2` by the square;
+    100 away from the origin; with duplicates; and with a particle and a target 100 standard deviations away from the others.
     """
     x, y = (cloud.astype(jnp.float32) for cloud in skewed_clouds())
     cases = {
@@ -232,7 +232,7 @@ def single_precision(drift: AbstractDrift) -> None:
 
 
 def degenerate_clouds(drift: AbstractDrift) -> None:
-    """Single points, coincident clouds and duplicates give finite numbers."""
+    """Single points, coincident clouds and duplicates give finite velocities."""
     x, y = skewed_clouds()
     cases = {
         "one particle": (x[:1], y),
@@ -247,7 +247,7 @@ def degenerate_clouds(drift: AbstractDrift) -> None:
 
 
 def extreme_scales(drift: AbstractDrift) -> None:
-    """All lengths set to 1e-4 or to 1e4 give finite numbers, in single precision."""
+    """Lengths multiplied by 1e-4 and 1e4 give finite velocities in single precision."""
     x, y = (cloud.astype(jnp.float32) for cloud in skewed_clouds())
     for scale in (1e-4, 1e4):
         _all_finite(outputs(_scaled(drift, scale), x, y), f"every hyperparameter multiplied by {scale:g}")
@@ -279,7 +279,7 @@ LAWS: dict[str, Callable[[AbstractDrift], None]] = {
 
 
 def check_drift(drift: AbstractDrift, laws: list[str] | None = None) -> None:
-    """Hold a drift to the laws (all of them by default); raises LawViolation with every law that failed and by how much."""
+    """Check a drift against the named laws, by default all; raises LawViolation with all violated laws."""
     failures = []
     with _double_precision():
         for name in laws or LAWS:
@@ -287,7 +287,7 @@ def check_drift(drift: AbstractDrift, laws: list[str] | None = None) -> None:
                 LAWS[name](drift)
             except LawViolation as broken:
                 failures.append(f"{name}: {broken}")
-            except Exception as error:  # a drift may fail in any way: the other laws are still asked
+            except Exception as error:  # continue with the other laws after any error
                 failures.append(f"{name}: raised {type(error).__name__}: {' '.join(str(error).split())[:200]}")
     if failures:
         raise LawViolation(f"{type(drift).__name__} broke {len(failures)} law(s):\n  " + "\n  ".join(failures))
@@ -311,12 +311,12 @@ def _all_finite(output: DriftOutput, case: str) -> None:
 
 
 def _scaled(drift: AbstractDrift, factor: float) -> AbstractDrift:
-    """The drift with every real hyperparameter multiplied, structure untouched."""
+    """The drift with every real hyperparameter multiplied by `factor`."""
     return jax.tree.map(lambda leaf: leaf * factor if eqx.is_inexact_array(leaf) else leaf, drift)
 
 
 def _lengths_scaled(module: eqx.Module, factor: float) -> Any:
-    """The drift with every length multiplied, by what the units of its fields say; its parts too, if it is made of drifts."""
+    """The drift with every length multiplied by `factor`, according to the units of its fields, including nested drifts."""
     for name, unit in units(module).items():
         power = 1 if unit.startswith("data units") else 2 if "length^2" in unit else 0
         if power:

@@ -1,4 +1,4 @@
-"""Two numbers that tell what kind of field a drift is, by central differences in double precision."""
+"""Asymmetry and curl of a drift, by central differences in double precision; they vanish for gradient flows."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from gmdwgf.typing import Array, Float, Particles, Scalar
 
 ROUNDING = 1e-10
-"""Largest entry that rounding leaves in a Jacobian of zeros."""
+"""Upper bound of rounding errors in a Jacobian that is zero."""
 
 
 def jacobian(field: Callable[[Particles], Particles], x: Particles, step: float = 1e-5) -> Float[Array, "nd nd"]:
@@ -24,15 +24,15 @@ def jacobian(field: Callable[[Particles], Particles], x: Particles, step: float 
 
 
 def asymmetry(velocity: Callable[[Particles], Particles], x: Particles) -> float:
-    """|J - J^T| / |J + J^T| of the particle Jacobian J = d v / d x (zoo claim 13): 0 exactly for Wasserstein gradient flows.
+    """|J - J^T| / |J + J^T| of the particle Jacobian J = d v / d x, which is 0 if and only if v is a Wasserstein gradient flow.
 
-    `velocity` is the map from the whole cloud `x` `[n d]` to its velocities, self-interaction included.
+    `velocity` is the map from the cloud `x` `[n d]` to its velocities, including self-interaction.
     """
     return float(_asymmetry(jacobian(velocity, x)))
 
 
 def spatial_curl(field: Callable[[Particles], Particles], at: Particles) -> float:
-    """The same ratio for the field at fixed clouds (zoo claim 14), worst over the points `at`: 0 for a gradient field."""
+    """|J - J^T| / |J + J^T| of the field at fixed clouds, maximum over the points `at`; 0 for a gradient field."""
 
     def one(point):
         return _asymmetry(jacobian(field, point[None, :]))
@@ -41,6 +41,6 @@ def spatial_curl(field: Callable[[Particles], Particles], at: Particles) -> floa
 
 
 def _asymmetry(matrix: Float[Array, "k k"]) -> Scalar:
-    """|J - J^T| / |J + J^T|, and 0 where J is nothing but rounding: the Jacobian of a field that is constant in pieces."""
+    """|J - J^T| / |J + J^T|; 0 if J is only rounding errors, as for a piecewise constant field."""
     symmetric, skew = jnp.linalg.norm(matrix + matrix.T), jnp.linalg.norm(matrix - matrix.T)
     return jnp.where(jnp.max(jnp.abs(matrix)) > ROUNDING, skew / symmetric, 0.0)

@@ -1,4 +1,4 @@
-"""Sinks: where the numbers and pictures of a run go."""
+"""Sinks for the metrics and figures of a run: metrics.jsonl, progress display, Weights & Biases."""
 
 from gmdwgf.tracking.base import RunHeader as RunHeader, Sink as Sink
 from gmdwgf.tracking.jsonl import JsonlSink as JsonlSink, read_records as read_records, truncate as truncate

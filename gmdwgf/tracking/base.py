@@ -1,51 +1,53 @@
-"""The protocol of a sink: where the numbers and pictures of a run go."""
+"""Interface of a sink, which receives the metrics and figures of a run."""
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from gmdwgf.mappings import Config, Facts
 
 Values = dict[str, float | int]
 """Metrics by name."""
 
 
 class RunHeader(NamedTuple):
-    """What a sink is told of a run before its first record."""
+    """Information about a run that a sink receives before the first record."""
 
     id: str
-    """The run's identity, a hash of its configuration: the same run has the same id when it is resumed."""
+    """Id of the run, a hash of its configuration, which is the same when the run is resumed."""
     name: str
-    """What a person calls it."""
+    """Display name of the run."""
     folder: Path
-    """Where the run writes; it exists."""
-    config: dict[str, Any]
-    """The resolved configuration, plain data."""
+    """Run folder, which exists."""
+    config: Config
+    """The resolved configuration as plain data."""
     n_steps: int
-    """The step at which the run ends."""
+    """Number of steps of the run."""
     start_step: int = 0
-    """The step of the checkpoint it starts from."""
+    """Step of the checkpoint from which the run starts."""
     group: str | None = None
-    """The sweep it belongs to."""
+    """Name of the sweep that the run belongs to."""
     floor: Mapping[str, tuple[float, float]] = {}
     """Mean and standard deviation of a metric between fresh and held-out target samples, by metric name."""
 
 
 class Sink:
-    """Takes plain Python data while a run goes on; every method may be left out.
+    """Base class of sinks, which receive plain Python data during a run; all methods are optional.
 
-    A sink may raise: `Tracker` decides which failures end a run.
+    Methods can raise; `Tracker` decides which failures end a run.
     """
 
     def start(self, run: RunHeader) -> None:
-        """Before the first record."""
+        """Called before the first record."""
 
     def progress(self, step: int, values: Values) -> None:
-        """A sign of life between records, not kept."""
+        """Called between records to show progress."""
 
     def log(self, step: int, values: Values) -> None:
-        """The record after `step` steps."""
+        """Log the record after `step` steps."""
 
     def figure(self, name: str, path: Path) -> None:
-        """A picture that has been written to `path` (PNG), made after the last logged step."""
+        """Log a figure written to `path` (PNG) after the last record."""
 
-    def finish(self, summary: dict[str, Any]) -> None:
-        """After the last record, also of a run that failed."""
+    def finish(self, summary: Facts) -> None:
+        """Called after the last record, also if the run failed."""

@@ -1,8 +1,7 @@
-"""metrics.jsonl, the truth of a run: one JSON object a line, `{"step": 100, "mmd2": 0.0031}`, steps strictly rising.
+"""metrics.jsonl, the records of a run: one JSON object per line, `{"step": 100, "mmd2": 0.0031}`, with strictly increasing steps.
 
-Every value is a number or null. JSON has no NaN and no infinity, so NaN is written as `null` and infinities as
-`1e999` and `-1e999`, numbers too large for a double, which `json`, pandas (`read_json(path, lines=True)`, float
-columns) and JavaScript all read as infinity.
+Every value is a number or null. As JSON has no NaN or infinity, NaN is written as `null`, and infinities as `1e999` and `-1e999`,
+which `json`, pandas (`read_json(path, lines=True)`, float columns) and JavaScript read as infinity.
 """
 
 import json
@@ -13,22 +12,20 @@ from pathlib import Path
 from typing import Any
 
 from gmdwgf.files import DamagedFile, replaced_atomically
+from gmdwgf.mappings import Record as Record
 from gmdwgf.reading import one_line, shown
 from gmdwgf.tracking.base import RunHeader, Sink, Values
 
 MAX_BYTES = 1 << 28
-"""Of a file of records: with some hundred bytes a record, a million of them."""
+"""Maximum size of a file of records: about a million records of some hundred bytes."""
 
-FIX = "the command of the run goes on with the records that are whole"
-
-Record = dict[str, Any]
-"""`step`, a whole number, and metrics by name."""
+FIX = "the command of the run resumes with the intact records"
 
 
 class JsonlSink(Sink):
-    """Writes `metrics.jsonl` in the run's folder; a record is on the disk when `log` returns.
+    """Writes `metrics.jsonl` in the run folder; each record is synced to disk when `log` returns.
 
-    A run that starts at step s keeps the records up to s: those after it were made by steps that will be taken again.
+    A run that resumes at step s keeps the records up to s and drops later ones, whose steps will be repeated.
     """
 
     def start(self, run: RunHeader) -> None:
@@ -38,7 +35,7 @@ class JsonlSink(Sink):
         self._last = records[-1] if records else None
 
     def log(self, step: int, values: Values) -> None:
-        """Add a record, or values to the last one if it has the same step; raises ValueError for an earlier step."""
+        """Append a record, or add values to the last one if it has the same step. Raises ValueError for an earlier step."""
         record = {"step": int(step), **{name: float(value) for name, value in values.items()}}
         last = self._last or {"step": -1}
         if step < last["step"]:
@@ -53,10 +50,10 @@ class JsonlSink(Sink):
 
 
 def read_records(path: Path) -> list[Record]:
-    """The records of `path`, in order; null comes back as NaN.
+    """Read the records of `path` in order, with null as NaN.
 
-    A last line torn by a kill in the middle of a write is left out. Raises FileNotFoundError, and DamagedFile for a bad line
-    elsewhere and for steps that do not rise.
+    An incomplete last line, left by a kill during a write, is ignored. Raises FileNotFoundError, and DamagedFile for other invalid
+    lines and for steps that are not increasing.
     """
     records, damage = salvage(path)
     if damage is not None:
@@ -65,7 +62,7 @@ def read_records(path: Path) -> list[Record]:
 
 
 def salvage(path: Path) -> tuple[list[Record], DamagedFile | None]:
-    """The records of `path` that can be read, in the order of their steps, and the first thing that is wrong with them."""
+    """Read the intact records of `path` in order of steps; returns them with the first problem, if any."""
     with path.open("rb") as file:
         content = file.read(MAX_BYTES + 1)
     if len(content) > MAX_BYTES:
@@ -89,19 +86,19 @@ def salvage(path: Path) -> tuple[list[Record], DamagedFile | None]:
 
 
 def truncate(path: Path, step: int) -> None:
-    """Drops the records after `step` and a torn last line, atomically; does nothing if there is no file."""
+    """Drop the records after `step` and an incomplete last line, atomically; does nothing if there is no file."""
     if path.exists():
         rewrite(path, [] if step < 0 else [record for record in read_records(path) if record["step"] <= step])
 
 
 def rewrite(path: Path, records: Iterable[Record]) -> None:
-    """Replace the file by one with these records, atomically."""
+    """Write a file with these records, atomically."""
     with replaced_atomically(path) as temporary, temporary.open("w") as file:
         _put(file, records)
 
 
 def _put(file, records: Iterable[Record]) -> None:
-    # One write a call and an fsync: a kill, or the loss of the machine, tears the last line at most.
+    # A single write and an fsync per call: a kill or power loss can corrupt only the last line.
     file.write("".join(_encode(record) + "\n" for record in records))
     file.flush()
     os.fsync(file.fileno())

@@ -1,26 +1,27 @@
-"""How far a run is, in a notebook: one line that is written over."""
+"""Progress display in a notebook: one line that is updated."""
 
 import sys
 import time
-from typing import Any, TextIO
+from typing import TextIO
 
+from gmdwgf.mappings import Facts
 from gmdwgf.tracking.base import RunHeader, Sink, Values
 from gmdwgf.tracking.progress import ProgressSink, progress_line
 
 
 def in_notebook() -> bool:
-    """Whether this is the kernel of a notebook; IPython is asked only where it is running."""
+    """Whether this process is a notebook kernel; does not import IPython."""
     shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return hasattr(shell, "kernel")
 
 
 def default_progress(line_every: float | int = 10.0) -> Sink:
-    """A bar on a terminal, a line that is written over in a notebook, now and then a line elsewhere."""
+    """Default progress display: a bar on a terminal, an updated line in a notebook, and otherwise a line at intervals."""
     return LineProgress(sys.stdout) if in_notebook() else ProgressSink(line_every)
 
 
 class LineProgress(Sink):
-    """Writes its line again at every chunk and record, after a carriage return; the last one ends with a new line."""
+    """Overwrites its line at every chunk and record by a carriage return; the last line ends with a newline."""
 
     def __init__(self, stream: TextIO):
         self._stream = stream
@@ -37,7 +38,7 @@ class LineProgress(Sink):
     def log(self, step: int, values: Values) -> None:
         self.progress(step, values)
 
-    def finish(self, summary: dict[str, Any]) -> None:
+    def finish(self, summary: Facts) -> None:
         self._stream.write("\n")
         self._stream.flush()
 

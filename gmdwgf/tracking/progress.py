@@ -1,22 +1,22 @@
-"""How far a run is: a live bar on a terminal, now and then a plain line elsewhere."""
+"""Progress display: a live bar on a terminal, otherwise a plain line at intervals."""
 
 import statistics
 import time
 from collections.abc import Callable
-from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 
+from gmdwgf.mappings import Facts
 from gmdwgf.tracking.base import RunHeader, Sink, Values
 
 
 class ProgressSink(Sink):
-    """Shows step, pace, time left, MMD^2 against its data-vs-data floor, and the rms velocity.
+    """Shows step, steps per second, remaining time, MMD^2 with its floor, and the RMS velocity.
 
-    Without a terminal a line is written at a record, at most one in `line_every` seconds, and one at the end. Lines go
-    to standard output unless another `console` is given.
+    Without a terminal, a line is printed at records, at most every `line_every` seconds, and at the end. Lines are printed to
+    standard output unless another `console` is given.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class ProgressSink(Sink):
             if self._clock() - self._written_at >= self._line_every:
                 self._write()
 
-    def finish(self, summary: dict[str, Any]) -> None:
+    def finish(self, summary: Facts) -> None:
         if self._bar is not None:
             self._bar.stop()
         elif self._unwritten:
@@ -68,9 +68,9 @@ class ProgressSink(Sink):
 
 
 def progress_line(run: RunHeader, step: int, values: Values, rate: float | int) -> str:
-    """One line on the state of a run; `rate` is in steps a second, 0 while it is not known.
+    """One line about the progress of a run; `rate` is in steps per second, 0 if unknown.
 
-    The floor shown is its upper edge, mean + 2 sd: MMD^2 below it cannot be told from fresh data.
+    The floor is shown as mean + 2 sd: MMD^2 below it is indistinguishable from fresh data.
     """
     parts = [f"{step}/{run.n_steps}"]
     if rate > 0:
@@ -93,15 +93,15 @@ def _duration(seconds: float | int) -> str:
 
 
 class SharedProgress:
-    """One progress display for runs that are trained side by side: the step of the slowest, and the middle MMD^2."""
+    """A progress display shared by concurrent runs: shows the step of the slowest run and the median MMD^2."""
 
     def __init__(self, name: str, line_every: float | int):
         self.name, self.sink = name, ProgressSink(line_every)
         self.runs: dict[int, tuple[int, Values]] = {}
-        """Step and latest values of the runs under way."""
+        """Step and latest values of the active runs."""
 
     def share(self) -> Sink:
-        """The sink of one more run."""
+        """Make the sink of another run."""
         return _Share(self)
 
     def _told(self, run: int, step: int, values: Values, method: str) -> None:
@@ -128,7 +128,7 @@ class _Share(Sink):
     def log(self, step: int, values: Values) -> None:
         self._shared._told(id(self), step, values, "log")
 
-    def finish(self, summary: dict[str, Any]) -> None:
+    def finish(self, summary: Facts) -> None:
         self._shared.runs.pop(id(self), None)
         if not self._shared.runs:
             self._shared.sink.finish(summary)

@@ -1,10 +1,11 @@
-"""All sinks of a run behind one: the jsonl must work, the mirrors may fail."""
+"""Forwards to all sinks of a run: failures of the jsonl sink end the run, failures of mirrors are reported."""
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gmdwgf.mappings import Facts
 from gmdwgf.tracking.base import RunHeader, Sink, Values
 from gmdwgf.tracking.jsonl import JsonlSink
 from gmdwgf.tracking.progress import ProgressSink
@@ -13,7 +14,7 @@ from gmdwgf.tracking.wandb import WandbConfig, WandbSink, is_real
 
 @dataclasses.dataclass(frozen=True)
 class TrackingConfig:
-    """Which mirrors a run has beside its metrics.jsonl; `line_every` in seconds, as in `ProgressSink`."""
+    """Mirrors of a run in addition to metrics.jsonl; `line_every` in seconds, as in `ProgressSink`."""
 
     progress: bool
     line_every: float | int
@@ -34,9 +35,9 @@ class TrackingConfig:
 def make_tracker(
     config: TrackingConfig | None, run: RunHeader, say: Callable[[str], None], progress: Sink | None = None
 ) -> "Tracker":
-    """The sinks `config` asks for, for one run, without mirrors when None; `say` takes one line for a person.
+    """Make the sinks in `config` for one run, without mirrors if it is None; `say` prints a line for the user.
 
-    Another sink for the `progress` can be given, e.g. one that is shared by several runs.
+    `progress` replaces the progress display, e.g. by one that several runs share.
     """
     mirrors: list[Sink] = [] if config is None else [WandbSink(config.wandb, say)]
     if config is not None and config.progress:
@@ -45,10 +46,10 @@ def make_tracker(
 
 
 class Tracker:
-    """Passes everything that is logged of one run to the `truth` and to its `mirrors`.
+    """Forwards everything that is logged to the primary sink `truth` and to the `mirrors`.
 
-    An exception of the truth ends the run. An exception of a mirror is said once and the run goes on; a mirror that
-    fails to start is left out.
+    An exception of the primary sink ends the run. An exception of a mirror is reported once and the run continues; a mirror that
+    fails to start is dropped.
     """
 
     def __init__(self, run: RunHeader, truth: Sink, mirrors: Sequence[Sink], say: Callable[[str], None]) -> None:
@@ -57,26 +58,26 @@ class Tracker:
         self._failed: set[int] = set()
 
     def start(self, start_step: int, floor: Mapping[str, tuple[float, float]]) -> None:
-        """Before the first record of a run that starts after `start_step` steps."""
+        """Start all sinks, for a run that starts after `start_step` steps."""
         run = self._run._replace(start_step=start_step, floor=floor)
         self._truth.start(run)
         self._mirrors = [sink for sink in self._waiting if self._try(sink, "start", run)]
 
     def progress(self, step: int, values: Values) -> None:
-        """A sign of life between records."""
+        """Show progress between records."""
         self._to_mirrors("progress", step, values)
 
     def log(self, step: int, values: Values) -> None:
-        """The record after `step` steps."""
+        """Log the record after `step` steps."""
         self._truth.log(step, values)
         self._to_mirrors("log", step, values)
 
     def figure(self, name: str, path: Path) -> None:
-        """A picture that has been written to `path`."""
+        """Log a figure written to `path`."""
         self._to_mirrors("figure", name, path)
 
-    def finish(self, summary: dict[str, Any]) -> None:
-        """The end, to be called whatever happened; does nothing if the run never started."""
+    def finish(self, summary: Facts) -> None:
+        """Finish all sinks; must be called also after an error, and does nothing if the run was not started."""
         self._to_mirrors("finish", summary)
         self._mirrors = []
 
@@ -91,6 +92,6 @@ class Tracker:
             if id(sink) not in self._failed:
                 self._failed.add(id(sink))
                 reason = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
-                self._say(f"{type(sink).__name__} failed to {method} ({reason}); the run goes on")
+                self._say(f"{type(sink).__name__} failed to {method} ({reason}); the run continues")
             return False
         return True

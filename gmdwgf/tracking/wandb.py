@@ -1,4 +1,4 @@
-"""Weights & Biases as a mirror of a run. This is the only file that imports wandb, and only when a run starts."""
+"""Weights & Biases as a mirror of a run. Only this module imports wandb, when a run starts."""
 
 import dataclasses
 import math
@@ -8,27 +8,29 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gmdwgf.mappings import Facts
 from gmdwgf.tracking.base import RunHeader, Sink, Values
 
 MODES = ("offline", "online", "disabled")
 
 LONGEST_WAIT = 86400.0
-"""Seconds that a run may be made to wait for a server."""
+"""Maximum of the timeouts, in seconds."""
 
 _NOT_IN_NAMES = "/\\#?%:"
-"""What wandb refuses in the name of a project."""
+"""Characters that wandb does not allow in project names."""
 
 _NUMBER_AS_NAME = "(a number as a name: \"'5'\")"
 
 RETRY_AFTER = 600.0
 """Seconds until a process asks again for a server that did not answer: a sweep waits once, not once a run."""
 
-_unanswered_at = -float("inf")
+_unanswered: dict[str, float] = {}
+"""Time at which a server did not respond, by address."""
 
 
 @dataclasses.dataclass(frozen=True)
 class WandbConfig:
-    """Where a run is mirrored; the timeouts (seconds) bound how long it waits at its start and at its end."""
+    """Configuration of the wandb mirror; timeouts in seconds bound the waiting time at the start and at the end."""
 
     mode: str
     project: str
@@ -59,7 +61,7 @@ class WandbConfig:
 
 
 def is_real(value: Any) -> bool:
-    """Whether a value of a config is a finite number; true and false are none."""
+    """Whether a config value is a finite number and not a boolean."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
@@ -68,11 +70,11 @@ def _is_name(value: Any) -> bool:
 
 
 class WandbSink(Sink):
-    """Mirrors curves and figures to a wandb run whose id is the run's id, so that a resumed run stays one run.
+    """Mirrors metrics and figures to a wandb run with the same id, so that a resumed run continues the same wandb run.
 
-    `online` needs a key and a network. Without them the run is kept `offline` in its folder (`wandb sync` sends it
-    later); if that fails too it is not mirrored. Either is said in one line. WANDB_MODE=disabled in the environment
-    wins over the config.
+    `online` needs an API key and a network. Without them the run is logged `offline` in its folder (upload it later with
+    `wandb sync`); if that also fails, it is not mirrored. A one-line message reports either case. WANDB_MODE=disabled in the
+    environment overrides the config.
     """
 
     def __init__(self, config: WandbConfig, say: Callable[[str], None]) -> None:
@@ -106,7 +108,7 @@ class WandbSink(Sink):
 
             self._run.log({name: wandb.Image(str(path))}, step=self._step)
 
-    def finish(self, summary: dict[str, Any]) -> None:
+    def finish(self, summary: Facts) -> None:
         if self._run is not None:
             run, self._run = self._run, None
             try:
@@ -129,7 +131,7 @@ def _open(config: WandbConfig, mode: str, run: RunHeader) -> Any:
         x_service_wait=config.init_timeout,
         finish_timeout=config.finish_timeout,
     )
-    wandb.setup(settings=settings)  # else the login is not quiet
+    wandb.setup(settings=settings)  # otherwise the login prints messages
     if mode == "online":
         _check_access(wandb)
     try:
@@ -144,7 +146,7 @@ def _open(config: WandbConfig, mode: str, run: RunHeader) -> Any:
             group=config.group or run.group,
             tags=list(config.tags),
             resume="allow",
-            reinit="create_new",  # a vectorised sweep keeps its runs open side by side
+            reinit="create_new",  # a vectorised sweep has several open runs
             settings=settings,
         )
     except Exception:
@@ -153,16 +155,19 @@ def _open(config: WandbConfig, mode: str, run: RunHeader) -> Any:
 
 
 def _check_access(wandb: Any) -> None:
-    """Raise where `init` would ask at the terminal for a key, or wait for a server that has just not answered."""
+    """Raise if `init` would prompt for an API key, or wait for a server that has recently not responded."""
     if not wandb.login(prompt=False, verify=False):
         raise PermissionError("no API key")
-    if time.monotonic() - _unanswered_at < RETRY_AFTER:
+    if time.monotonic() - _unanswered.get(_server(wandb), -RETRY_AFTER) < RETRY_AFTER:
         raise ConnectionError("the server did not answer a moment ago")
 
 
 def _forget_failed_start(wandb: Any, mode: str) -> None:
-    # wandb's service holds on to the id of a run that failed to start and would refuse it to the offline run.
-    global _unanswered_at
+    # wandb's service keeps the id of a run that failed to start, and would not accept it for the offline run.
     if mode == "online":
-        _unanswered_at = time.monotonic()
+        _unanswered[_server(wandb)] = time.monotonic()
     wandb.teardown()
+
+
+def _server(wandb: Any) -> str:
+    return wandb.Settings().base_url

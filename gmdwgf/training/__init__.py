@@ -1,1 +1,1 @@
-"""Training: a pure step (`step.py`), data (`state.py`) and a loop that does the input and output (`loop.py`)."""
+"""Pure training step: the problem, its state, batches, averages and the step itself. `gmdwgf.engine` runs the loop."""

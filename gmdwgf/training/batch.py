@@ -1,4 +1,4 @@
-"""What one step is made of: targets, what the generator is told of its particles, and the drift that will be asked."""
+"""Inputs of a training step: targets, conditions of the particles, and the drift with its scheduled values."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -12,7 +12,7 @@ from gmdwgf.typing import Array, Key, Targets
 
 
 class Batch(NamedTuple):
-    """The targets of a step, the condition of each particle (None without classes) and the drift as it is at this step."""
+    """Targets of a step, condition of each particle (None without classes), and the drift with its values at this step."""
 
     y: Targets
     condition: Condition | None
@@ -20,7 +20,7 @@ class Batch(NamedTuple):
 
 
 def draw_batch(problem: Problem, step: Array, key: Callable[[str], Key]) -> Batch:
-    """The batch of `step`, with random keys by purpose."""
+    """Draw the batch of `step`; `key(name)` gives the random key for a purpose."""
     target, condition = problem.target, problem.condition
     if condition is None:
         return Batch(target.sample(key("targets"), problem.n_targets), None, problem.drift_at(step))

@@ -1,7 +1,7 @@
 """Exponential moving averages of the parameters, one for each decay.
 
-`training.ema_decay` is a number, and then an average looks like the parameters; or a list, and then there is a tuple of them.
-The first is the model that is shown and scored under the plain names; the others are scored beside it as `mmd2@0.9999`.
+If `training.ema_decay` is a number, the average has the structure of the parameters; if it is a list, there is a tuple of averages.
+The first average is used for samples and for metrics without a suffix; metrics of the others have names such as `mmd2@0.9999`.
 """
 
 from typing import Any
@@ -18,13 +18,13 @@ Decay = Scalar | Float[Array, " k"]
 
 
 def start(decay: Decay, params: Any) -> Any:
-    """The averages before the first step: copies of the parameters."""
+    """Initialise the averages as copies of the parameters."""
     copy = lambda: jax.tree.map(jnp.copy, params)
     return copy() if jnp.ndim(decay) == 0 else tuple(copy() for _ in range(decay.shape[0]))
 
 
 def follow(decay: Decay, step: Array, params: Any, averages: Any) -> Any:
-    """The averages after `step`, whose memory is short at the start: the decay is at most (1 + step) / (10 + step) (ours)."""
+    """Update the averages at `step`; the decay is at most (1 + step) / (10 + step), which shortens early averages (ours)."""
     decay = jnp.minimum(decay, (1 + step) / (10 + step))
     if jnp.ndim(decay) == 0:
         return optax.incremental_update(params, averages, 1 - decay)
@@ -33,7 +33,7 @@ def follow(decay: Decay, step: Array, params: Any, averages: Any) -> Any:
 
 
 def of(decay: Decay, averages: Any, wanted: float | None = None) -> Any:
-    """The average of the decay `wanted`, of the first one by default. Raises FieldError where there is none of it."""
+    """Return the average with decay `wanted`, by default the first. Raises FieldError if there is none."""
     every = (averages,) if jnp.ndim(decay) == 0 else averages
     if wanted is None:
         return every[0]
@@ -44,13 +44,13 @@ def of(decay: Decay, averages: Any, wanted: float | None = None) -> Any:
 
 
 def suffixes(decay: Decay) -> list[str]:
-    """What is put behind the names of metrics: nothing for the first decay, `@0.9999` for another.
+    """Suffixes of metric names: empty for the first decay, `@0.9999` for another.
 
-    Raises FieldError for two decays of one name.
+    Raises FieldError if two decays have the same name.
     """
     names = _names(decay)
     if len(set(names)) < len(names):
-        raise FieldError("ema_decay", f"[{', '.join(names)}]", "has a value twice")
+        raise FieldError("ema_decay", f"[{', '.join(names)}]", "contains a value twice")
     return ["", *(f"@{name}" for name in names[1:])]
 
 
@@ -59,6 +59,6 @@ def _names(decay: Decay) -> list[str]:
 
 
 def by_suffix(decay: Decay, averages: Any) -> dict[str, Any]:
-    """The averages by what is put behind the names of their metrics."""
+    """Map suffixes of metric names to averages."""
     every = (averages,) if jnp.ndim(decay) == 0 else averages
     return dict(zip(suffixes(decay), every, strict=True))

@@ -1,4 +1,4 @@
-"""The numbers of a training run and what is trained."""
+"""The training plan, and the problem: all inputs of the pure step besides its state."""
 
 import equinox as eqx
 import jax
@@ -19,7 +19,7 @@ from gmdwgf.typing import Array, Float, Scalar
 
 
 class TrainingPlan(Configurable):
-    """How long, with what batches, how far a step, and when to come up for air."""
+    """Number of steps, batch sizes, step length, and intervals of evaluations, checkpoints and chunks."""
 
     n_steps: int = count()
     batch_size: int = count(of_numbers=True)
@@ -35,20 +35,19 @@ class TrainingPlan(Configurable):
     chunk_size: int = count()
     n_snapshot: int = count(of_numbers=True)
 
-    def __check_init__(self) -> None:
-        super().__check_init__()
+    def check_values(self) -> None:
         if not isinstance(self.ema_decay, Tracer):
             suffixes(self.ema_decay)
         for name in ("batch_size", "n_targets") if self.batching == "sub_batches" else ():
             size = getattr(self, name)
             if size % self.n_sub_batches:
                 raise FieldError(
-                    name, size, f"batching=sub_batches cuts it into n_sub_batches={self.n_sub_batches} equal parts"
+                    name, size, f"must be divisible by n_sub_batches={self.n_sub_batches} for batching=sub_batches"
                 )
 
 
 class Problem(eqx.Module):
-    """Everything the pure step needs besides its state; one pytree whose real numbers are all traced."""
+    """All inputs of the pure step besides its state: one pytree, in which all real numbers are traced."""
 
     target: AbstractTarget
     drift: AbstractDrift
@@ -62,28 +61,28 @@ class Problem(eqx.Module):
     n_targets: int = eqx.field(static=True)
     loss_scale: float = eqx.field(static=True)
     schedules: dict[str, AbstractSchedule] = eqx.field(default_factory=dict)
-    """The fields of the drift that change over the run, by their paths."""
+    """Schedules of drift fields, by their paths."""
     n_sub_batches: int = eqx.field(static=True, default=1)
-    """More than 1: the batch is cut into so many parts, each of which sees only itself."""
+    """Number of independent parts that the batch is split into; 1 for the full batch."""
     condition: ClassCondition | None = None
-    """Which classes a step trains on; None where the generator is not conditional."""
+    """Classes and guidance of a step; None for an unconditional generator."""
     features: FeatureSpace | None = None
-    """The features that the drift is taken in; None for the points themselves."""
+    """Feature maps in which the drift is computed; None for the points themselves."""
 
     def __repr__(self) -> str:
         return shown(self)
 
     @property
     def n_classes(self) -> int:
-        """How many classes the generator is told of."""
+        """Number of classes of the generator; 0 if it is unconditional."""
         return 0 if self.condition is None else self.target.n_classes
 
     def scheduled(self, step: Scalar) -> dict[str, Scalar]:
-        """The values at `step` of the fields that change."""
+        """Values of the scheduled fields at `step`."""
         return {path: schedule(step) for path, schedule in self.schedules.items()}
 
     def drift_at(self, step: Scalar, guidance: Float[Array, " g"] | None = None) -> AbstractDrift:
-        """The drift as it is at `step`: of the full batch or of sub-batches, class by class where conditional, in its features."""
+        """The drift with its values at `step`, wrapped for sub-batches, classes and features as configured."""
         drift = self.drift
         for path, value in self.scheduled(step).items():
             drift = with_value(drift, path, value)
@@ -94,7 +93,7 @@ class Problem(eqx.Module):
         return drift if self.features is None else FeatureSpaceDrift(drift, self.features)
 
     def evaluation(self, n: int) -> Condition | None:
-        """What the generator is told of `n` samples that are looked at."""
+        """Condition of `n` samples for evaluation; None for an unconditional generator."""
         return None if self.condition is None else self.condition.evaluation(n, self.n_classes)
 
 
@@ -108,7 +107,7 @@ def assemble_problem(
     condition: ClassCondition | None = None,
     features: FeatureSpace | None = None,
 ) -> Problem:
-    """Everything the pure step needs. Raises FieldError where a condition does not fit the rest."""
+    """Assemble the problem from its components. Raises FieldError if `condition` is not compatible with the others."""
     if condition is not None:
         _check_condition(condition, target, drift, plan)
     return Problem(
@@ -135,13 +134,13 @@ def _check_condition(
 ) -> None:
     condition.check(target, plan.batch_size, plan.n_targets)
     if plan.batching == "sub_batches":
-        fix = "cannot be with a condition, whose classes are the parts of a step; take training.batching=full"
+        fix = "cannot be combined with a condition, which already splits the batch by class; use training.batching=full"
         raise FieldError("batching", plan.batching, fix, section="training")
     cloud = jax.ShapeDtypeStruct((4, target.dim), jnp.zeros(()).dtype)
     carried = jax.tree.leaves(jax.eval_shape(drift.init, jax.random.key(0), cloud, cloud))
     if carried and condition.n_groups != target.n_classes:
-        fix = f"must be {target.n_classes}, all classes: this drift carries a state from step to step for each of them"
+        fix = f"must be {target.n_classes}, all classes: a drift with state needs every class at every step"
         raise FieldError("n_groups", condition.n_groups, fix)
     if condition.guidance == "negatives" and not drift.tags().permutation:
-        fix = "is not known for a drift that asks one half of the batch about the other; take guidance=velocity"
+        fix = "is not supported by drifts that compare the two halves of the batch; use guidance=velocity"
         raise FieldError("guidance", condition.guidance, fix)

@@ -1,4 +1,4 @@
-"""The state of a run: plain data, all of it in the checkpoint."""
+"""Training state, a pytree that is saved in full in each checkpoint."""
 
 import functools
 from typing import Any
@@ -14,11 +14,11 @@ from gmdwgf.training.problem import Problem
 from gmdwgf.typing import Array, Key, Scalar
 
 TERMS = ("none", "velocity", "position", "loss", "parameters")
-"""What can end a run as diverged, in the order in which they are looked at."""
+"""Terms whose divergence ends a run, in the order in which they are checked."""
 
 
 class Health(eqx.Module):
-    """Whether, when and by which term a run diverged."""
+    """Whether a run has diverged, at which step, and by which term and value."""
 
     diverged: Array
     step: Array
@@ -27,20 +27,20 @@ class Health(eqx.Module):
 
 
 class TrainState(eqx.Module):
-    """Everything that changes from step to step. Random numbers are `fold_in(key, step)`, so no generator state is carried."""
+    """All quantities that change from step to step. Random keys are `fold_in(key, step)`, so `key` itself is constant."""
 
     step: Array
     key: Key
     params: Any
     ema_params: Any
-    """Like `params`; a tuple of such where there are several decays (see `averages`)."""
+    """Average with the structure of `params`, or a tuple of averages if there are several decays (see `gmdwgf.training.ema`)."""
     opt_state: Any
     drift_state: Any
     health: Health
 
 
 def purpose(key: Key, step: Array, name: str) -> Key:
-    """The key for one purpose at one step; independent of chunks, resumes and devices."""
+    """Random key for one purpose at one step; it does not depend on chunks, resumption or devices."""
     return jax.random.fold_in(jax.random.fold_in(key, step), _PURPOSES.index(name))
 
 
@@ -60,12 +60,12 @@ _PURPOSES = (
 
 @jax.jit
 def copied(state: TrainState) -> TrainState:
-    """The same state in memory of its own, by one program."""
+    """Copy all arrays of the state, in one compiled program."""
     return jax.tree.map(jnp.copy, state)
 
 
 def initial_state(problem: Problem, key: Key) -> TrainState:
-    """State before the first step; it shares no memory with `key`, so that a program may use it up."""
+    """State before the first step; it shares no memory with `key`, so that it can be donated."""
     start = jnp.zeros((), int)
     at_start = functools.partial(purpose, key, start)
     batch = draw_batch(problem, start, at_start)
@@ -80,5 +80,5 @@ def initial_state(problem: Problem, key: Key) -> TrainState:
         drift_state=batch.drift.init(at_start("drift_init"), x, batch.y),
         health=Health(jnp.zeros((), bool), start, start, jnp.zeros(())),
     )
-    # Every leaf in memory of its own: a program that donates the state would otherwise take `key` from the caller, and `start` twice.
+    # Copy every leaf: donating the state would otherwise delete the caller's `key`, and donate `start` twice.
     return jax.tree.map(jnp.copy, sharding.replicate(state))

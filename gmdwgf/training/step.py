@@ -1,4 +1,4 @@
-"""One training step, and chunks of them: pure functions of (problem, state)."""
+"""The training step, and chunks of steps: pure functions of (problem, state)."""
 
 import functools
 
@@ -15,19 +15,19 @@ from gmdwgf.typing import Array, Key, Particles, Scalar
 
 
 def regression_loss(x: Particles, v: Particles, eta: Scalar) -> Scalar:
-    """mean_i |x_i - sg(x_i + eta v_i)|^2: its value is eta^2 mean |v|^2, its gradient pushes x along v (Deng et al. Alg. 1)."""
+    """mean_i |x_i - sg(x_i + eta v_i)|^2, with value eta^2 mean |v|^2; descent moves x along v (arXiv:2602.04770, Algorithm 1)."""
     goal = jax.lax.stop_gradient(x + eta * v)
     return jnp.mean(jnp.sum((x - goal) ** 2, axis=-1))
 
 
 def train_step(problem: Problem, state: TrainState) -> tuple[TrainState, dict[str, Scalar]]:
-    """Draw noise and targets, ask the drift, regress the generator on the moved particles."""
+    """Draw noise and targets, compute the drift's velocity, and regress the generator on the moved particles."""
     key = functools.partial(purpose, state.key, state.step)
     y, condition, drift = draw_batch(problem, state.step, key)
 
     def loss_of(params):
         x = sharding.shard_rows(problem.generator.sample(params, key("noise"), problem.batch_size, condition))
-        frozen = jax.lax.stop_gradient(x)
+        frozen = jax.lax.stop_gradient(x)  # no mutants: the loss stops the gradient of the goal too
         output, drift_state = drift.update(state.drift_state, frozen, y, key("drift"))
         loss = regression_loss(x, output.v, problem.eta)
         return problem.loss_scale * loss, (loss, frozen, output, drift_state)
@@ -53,7 +53,7 @@ def train_step(problem: Problem, state: TrainState) -> tuple[TrainState, dict[st
 
 
 def _examine(problem: Problem, step: Array, v: Particles, x: Particles, loss: Scalar, params) -> Health:
-    """Look at each term in turn; the first bad one is recorded."""
+    """Check each term in order and record the first that is not finite or too large."""
     farthest = jnp.max(jnp.abs(x))
     values = jnp.stack([jnp.max(jnp.abs(v)), farthest, loss, optax.tree.norm(params)])
     bad = ~jnp.isfinite(values) | jnp.asarray([False, True, False, False]) & ~(farthest <= problem.divergence_radius)
@@ -62,7 +62,7 @@ def _examine(problem: Problem, step: Array, v: Particles, x: Particles, loss: Sc
 
 
 def _unless_diverged(moved: TrainState, before: TrainState) -> TrainState:
-    """The moved state, or the last good one with the bad term on record."""
+    """Return the new state, or, after divergence, the previous state with the diverged term recorded."""
     bad = moved.health.diverged
     keep = lambda new, old: jnp.where(bad, old, new)
     kept = jax.tree.map(keep, moved, before)
@@ -70,10 +70,10 @@ def _unless_diverged(moved: TrainState, before: TrainState) -> TrainState:
 
 
 def chunk(problem: Problem, state: TrainState, stop: Array, *, chunk_size: int):
-    """Up to `chunk_size` steps, none beyond step `stop` and none after divergence.
+    """Take up to `chunk_size` steps, stopping at step `stop` or at divergence.
 
-    One compiled program serves every stop, so results do not depend on how a run is cut into chunks, and only the steps that
-    are taken cost time. Returns the state, and the logs of the last step taken.
+    `stop` is traced, so one compiled program is used for all chunks, and results do not depend on how a run is split into chunks.
+    Returns the state and the logs of the last step taken.
     """
     last = jnp.minimum(stop, state.step + chunk_size)
 
@@ -87,7 +87,7 @@ def chunk(problem: Problem, state: TrainState, stop: Array, *, chunk_size: int):
 
 
 train_chunk = jax.jit(chunk, static_argnames="chunk_size", donate_argnames="state")
-"""`chunk` as one compiled program; the state it is given is used up."""
+"""`chunk`, compiled; it donates the state."""
 
 
 @jax.jit
@@ -96,5 +96,5 @@ def _first_step(problem: Problem, key: Key):
 
 
 def check_step(problem: Problem) -> None:
-    """Go through one step with shapes alone: raises what the step would raise, computes nothing."""
+    """Trace one step abstractly, which raises the errors of the step without computing it."""
     jax.eval_shape(_first_step, problem, jax.random.key(0))

@@ -1,17 +1,15 @@
-"""Entropic transport between clouds.
+"""Entropic optimal transport between clouds.
 
-Units. `epsilon` belongs to the cost as written, c = |x - y|^2 / 2 or c = |x - y|; the other conventions are in
-`full_cost_epsilon`. The plan is
+Units: `epsilon` refers to the costs c = |x - y|^2 / 2 and c = |x - y|; for other conventions see `full_cost_epsilon`. The plan is
 
     pi_ij = a_i b_j exp((f_i + g_j - c_ij) / epsilon),
 
-with the masses a, b outside the potentials, which are in cost units. It minimises <pi, c> + epsilon KL(pi | a b) with
-its marginals held to a and b, or, with a `relaxation` rho, plus rho KL(pi 1 | a) + rho KL(pi^T 1 | b).
+with masses a, b and potentials f, g in cost units. It minimises <pi, c> + epsilon KL(pi | a b) subject to the marginals a and b, or,
+with a `relaxation` rho, <pi, c> + epsilon KL(pi | a b) + rho KL(pi 1 | a) + rho KL(pi^T 1 | b).
 
-`costs` has the ground costs, `problem` the problem and what an answer says of itself, `solvers` the ways from one to the
-other (`newton` on the `plans`, `solve_ott`, plain `iterations`), `maps` what is read off an answer. The solvers and
-`self_potential` keep n x m arrays unless the solver is `streamed` (ott-jax's own streamed mode does not run on present
-versions of jax); all else goes through in tiles.
+`costs` defines the ground costs, `problem` the problem and its solution, `solvers` the solvers (`newton` on the `plans`, `solve_ott`,
+Sinkhorn `iterations`), and `maps` quantities computed from a solution. Solvers and `self_potential` store n x m arrays unless the
+solver is `streamed` (ott-jax's own streamed mode does not support current versions of JAX); everything else runs in tiles.
 """
 
 from gmdwgf.transport.costs import COSTS as COSTS, Cost as Cost, full_cost_epsilon as full_cost_epsilon
@@ -22,5 +20,5 @@ from gmdwgf.transport.maps import (
     pull as pull,
     softmin as softmin,
 )
-from gmdwgf.transport.problem import Potentials as Potentials
-from gmdwgf.transport.solvers import SOLVERS as SOLVERS, potentials as potentials
+from gmdwgf.transport.problem import SOLVERS as SOLVERS, Potentials as Potentials
+from gmdwgf.transport.solvers import potentials as potentials

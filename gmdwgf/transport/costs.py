@@ -1,4 +1,4 @@
-"""Ground costs of transport, and the units of epsilon."""
+"""Ground costs of transport, and conversion of epsilon between conventions."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -10,11 +10,11 @@ from gmdwgf.typing import Array, Scalar
 
 
 class Cost(NamedTuple):
-    """A ground cost by its profile functions of r2 = |x - y|^2."""
+    """A ground cost, defined by functions of r2 = |x - y|^2."""
 
     value: Callable[[Array], Array]
     slope: Callable[[Array], Array]
-    """s with grad_x c(x, y) = s (x - y), 0 at coincident points where there is no gradient."""
+    """s with grad_x c(x, y) = s (x - y); 0 at coincident points where there is no gradient."""
 
 
 COSTS: dict[str, Cost] = {
@@ -25,7 +25,7 @@ COSTS: dict[str, Cost] = {
 
 
 def full_cost_epsilon(epsilon: Scalar | float) -> Scalar | float:
-    """The epsilon of the same problem under the full squared cost |x - y|^2: twice ours, for the half cost.
+    """Epsilon of the same problem with the full squared cost |x - y|^2, which is twice that for the half squared cost.
 
     | convention | Gibbs kernel | in terms of our epsilon |
     |---|---|---|
@@ -33,9 +33,9 @@ def full_cost_epsilon(epsilon: Scalar | float) -> Scalar | float:
     | full cost (ott-jax, arXiv:2603.12366) | exp(-r^2 / epsilon') | epsilon' = 2 epsilon |
     | Gaussian kernel of standard deviation sigma | exp(-r^2 / 2 sigma^2) | sigma^2 = epsilon |
     | "temperature" of a squared distance | exp(-r^2 / tau) | tau = 2 epsilon = 2 sigma^2 |
-    | cost r = |x - y| (not squared) | exp(-r / epsilon) | epsilon, nothing to convert |
+    | cost r = |x - y| (not squared) | exp(-r / epsilon) | epsilon (no conversion) |
 
-    Potentials, values, gradients and the relaxation rho of the full cost are twice those of the half cost. What ott-jax
-    calls tau_a = tau_b is rho / (rho + epsilon), the same in both; 1 is balanced.
+    Potentials, values, gradients and the relaxation rho of the full cost are twice those of the half cost. The tau_a = tau_b of
+    ott-jax is rho / (rho + epsilon), the same for both; 1 is balanced.
     """
     return 2 * epsilon

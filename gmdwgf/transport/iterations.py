@@ -1,16 +1,23 @@
-"""Potentials by plain iterations: between two clouds in tiles, and of a cloud with itself by averaged ones."""
+"""Potentials by Sinkhorn iterations in tiles, and of a cloud with itself by averaged symmetric iterations."""
 
 import jax
 import jax.numpy as jnp
 
 from gmdwgf.pairs import reductions
 from gmdwgf.transport.maps import softmin
-from gmdwgf.transport.problem import Potentials, TransportProblem, damping_of, finite_log_masses, marginal_error
+from gmdwgf.transport.problem import (
+    Potentials,
+    TransportProblem,
+    check_arguments,
+    damping_of,
+    finite_log_masses,
+    marginal_error,
+)
 from gmdwgf.typing import Particles, Scalar, Weights
 
 
 def solve_by_iterations(problem: TransportProblem, threshold: Scalar, max_iters: int, init=None) -> Potentials:
-    """By Sinkhorn iterations in tiles; the rows are exact, the error is that of the columns."""
+    """Solve by Sinkhorn iterations in tiles; the row marginal is exact, and the error is that of the column marginal."""
     x, y, log_a, log_b, epsilon, cost, relaxation = problem
 
     def rows(g):
@@ -44,12 +51,14 @@ def self_potential(
     relaxation: Scalar | None = None,
     solver: str = "ott",
 ) -> Potentials:
-    """Potential of a cloud with itself by averaged symmetric updates f <- (f + T f) / 2, a handful of which suffice.
+    """Potential of a cloud with itself by averaged symmetric updates f <- (f + T f) / 2, which converge in a few iterations.
 
-    `streamed` makes the kernel anew in tiles for every update, the other `SOLVERS` keep it: |f| / epsilon is at most half
-    of |log a| here, so that exp(f / epsilon) and exp(-c / epsilon) can be had apart, and an update is a matrix product.
-    Source: Feydy et al. 2019 (arXiv:1810.08278), section 3.1; relaxed: Séjourné et al. 2019 (arXiv:1910.12958).
+    `streamed` recomputes the kernel in tiles for every update; the other `SOLVERS` store it. As |f| / epsilon is at most half of
+    |log a|, exp(f / epsilon) and exp(-c / epsilon) can be computed separately, and an update is a matrix product.
+    Raises ValueError for the same arguments as `potentials`.
+    Source: Feydy et al. 2019 (arXiv:1810.08278), section 3.1; unbalanced: Séjourné et al. 2019 (arXiv:1910.12958).
     """
+    check_arguments(solver, cost, epsilon, relaxation)
     x = jax.lax.stop_gradient(x)
     x = reductions.centred(x, x)[0]
     log_a = finite_log_masses(x_weights, x)

@@ -1,7 +1,4 @@
-"""What is read off potentials: the update of a row, barycentric maps, pulls, and the cost of the plan.
-
-All of it goes through in tiles.
-"""
+"""Quantities computed from potentials in tiles: row updates, barycentric maps, attractions, and the entropic cost."""
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +17,7 @@ def softmin(
     epsilon: Scalar,
     cost: str = "half_squared",
 ) -> Scalar:
-    """-epsilon log sum_j b_j exp((g_j - c(point, y_j)) / epsilon): the potential that makes this row exact."""
+    """-epsilon log sum_j b_j exp((g_j - c(point, y_j)) / epsilon): the row update of Sinkhorn's algorithm at one point."""
     c = COSTS[cost].value(reductions.squared_distances(point, y))
     return -epsilon * reductions.log_sum_exp(log_b + (g - c) / epsilon)
 
@@ -28,7 +25,7 @@ def softmin(
 def barycentric_map(
     at: Particles, y: Targets, g: Float[Array, " m"], log_b: Float[Array, " m"], epsilon: Scalar
 ) -> Particles:
-    """T(x) = sum_j pi(j | x) y_j of the plan with potential `g` and a last row update, at any points `at`."""
+    """T(x) = sum_j pi(j | x) y_j at the points `at`, for the plan with potential `g` and a final row update."""
 
     def mean_target(point):
         cost = reductions.squared_distances(point, y) / 2
@@ -46,10 +43,10 @@ def pull(
     cost: str = "half_squared",
     relaxation: Scalar | None = None,
 ) -> Particles:
-    """-(1 / a) sum_j pi(x, j) grad_x c(x, y_j) at `at`, of the plan with potential `g` and a last row update.
+    """-(1 / a) sum_j pi(x, j) grad_x c(x, y_j) at `at`, for the plan with potential `g` and a final row update.
 
-    For the half squared cost it is T(x) - x, for |x - y| the mean unit vector towards the targets. A relaxed plan gives
-    a row the mass a exp(-f / rho) instead of a.
+    For the half squared cost this is T(x) - x, for |x - y| the mean unit vector towards the targets. In an unbalanced plan a row
+    has mass a exp(-f / rho) instead of a.
     """
 
     def one(point):
@@ -71,9 +68,9 @@ def entropic_cost(
     cost: str = "half_squared",
     relaxation: Scalar | None = None,
 ) -> Scalar:
-    """Minimum of the transport problem between two uniform clouds, by the dual value of the potentials found.
+    """Minimum of the transport problem between two uniform clouds, as the dual value of the computed potentials.
 
-    The potentials count as constants, so that its gradient is that of the minimum (envelope theorem).
+    The potentials are treated as constants, which gives the gradient of the minimum (envelope theorem).
     """
     f, g = jax.lax.stop_gradient((found.f, found.g))
     log_b = reductions.log_masses(None, y)

@@ -1,4 +1,4 @@
-"""Truncated Newton on the dual of entropic transport: a handful of steps where Sinkhorn takes hundreds of iterations.
+"""Truncated Newton method on the dual of entropic transport: a few steps where Sinkhorn needs hundreds of iterations.
 
 Eliminate f by its exact update. With S = -c / epsilon, and g and f in units of epsilon, the plan is
 
@@ -6,13 +6,13 @@ Eliminate f by its exact update. With S = -c / epsilon, and g and f in units of 
 
 and the dual h(g) = <b, g> - <a, logsumexp_j(S + g + log b)> is concave with gradient b - c and Hessian
 -(diag(c) - P^T diag(1/a) P). The Newton step solves (diag(c) - P^T diag(1/a) P) v = b - c by conjugate gradients
-preconditioned with diag(c). The Markov operator in it has one eigenvalue near 1 for every slow mode (mass between
-clusters) and the rest near 0, so few iterations do; plain Sinkhorn needs most of its own for just these.
+preconditioned with diag(c). The Markov operator in it has one eigenvalue near 1 for every slow mode (mass between clusters) and the
+others near 0, so a few iterations suffice; Sinkhorn's algorithm spends most of its iterations on the slow modes.
 
-How the plan is had, kept or made anew in tiles, is the business of `gmdwgf.transport.plans`.
+`gmdwgf.transport.plans` provides the plan, stored as a matrix or recomputed in tiles.
 
 Sources: Brauer et al. 2017; Tang et al. 2024 (ICLR); Kemertas, Farahmand and Jepson 2025 (arXiv:2504.02067). The safeguard
-(a step that improves neither dual nor marginals is replaced by a plain Sinkhorn iteration) is ours.
+(a step that improves neither dual nor marginals is replaced by a Sinkhorn iteration) is ours.
 """
 
 import jax
@@ -22,32 +22,32 @@ from gmdwgf.transport.plans import DualPoint, Plan
 from gmdwgf.typing import Array, Float, Scalar
 
 WARM_UP = 5
-"""Plain iterations before the first Newton step."""
+"""Sinkhorn iterations before the first Newton step."""
 
 MAX_STEPS = 50
-"""Newton steps after which the problem is handed on to plain iterations."""
+"""Newton steps after which Sinkhorn iterations continue."""
 
 MAX_CG = 60
-"""Iterations of conjugate gradients in one Newton step."""
+"""Conjugate gradient iterations in one Newton step."""
 
 LONGEST = 0.1
-"""Longest step tried, as a fraction of the mean cost: between clusters that hardly touch, the Newton step has no bound."""
+"""Longest step, as a fraction of the mean cost; between nearly disconnected clusters the Newton step is unbounded."""
 
 SHORT_ENOUGH = 64.0
-"""A step this long, in units of epsilon, is tried in any case."""
+"""Lower bound of the longest step, in units of epsilon."""
 
 SHORTEST = 1 / 64
-"""Fraction of that step below which the search gives up for a plain iteration."""
+"""Fraction of the step below which the line search stops and a Sinkhorn iteration replaces it."""
 
 WELL_BELOW = 0.1
-"""Fraction of the threshold at which no last step is taken."""
+"""Fraction of the threshold below which no additional step is taken."""
 
 
 def newton(plans: Plan, threshold: Scalar, max_steps: int) -> tuple[DualPoint, Array]:
-    """The dual point where the marginal error is at most `threshold`, or after `max_steps`; and the steps taken.
+    """Iterate to a marginal error of at most `threshold`, or for `max_steps`; returns the dual point and the number of steps.
 
-    One step more is taken from there if the error is not well below: what is left of the marginals lies in the slow modes,
-    where the velocity is off by ten times as much, and this step takes nearly all of it away.
+    Takes one additional step if the error is not well below the threshold: the remaining error lies in the slow modes, where the
+    velocity has ten times the error, and this step removes most of it.
     """
     longest = jnp.maximum(SHORT_ENOUGH, LONGEST * plans.mean_cost())
 
@@ -72,7 +72,7 @@ def newton(plans: Plan, threshold: Scalar, max_steps: int) -> tuple[DualPoint, A
         _, kept, tried = jax.lax.while_loop(too_long, shorter, first)
         use = _better(tried, point, threshold)
         chosen = jax.tree.map(lambda new, old: jnp.where(use, new, old), tried, point)
-        # The iteration after a Newton step evens out the columns; without one it is the fall-back.
+        # A Sinkhorn iteration follows every Newton step to balance the columns, or replaces a rejected step.
         done = chosen.error <= threshold
         kept, after = jax.lax.cond(done, lambda *at: at, lambda *at: plain(plans, *at), kept, chosen)
         return kept, after, point.error, n + 1
@@ -84,7 +84,7 @@ def newton(plans: Plan, threshold: Scalar, max_steps: int) -> tuple[DualPoint, A
 
 
 def plain(plans: Plan, kept, point: DualPoint):
-    """One Sinkhorn iteration: columns exact, then rows."""
+    """One Sinkhorn iteration: update columns, then rows."""
     b, columns = plans.masses.b, point.columns
     there = jnp.min(columns / b) > jnp.finfo(b.dtype).tiny ** 0.75
     near = lambda: point.g + jnp.log(b / columns)
@@ -93,13 +93,13 @@ def plain(plans: Plan, kept, point: DualPoint):
 
 
 def _better(new: DualPoint, old: DualPoint, threshold: Scalar) -> Array:
-    """By either measure; but what has converged is left for a lesser error alone."""
+    """Whether `new` improves dual value or marginal error; after convergence only the error counts."""
     higher = new.value > old.value + 1e-6 * jnp.abs(old.value)
     return (new.error < old.error) | (higher & (old.error > threshold))
 
 
 def _direction(plans: Plan, kept, point: DualPoint) -> Float[Array, " m"]:
-    """Solve (diag(c) - P^T diag(1/a) P) v = b - c by preconditioned conjugate gradients, roughly."""
+    """Solve (diag(c) - P^T diag(1/a) P) v = b - c approximately by preconditioned conjugate gradients."""
     b, c = plans.masses.b, point.columns
     normal_operator, residual = plans.normal_operator(kept, point), b - c
     scale = 1 / jnp.maximum(c, 1e-6 * b)

@@ -1,4 +1,4 @@
-"""Potentials by the Sinkhorn iterations of ott-jax: the only file that talks to it."""
+"""Potentials by the Sinkhorn solver of ott-jax; the only module that imports it."""
 
 import functools
 from typing import Any
@@ -11,7 +11,7 @@ from gmdwgf.typing import Scalar
 
 
 def solve_ott(problem: TransportProblem, threshold: Scalar, max_iters: int, init=None) -> Potentials:
-    """By ott-jax, from the potentials `init` if there are any."""
+    """Solve with ott-jax, starting from the potentials `init` if given."""
     from ott.geometry.geometry import Geometry
     from ott.problems.linear.linear_problem import LinearProblem
     from ott.solvers.linear.acceleration import Momentum
@@ -29,7 +29,7 @@ def solve_ott(problem: TransportProblem, threshold: Scalar, max_iters: int, init
         momentum=late if balanced else None,
         recenter_potentials=not balanced,
     )
-    # ott-jax measures entropy, not KL(pi | a b); with the masses inside the cost the two are the same problem.
+    # ott-jax regularises by entropy, not KL(pi | a b); including the masses in the cost makes the two problems equal.
     log_kernel = problem.log_affinities() + problem.log_a[:, None] + problem.log_b
     geometry = Geometry(-epsilon * log_kernel, epsilon=epsilon)
     a, b = problem.masses
@@ -41,7 +41,7 @@ def solve_ott(problem: TransportProblem, threshold: Scalar, max_iters: int, init
 
 
 class _TracedTau:
-    """A traced tau below 1. In Python ott-jax asks `tau == 1.0` and `tau < 1.0`, and a traced number has no answer."""
+    """A traced tau below 1. ott-jax evaluates `tau == 1.0` and `tau < 1.0` in Python, which fails for traced numbers."""
 
     def __init__(self, value):
         self.value = value
@@ -57,7 +57,7 @@ class _TracedTau:
 
 @functools.cache
 def _relaxed_problem() -> Any:
-    """ott-jax's linear problem with tau_a = tau_b = tau among its traced numbers, not in its structure."""
+    """ott-jax's linear problem with tau_a = tau_b = tau as a traced leaf instead of static structure."""
     from ott.problems.linear.linear_problem import LinearProblem
 
     @jax.tree_util.register_pytree_node_class

@@ -1,4 +1,4 @@
-"""The plans of entropic transport that Newton's method asks for, kept as a matrix or made anew in tiles.
+"""Plans of entropic transport for Newton's method, stored as a matrix or recomputed in tiles.
 
 Rows are exact: P_ij = a_i softmax_j(S_ij + g_j + log b_j) with S = -c / epsilon; potentials are in units of epsilon.
 """
@@ -13,11 +13,11 @@ from gmdwgf.pairs import reductions
 from gmdwgf.typing import Array, Float, Particles, Point, Scalar, Targets
 
 NEAR = 40.0
-"""A kernel serves potentials that differ from its centre by no more than this, up to a constant. What underflows in
-single precision, exp(-87), is then less than exp(-47) of its row."""
+"""Largest difference, up to a constant, between potentials and the centre of a stored kernel. Terms that underflow in
+single precision, exp(-87), are then less than exp(-47) of their row."""
 
 TILE_ROWS = 64
-"""Rows of a plan that are made at once on a CPU."""
+"""Number of rows of a plan in a tile on a CPU."""
 
 
 class Masses(NamedTuple):
@@ -28,11 +28,11 @@ class Masses(NamedTuple):
 
 
 class DualPoint(NamedTuple):
-    """A dual point and what is known of it."""
+    """Dual potentials, with the column sums, dual value and marginal error of their plan."""
 
     g: Float[Array, " m"]
     f: Float[Array, " n"]
-    """Its exact update, -logsumexp_j(S + g + log b)."""
+    """Row update of g, -logsumexp_j(S + g + log b)."""
     columns: Float[Array, " m"]
     value: Scalar
     error: Scalar
@@ -41,34 +41,34 @@ class DualPoint(NamedTuple):
 
 @runtime_checkable
 class Plan(Protocol):
-    """What is asked of either. `kept` is what one call keeps for the next."""
+    """Interface of plans. `kept` is data that one call stores for the next."""
 
     @property
     def masses(self) -> Masses: ...
 
     def mean_cost(self) -> Scalar:
-        """In units of epsilon."""
+        """Mean cost in units of epsilon."""
         ...
 
     def start(self) -> tuple[Any, DualPoint]:
-        """The point g = 0."""
+        """The dual point at g = 0."""
         ...
 
     def at(self, kept: Any, g: Float[Array, " m"]) -> tuple[Any, DualPoint]:
-        """The point at `g`."""
+        """The dual point at `g`."""
         ...
 
     def normal_operator(self, kept: Any, point: DualPoint) -> Callable[[Array], Array]:
-        """v -> P^T diag(1/a) P v, where `kept` came with `point`."""
+        """v -> P^T diag(1/a) P v, for `kept` returned with `point`."""
         ...
 
     def column_update(self, f: Float[Array, " n"]) -> Float[Array, " m"]:
-        """-logsumexp_i(S + f + log a), the g with which the columns are exact."""
+        """Column update of f, -logsumexp_i(S + f + log a)."""
         ...
 
 
 class Kernel(NamedTuple):
-    """exp(S_ij + centre_j - rows_i), where rows_i makes the largest of its terms, times b_j, 1 in each row."""
+    """exp(S_ij + centre_j - rows_i), with rows_i such that the largest term times b_j in each row is 1."""
 
     matrix: Float[Array, "n m"]
     centre: Float[Array, " m"]
@@ -76,10 +76,10 @@ class Kernel(NamedTuple):
 
 
 class DensePlan(NamedTuple):
-    """Plan for a given S, by a kernel about some centre: all plans near it are two matrix-vector products away.
+    """Plan with a stored kernel around a centre, from which plans at nearby potentials take two matrix-vector products.
 
-    An exponential costs as much as several such products, so it is taken again only when g has gone far from the centre
-    (the absorption of Schmitzer 2019, arXiv:1610.06519). S and one kernel are kept, n x m.
+    The exponential costs as much as several products, so the kernel is recomputed only when g is far from the centre (absorption,
+    Schmitzer 2019, arXiv:1610.06519). Stores S and one kernel, both n x m.
     """
 
     S: Float[Array, "n m"]
@@ -120,7 +120,7 @@ class DensePlan(NamedTuple):
 
 
 class StreamedPlan(NamedTuple):
-    """A plan made `TILE_ROWS` rows at a time, whenever they are asked for: nothing n x m is kept."""
+    """Plan recomputed in tiles of `TILE_ROWS` rows for every operation; stores no n x m array."""
 
     x: Particles
     y: Targets
@@ -153,7 +153,7 @@ class StreamedPlan(NamedTuple):
         def apply(v):
             def tile(x, f, a):
                 rows = jnp.exp(self._rows(x) + heights + f[:, None])
-                sums = jnp.sum(rows, axis=1)  # 1, but for the rounding of large potentials
+                sums = jnp.sum(rows, axis=1)  # 1, up to rounding of large potentials
                 return (a / sums**2 * (rows @ v)) @ rows, ()
 
             return self._over_tiles(tile, self.x, point.f)[0]
@@ -172,7 +172,7 @@ class StreamedPlan(NamedTuple):
         return jax.vmap(self._row)(x)
 
     def _over_tiles(self, function, *rows):
-        """The sum over tiles of the first thing that `function` of rows and masses gives, and the second row by row."""
+        """Apply `function` to tiles of rows and masses; sums its first result over tiles and concatenates the second."""
         n = self.x.shape[0]
         size = min(TILE_ROWS * reductions.platform_factor(), n)
 
@@ -184,12 +184,12 @@ class StreamedPlan(NamedTuple):
             part, each = function(*tile)
             return total + part, each
 
-        everything = *(tiles(array, mode="edge") for array in rows), tiles(self.masses.a)  # spare rows weigh nothing
+        everything = *(tiles(array, mode="edge") for array in rows), tiles(self.masses.a)  # padding rows have mass 0
         total, each = jax.lax.scan(add, jnp.zeros_like(self.masses.b), everything)
         return total, jax.tree.map(lambda array: array.reshape(-1, *array.shape[2:])[:n], each)
 
 
 def dual_point(masses: Masses, g: Float[Array, " m"], f: Float[Array, " n"], columns: Float[Array, " m"]) -> DualPoint:
-    """A point with its value and error."""
+    """Make a dual point with its dual value and marginal error."""
     value, error = masses.b @ g + masses.a @ f, jnp.sum(jnp.abs(masses.b - columns))
     return DualPoint(g, f, columns, value, error)

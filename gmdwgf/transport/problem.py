@@ -1,24 +1,27 @@
-"""A problem of entropic transport, and what an answer to it says."""
+"""The entropic transport problem and its solution."""
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from gmdwgf.pairs import reductions
 from gmdwgf.transport.costs import COSTS
 from gmdwgf.transport.plans import Masses
 from gmdwgf.typing import Array, Float, Particles, Point, Scalar, Targets, Weights
 
+SOLVERS = ("newton", "ott", "streamed")
+
 
 class Potentials(NamedTuple):
-    """DualPoint potentials `f` `[n]`, `g` `[m]` in cost units, and how well they solve the problem."""
+    """Dual potentials `f` `[n]`, `g` `[m]` in cost units, with convergence information."""
 
     f: Float[Array, " n"]
     g: Float[Array, " m"]
     n_iters: Array
     marginal_error: Scalar
-    """L1 distance between the plan's marginal and the wanted one (with a relaxation: summed over both marginals)."""
+    """L1 distance between the plan's marginal and the prescribed one (with a relaxation, summed over both marginals)."""
     converged: Array
 
 
@@ -35,7 +38,7 @@ class TransportProblem(NamedTuple):
 
     @property
     def damping(self) -> Scalar | float:
-        """What a relaxation leaves of an update."""
+        """Factor of a relaxation on Sinkhorn updates."""
         return damping_of(self.relaxation, self.epsilon)
 
     def log_affinity(self, point: Point, y: Targets) -> Float[Array, " m"]:
@@ -49,19 +52,29 @@ class TransportProblem(NamedTuple):
         return Masses(jnp.exp(self.log_a), jnp.exp(self.log_b))
 
 
+def check_arguments(solver: str, cost: str, epsilon: Scalar, relaxation: Scalar | None) -> None:
+    """Raise ValueError for an unknown solver or cost, and for an epsilon or relaxation that is not positive."""
+    for name, value, known in (("solver", solver, SOLVERS), ("cost", cost, tuple(COSTS))):
+        if value not in known:
+            raise ValueError(f"{name}={value!r}: must be one of {', '.join(known)}")
+    for name, value in (("epsilon", epsilon), ("relaxation", relaxation)):
+        if value is not None and not isinstance(value, Tracer) and not float(value) > 0:
+            raise ValueError(f"{name}={value}: must be greater than 0")
+
+
 def damping_of(relaxation: Scalar | None, epsilon: Scalar) -> Scalar | float:
-    """What a relaxation leaves of an update: rho / (rho + epsilon), all of it where marginals are exact."""
+    """Factor of a relaxation on Sinkhorn updates: rho / (rho + epsilon), or 1 for exact marginals."""
     return 1.0 if relaxation is None else relaxation / (relaxation + epsilon)
 
 
 def marginal_error(
     g: Float[Array, " m"], update: Float[Array, " m"], b: Float[Array, " m"], epsilon: Scalar, relaxation: Scalar | None
 ) -> Scalar:
-    """L1 distance of a marginal from the wanted one, where `update` is the potential that makes it b."""
+    """L1 distance of a marginal from b, where `update` is the potential with which the marginal is b."""
     wanted = 0.0 if relaxation is None else jnp.expm1(-g / relaxation)
     return jnp.sum(b * jnp.abs(jnp.expm1((g - update) / epsilon) - wanted))
 
 
 def finite_log_masses(weights: Weights | None, cloud: Particles) -> Float[Array, " n"]:
-    """Log masses in which a weight of zero is a number too small to be seen instead, so that its potential exists."""
+    """Log masses with zero weights replaced by a negligible positive mass, so that their potentials are finite."""
     return jnp.maximum(reductions.log_masses(weights, cloud), 2 * jnp.log(jnp.finfo(cloud.dtype).eps))

@@ -1,21 +1,17 @@
-"""Potentials between two clouds, by the solver asked for."""
+"""Compute potentials between two clouds with one of several solvers."""
 
 from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-from jax.core import Tracer
 
 from gmdwgf.pairs import reductions
 from gmdwgf.transport import newton
-from gmdwgf.transport.costs import COSTS
 from gmdwgf.transport.iterations import solve_by_iterations
 from gmdwgf.transport.ott import solve_ott
 from gmdwgf.transport.plans import DensePlan, Plan, StreamedPlan
-from gmdwgf.transport.problem import Potentials, TransportProblem, finite_log_masses
+from gmdwgf.transport.problem import Potentials, TransportProblem, check_arguments, finite_log_masses
 from gmdwgf.typing import Particles, Scalar, Targets, Weights
-
-SOLVERS = ("newton", "ott", "streamed")
 
 
 @reductions.full_precision
@@ -32,30 +28,25 @@ def potentials(
     relaxation: Scalar | None = None,
     solver: str = "ott",
 ) -> Potentials:
-    """Potentials between two clouds to an L1 marginal error, by one of the `SOLVERS`.
+    """Compute the potentials between two clouds to an L1 marginal error of `threshold`, by one of the `SOLVERS`.
 
-    `ott`: the Sinkhorn iterations of ott-jax, balanced problems with momentum, relaxed ones with its translation-invariant
-    updates (Séjourné et al. 2022). `newton`: truncated Newton on the dual (`gmdwgf.transport.newton`), a step beyond the
-    threshold; where that is not reached, ott-jax goes on from its potentials. `streamed`: the same with plans made in
-    tiles, and after it plain iterations in tiles; nothing n x m is kept. Relaxed problems are ott-jax's, or plain
-    iterations if streamed.
-    `n_iters` counts Newton steps and the Sinkhorn iterations after them.
-    Raises ValueError for a solver or cost that there is not, and for an epsilon that is not positive.
-    Not differentiable, and need not be: by the envelope theorem the flow takes the plan as given.
+    `ott`: the Sinkhorn iterations of ott-jax, with momentum for balanced problems and translation-invariant updates for unbalanced
+    ones (Séjourné et al. 2022). `newton`: truncated Newton on the dual (`gmdwgf.transport.newton`), with one step beyond the
+    threshold; if it does not converge, ott-jax continues from its potentials. `streamed`: the same with plans in tiles, followed by
+    Sinkhorn iterations in tiles if needed; stores no n x m array. Unbalanced problems use ott-jax, or Sinkhorn iterations if
+    `streamed`.
+    `n_iters` counts Newton steps and subsequent Sinkhorn iterations.
+    Raises ValueError for an unknown solver or cost, and for an epsilon or relaxation that is not positive.
+    Not differentiable: by the envelope theorem the gradient flow does not need derivatives of the plan.
 
-    Single precision: logits are off by about 6e-8 times the largest potential over epsilon, and the marginals as much;
-    what is reported is the error of the plan as computed. Thresholds below 1e-5, or an epsilon below 1e-4 of the largest
-    cost, ask for double precision.
+    Single precision: logits, and hence marginals, have an error of about 6e-8 times the largest potential over epsilon; the reported
+    error is that of the plan as computed. Use float64 for thresholds below 1e-5 or an epsilon below 1e-4 of the largest cost.
     """
-    for name, value, known in (("solver", solver, SOLVERS), ("cost", cost, tuple(COSTS))):
-        if value not in known:
-            raise ValueError(f"{name}={value!r}: must be one of {', '.join(known)}")
-    if not isinstance(epsilon, Tracer) and not float(epsilon) > 0:
-        raise ValueError(f"epsilon={epsilon}: must be greater than 0")
+    check_arguments(solver, cost, epsilon, relaxation)
     x, y = reductions.centred(jax.lax.stop_gradient(x), jax.lax.stop_gradient(y))
     log_a, log_b = finite_log_masses(x_weights, x), finite_log_masses(y_weights, y)
-    # Between shifted clouds the half squared cost differs by a sum of functions of x and of y, which exact marginals do
-    # not see: it is solved where it is small.
+    # Translating the clouds changes the half squared cost by a sum of functions of x and of y, which does not change the plan for
+    # exact marginals: solve where the cost is small.
     movable = cost == "half_squared" and relaxation is None
     shift = jnp.exp(log_a) @ x if movable else jnp.zeros_like(x[0])
     problem = TransportProblem(x - shift, y, log_a, log_b, epsilon, cost, relaxation)
@@ -64,7 +55,7 @@ def potentials(
 
 
 def _by_newton(problem: TransportProblem, threshold: Scalar, max_iters: int) -> Potentials:
-    """By Newton on plans that are kept, and by ott-jax where that fails."""
+    """Solve by Newton with stored plans, then by ott-jax if it does not converge."""
     if problem.relaxation is not None:
         return solve_ott(problem, threshold, max_iters)
     plans = DensePlan(problem.log_affinities(), problem.masses)
@@ -72,7 +63,7 @@ def _by_newton(problem: TransportProblem, threshold: Scalar, max_iters: int) -> 
 
 
 def _streamed(problem: TransportProblem, threshold: Scalar, max_iters: int) -> Potentials:
-    """By Newton on plans made in tiles, and by plain iterations where that fails."""
+    """Solve by Newton with plans in tiles, then by Sinkhorn iterations if it does not converge."""
     if problem.relaxation is not None:
         return solve_by_iterations(problem, threshold, max_iters)
     plans = StreamedPlan(problem.x, problem.y, problem.log_affinity, problem.masses)

@@ -34,7 +34,7 @@ def short() -> list[str]:
         rows += lines[2 : lines.index("")]
         command, circumstances = lines[-1].split("` on ")
         where.setdefault(circumstances.removesuffix("."), []).append(command.rpartition("/")[2].split()[0])
-    measured = [f"AutoExecutor on {said} ({', '.join(dict.fromkeys(scripts))})." for said, scripts in where.items()]
+    measured = [f"Measured on {said} ({', '.join(dict.fromkeys(scripts))})." for said, scripts in where.items()]
     return [*table(["what", "measured: median, and the middle half of the rounds"], []), *rows, "", *measured]
 
 

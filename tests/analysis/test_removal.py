@@ -60,7 +60,7 @@ def test_a_web_application_is_no_run(name, tmp_path, capsys):
     assert rm(app, "unfinished") == 2
     assert read_runs(tmp_path) == []
     assert tree(tmp_path) == before
-    assert "holds no run" in capsys.readouterr().err
+    assert "contains no run" in capsys.readouterr().err
 
 
 def test_of_a_project_only_the_runs_in_it_are_runs(made, tmp_path):

@@ -31,7 +31,7 @@ def test_status_tells_of_every_run_what_became_of_it_and_why(four, tmp_path, cap
     rows = {line.split()[0]: line for line in lines[1:5]}
     assert rows[four["done"].id].split()[2:9] == ["kl", "1", "0", "done", "200/200", "1.00e-02", "2.00e-03"]
     assert rows[four["diverged"].id].endswith("position = 2e4 at step 100")
-    assert rows[four["failed"].id].endswith("the disk is full; make room, then the same command goes on")
+    assert rows[four["failed"].id].endswith("the disk is full; free some space, then the same command resumes the run")
     assert " live " in rows[four["unfinished"].id]
     assert lines[-1] == "4 runs: 1 done, 1 diverged, 1 failed, 1 live"
 
@@ -45,7 +45,7 @@ def test_status_shows_only_what_is_named(four, tmp_path, capsys):
     ("arguments", "expected"),
     [
         (["status", "nowhere"], "gmdwgf: DIR=nowhere: is not a folder"),
-        (["status", "."], "gmdwgf: DIR=.: holds no run"),
+        (["status", "."], "gmdwgf: DIR=.: contains no run"),
         (["rm", "runs", "faild"], "gmdwgf: WHICH=faild: is no state"),
     ],
 )

@@ -104,7 +104,7 @@ def test_the_mean_over_spread_directions_is_the_energy_drift(p, d, x64):
 
 
 @pytest.mark.parametrize(("p", "apart"), [(4, 0), (16, 30)])
-def test_a_few_spread_directions_in_the_plane_are_nearer_than_64_independent_ones(p, apart, x64):
+def test_a_few_stratified_directions_in_the_plane_are_nearer_than_64_independent_ones(p, apart, x64):
     x, y = map(jnp.asarray, skewed_clouds(300, 400))
     y = y + jnp.asarray([apart, 0.4 * apart])
     exact = answer(ENERGY, x, y).v
@@ -114,7 +114,7 @@ def test_a_few_spread_directions_in_the_plane_are_nearer_than_64_independent_one
         draws = jax.jit(jax.vmap(lambda key: drift.velocity(x, y, key).v))(jax.random.split(KEY, 100))
         return float(jnp.sqrt(jnp.mean((draws - exact) ** 2) / jnp.mean(exact**2)))
 
-    assert error(p, "spread") < error(64, "independent") / 1.5
+    assert error(p, "stratified") < error(64, "independent") / 1.5
 
 
 @pytest.mark.parametrize(("n", "dim"), [(5, 2), (3, 7), (7, 7), (12, 5), (4, 1)])

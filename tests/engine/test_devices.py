@@ -137,27 +137,25 @@ def test_a_lost_process_ends_the_run_clearly_and_fewer_go_on(tmp_path, on_one_de
 def test_a_batch_that_the_devices_cannot_share_is_refused_with_the_nearest(tmp_path):
     done = run_command("+drift=kl", "training.batch_size=60", cwd=tmp_path, env=EIGHT)
     assert done.returncode == 2
-    assert (
-        "training.batch_size=60: 8 devices cannot share it equally; the nearest that they can: 56 or 64" in done.stderr
-    )
+    assert re.search("training.batch_size=60: .* 8 devices; .*56 or 64", done.stderr)
 
 
 @pytest.mark.parametrize(
     ("arguments", "key"),
     [
-        (["devices.n=3"], "devices.n=3: there are only 1"),
-        (["devices.n=0"], "devices.n=0: must be null or a whole number of at least 1"),
-        (["devices.process=0"], "devices.coordinator=null: needs n_processes and process"),
+        (["devices.n=3"], "devices.n=3: .* 1 "),
+        (["devices.n=0"], "devices.n=0: must be null or .* at least 1"),
+        (["devices.process=0"], "devices.coordinator=null: .*n_processes and process"),
         (
             ["training.batching=sub_batches", "training.n_sub_batches=7"],
-            "training.batch_size=1024: batching=sub_batches cuts it into n_sub_batches=7 equal parts",
+            "training.batch_size=1024: .*n_sub_batches=7",
         ),
     ],
 )
 def test_devices_that_are_not_there_are_refused_by_name(arguments, key, tmp_path):
     done = run_command("+drift=kl", *arguments, cwd=tmp_path)
     assert done.returncode == 2
-    assert key in done.stderr
+    assert re.search(key, done.stderr)
     assert "Traceback" not in done.stderr
 
 

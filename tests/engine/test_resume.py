@@ -97,7 +97,7 @@ def test_control_c_saves_and_says_how_to_go_on(uninterrupted, tmp_path):
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    assert "the same command goes on from there" in out
+    assert "the same command resumes from there" in out
     assert "Traceback" not in err
     done = run_command(*COMMAND, cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -175,8 +175,8 @@ def test_rematerialisation_changes_no_gradient(conditional):
     [
         ({"patch_size": 4}, "patch_size=4: must divide height and width"),
         ({"width": 18}, "width=18: must be a multiple of 4 and of twice n_heads=2"),
-        ({"shape": [4, 6]}, r"shape=\(4, 6\): must be whole numbers of at least 1: \[height, width, channels\]"),
-        ({"shape": "4x6x2"}, "shape=4x6x2: must be whole numbers"),
+        ({"shape": [4, 6]}, r"shape=\(4, 6\): must be integers of at least 1: \[height, width, channels\]"),
+        ({"shape": "4x6x2"}, "shape=4x6x2: must be integers"),
         ({"compute_dtype": "float16"}, "compute_dtype=float16: must be one of float32, bfloat16"),
     ],
 )

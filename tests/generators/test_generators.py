@@ -104,9 +104,9 @@ def test_a_vmap_over_parameters_is_one_by_one_in_double_precision(name, x64):
 def test_a_condition_is_neither_forgotten_nor_ignored(name):
     generator = SMALL[name]
     plain, classes = some(generator), some(generator, N_CLASSES)
-    with pytest.raises(ValueError, match="needs condition and is not given one"):
+    with pytest.raises(ValueError, match="condition, but none"):
         sample(generator, classes, jax.random.key(1), 4)
-    with pytest.raises(ValueError, match="takes no condition and is given one"):
+    with pytest.raises(ValueError, match="no condition, but one"):
         sample(generator, plain, jax.random.key(1), 4, told(4))
 
 
@@ -131,16 +131,16 @@ def test_with_classes_a_perceptron_sees_noise_label_vector_and_guidance(x64):
 
 
 def test_free_particles_have_no_classes():
-    with pytest.raises(FieldError, match="n_classes=3: the generator particles cannot be conditional; take mlp"):
+    with pytest.raises(FieldError, match="generator=particles.* mlp"):
         build(load_node("generator", "particles", {})["generator"], "generator").init(jax.random.key(0), 4, 2, 3)
 
 
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"n_halvings": 4}, r"n_halvings=4: leaves no pixel of shape=\[5, 7, 2\] to halve"),
-        ({"shape": [5, 0, 2]}, "shape=.*must be whole numbers of at least 1"),
-        ({"shape": [5, True, 2]}, "shape=.*must be whole numbers of at least 1"),
+        ({"n_halvings": 4}, r"n_halvings=4: .*shape=\[5, 7, 2\]"),
+        ({"shape": [5, 0, 2]}, "shape=.*must be integers of at least 1"),
+        ({"shape": [5, True, 2]}, "shape=.*must be integers of at least 1"),
     ],
 )
 def test_grids_that_do_not_fit_are_refused(changes, complaint):
@@ -149,5 +149,5 @@ def test_grids_that_do_not_fit_are_refused(changes, complaint):
 
 
 def test_points_of_another_dimension_are_refused_by_shape():
-    with pytest.raises(FieldError, match=r"shape=\[5, 7, 2\]: has 70 numbers and the points of the dataset 64"):
+    with pytest.raises(FieldError, match=r"shape=\[5, 7, 2\]: .*70.*64"):
         n_parameters(SMALL["conv"], 1, 64)

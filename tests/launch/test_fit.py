@@ -150,7 +150,7 @@ def test_what_cannot_be_trained_is_refused_by_its_key(target, drift, changes, ke
 
 
 def test_a_field_of_an_object_is_refused_beside_it():
-    with pytest.raises(ConfigError, match="generator, which is given as an object"):
+    with pytest.raises(ConfigError, match="generator, which is an object"):
         gmdwgf.fit("eight_gaussians", "kl", generator=gmdwgf.generators.MLPGenerator(2, 8, 1, "silu"), width=4)
 
 

@@ -6,14 +6,14 @@ import pytest
 from omegaconf import OmegaConf
 
 from gmdwgf.config.build import ConfigError
-from gmdwgf.launch.ledger import SweepLedger, sweep_name
+from gmdwgf.launch.ledger import SweepLedger, start_sweep, sweep_name
 from gmdwgf.train import accept_sweep
 from tests.launch.common import SMALL
 from tests.runs.trees import tree
 
 
 def ledger_in(folder, name="s", **sweep):
-    SweepLedger.here.clear()
+    start_sweep()
     return SweepLedger(OmegaConf.create({"paths": {"root": str(folder)}, "sweep": {"name": name, **sweep}}))
 
 
@@ -154,7 +154,7 @@ def test_what_a_sweep_has_one_of_is_no_axis(cli, tmp_path):
     for axis in ("sweep.dry=true,false", "sweep.fail_fast=true,false"):
         code, _, err = cli("-m", "drift=kl", axis)
         assert code == 2
-        assert err.startswith(f"gmdwgf: {axis}: a sweep has one value of it; give one")
+        assert err.startswith(f"gmdwgf: {axis}: must have a single value")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -67,7 +67,7 @@ def test_jobs_side_by_side_one_by_one_have_the_bits_of_jobs_by_themselves(how, f
     code, out, err = cli(*FOUR, "hydra/launcher=vectorized", f"hydra.launcher.how={how}")
     assert code == 0, err
     assert "4 jobs: 4 done" in out
-    assert ("one after another: the work left" in out) == (how == "measure")
+    assert ("serial: the remaining work" in out) == (how == "measure")
     assert differences(tmp_path / "runs", four) == []
 
 
@@ -166,7 +166,7 @@ def test_a_full_disk_fails_the_job_in_one_line_and_room_lets_it_go_on(launcher, 
     command = ["-m", "+drift=kl", *SMALL, f"paths.root={small_disk}/runs", f"hydra/launcher={launcher}"]
     code, out, err = cli(*command)
     assert code == 1
-    assert "the disk is full; make room, then the same command goes on" in out
+    assert "the disk is full; free some space, then the same command resumes the run" in out
     assert "Traceback" not in out
     assert "1 jobs: 0 done, 0 skipped, 0 diverged, 1 failed" in out
     filler.unlink()

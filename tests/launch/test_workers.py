@@ -28,13 +28,12 @@ def test_every_worker_has_a_gpu_and_its_part_of_the_memory():
 
 
 def test_a_place_is_free_again_when_its_process_has_ended(tmp_path):
-    place, held = free_place(tmp_path, 2)
+    place = free_place(tmp_path, 2)
     code = "import sys; from pathlib import Path; from gmdwgf.launch.workers import free_place\n"
-    code += f"print(free_place(Path({str(tmp_path)!r}), 2)[0])"
+    code += f"print(free_place(Path({str(tmp_path)!r}), 2))"
     for _ in range(2):  # the second time too: the first process has ended
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert (place, done.stdout.strip()) == (0, "1")
-    held.close()
 
 
 def planted_link(folder, elsewhere):
@@ -58,7 +57,7 @@ def open_to_all(folder, elsewhere):
 def test_a_place_that_another_user_may_have_planted_is_refused_and_not_followed(plant, tmp_path):
     (tmp_path / "elsewhere").mkdir()
     plant(tmp_path / "places", tmp_path / "elsewhere")
-    with pytest.raises(ConfigError, match=r"^TMPDIR=.*places is not a folder of yours alone; remove it, or set TMPDIR"):
+    with pytest.raises(ConfigError, match=r"^TMPDIR=.*places must be .*; remove it, or set TMPDIR"):
         free_place(tmp_path / "places", 2)
     assert list((tmp_path / "elsewhere").iterdir()) == []
 
@@ -82,10 +81,10 @@ def test_a_worker_without_a_folder_for_temporary_files_is_told_of_tmpdir(folder,
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("ConfigError TMPDIR")
-    assert done.stdout.endswith("set TMPDIR to a folder with room\n")
+    assert done.stdout.endswith("set TMPDIR to a folder with free space\n")
 
 
 def test_a_process_that_writes_nothing_of_a_run_is_told_of_tmpdir_too(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
-    with pytest.raises(ConfigError, match="TMPDIR.*nothing can be written there .*; set TMPDIR to a folder with room"):
+    with pytest.raises(ConfigError, match="TMPDIR=.*cannot be written .*; set TMPDIR to a folder"):
         _temporary_folder()

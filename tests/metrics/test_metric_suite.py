@@ -142,6 +142,40 @@ def test_fresh_data_scores_in_the_floor_and_moved_data_above_it():
         assert many.evaluate(cloud(200, move=1.0), reference)[name] > floor.mean + 5 * floor.sd
 
 
+def test_the_floor_has_the_mean_and_the_unbiased_deviation_of_the_scores_of_its_clouds():
+    scores = []
+
+    class Recorded(MetricSuite):
+        def evaluate(self, x, reference, labels=None):
+            scores.append(super().evaluate(x, reference, labels))
+            return scores[-1]
+
+    fields = {"n_samples": 50, "bandwidths": [1.0], "n_assignment": 20, "n_projections": 4, "n_floor_draws": 3}
+    floor = Recorded(**fields).prepare(Spots(), jax.random.key(0)).floor
+    values = np.array([score["energy_distance"] for score in scores])
+    assert len(set(values.tolist())) == 3
+    np.testing.assert_allclose(floor["energy_distance"].mean, values.mean(), rtol=1e-6)
+    deviation = np.sqrt(np.sum((values - values.mean()) ** 2) / 2)
+    np.testing.assert_allclose(floor["energy_distance"].sd, deviation, rtol=1e-6)
+
+
+def test_no_random_key_of_a_reference_is_used_twice():
+    with jax.debug_key_reuse(True):
+        suite().prepare(Spots(), jax.random.key(0))
+
+
+def test_the_directions_of_sliced_w2_know_nothing_of_the_held_out_points():
+    class Round(AbstractTarget):
+        dim = 2
+
+        def sample(self, key, n):
+            return jax.random.normal(key, (n, 2))
+
+    reference = suite(n_samples=16, n_assignment=4, n_floor_draws=2).prepare(Round(), jax.random.key(0))
+    y = reference.y / jnp.linalg.norm(reference.y, axis=1, keepdims=True)
+    assert jnp.min(jnp.sum(y * reference.directions, axis=1)) < 0.9  # all 1 where one key draws both
+
+
 def test_the_floor_is_that_of_clouds_of_the_size_asked_for(reference):
     small = suite().prepare(Spots(), jax.random.key(0), n=25)
     assert np.array_equal(small.y, reference.y)
@@ -226,5 +260,5 @@ def test_other_bandwidths_give_other_values_without_another_trace(reference, mon
 
 
 def test_more_pairs_than_rows_are_refused():
-    with pytest.raises(FieldError, match="n_assignment=201: there are only n_samples=200 rows"):
+    with pytest.raises(FieldError, match="n_assignment=201: .*n_samples=200"):
         suite(n_assignment=201)

@@ -22,6 +22,11 @@ def test_samples_are_counted_by_nearest_mode_and_apart_when_within_the_radius():
     assert is_on.tolist() == [3, 4, 5]
 
 
+def test_a_sample_at_the_radius_is_on_the_mode():
+    square = Modes(jnp.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0], [4.0, 4.0]]), jnp.full(4, 0.25), 0.5)
+    assert mode_counts(cloud(((0.5, 0), 2), ((4, 0.51), 1)), square)[1].tolist() == [2, 0, 0, 0]
+
+
 def test_near_and_the_mass_ratios_are_relative_to_the_due_masses():
     x = cloud(((0, 0), 10), ((4, 0), 3), ((4, 1.5), 3), ((0, 4), 4))
     values = mode_metrics(x, MODES)

@@ -1,5 +1,7 @@
 """Fréchet distance, precision and recall, classes: against closed forms and slow loops."""
 
+import os
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -79,3 +81,20 @@ def test_class_shares_and_accuracy_count_the_answers():
     logits = jnp.log(jnp.array([[0.7, 0.2, 0.1], [0.1, 0.1, 0.8], [0.6, 0.3, 0.1], [0.4, 0.5, 0.1]]))
     np.testing.assert_allclose(pictures.class_shares(logits), [0.5, 0.25, 0.25])
     assert float(pictures.class_accuracy(jnp.array([0, 2, 1, 0]), logits)) == 0.5
+
+
+class Bomb:
+    """An object that makes a folder where it is read by pickle."""
+
+    def __init__(self, folder):
+        self.folder = str(folder)
+
+    def __reduce__(self):
+        return os.mkdir, (self.folder,)
+
+
+def test_statistics_with_objects_in_them_are_refused_before_any_of_them_is_made(tmp_path):
+    np.save(tmp_path / "features.npy", np.array([Bomb(tmp_path / "made")] * 4, dtype=object), allow_pickle=True)
+    with pytest.raises(ValueError, match="allow_pickle"):
+        pictures.moments_of_file(tmp_path / "features.npy")
+    assert not (tmp_path / "made").exists()

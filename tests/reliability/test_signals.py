@@ -82,7 +82,7 @@ def test_a_folder_that_is_removed_under_way_is_one_line(tmp_path):
     shutil.rmtree(folder, ignore_errors=True)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 1
-    assert err == f"gmdwgf: {folder} was removed or moved away during the run; the same command begins it anew\n"
+    assert err == f"gmdwgf: {folder} was deleted or moved during the run; the same command starts it again\n"
 
 
 def test_what_one_of_two_processes_is_told_both_do(tmp_path):

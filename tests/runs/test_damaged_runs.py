@@ -84,7 +84,7 @@ def test_a_damaged_run_goes_on_from_its_checkpoints_says_which_file_and_is_done_
     code, out, err = typed_again(cli, whole)
     assert code == 0, err
     assert name in out
-    assert "so the run is not done: it goes on from what is whole" in out
+    assert "so the run is not done: it resumes from intact files" in out
     assert "resuming at step 8 of 8" in out
     one, other = gmdwgf.load_run(copied), gmdwgf.load_run(next((whole / "runs").iterdir()))
     assert same_bits(one.params, other.params)
@@ -105,7 +105,7 @@ def test_a_run_whose_checkpoints_are_gone_is_run_again(launcher, whole, copied, 
     assert code == 0, out + err
     assert "1 jobs: 1 done" in out
     assert "checkpoints are gone" in out
-    assert "begins anew" in out
+    assert "starts again" in out
     assert differences(tmp_path / "runs", whole / "runs") == []
     assert {path.name.split("-")[0] for path in (copied / "damaged").iterdir()} == {
         "DONE.json",
@@ -147,7 +147,7 @@ def test_an_older_run_that_wrote_no_sizes_is_loaded_by_its_samples(copied, tmp_p
     (copied / "samples.npz").unlink()
     with pytest.warns(UserWarning, match=r"samples\.npz"), pytest.raises(ConfigError) as refused:
         gmdwgf.load_run(copied)
-    assert str(refused.value).startswith("dataset.path=points.npy: is not there, and the run does not say")
+    assert str(refused.value).startswith("dataset.path=points.npy: does not exist")
 
 
 def test_what_is_gone_of_a_loaded_run_is_a_warning_and_what_it_needs_an_error(copied):

@@ -103,8 +103,8 @@ def test_samples_that_are_lost_are_said_and_kept_in_the_manifest(folder, damage)
 def test_a_run_without_a_checkpoint_that_had_come_far_begins_anew_and_keeps_what_it_had(folder):
     said = []
     begin_anew(folder, said.append)
-    assert said[0].startswith("no checkpoint is left, though the run had come to step 30; it begins anew")
-    assert folder.manifest()["lost"] == ["no checkpoint is left, though the run had come to step 30"]
+    assert said[0].startswith("no checkpoint is left, although the run had reached step 30; it starts again")
+    assert folder.manifest()["lost"] == ["no checkpoint is left, although the run had reached step 30"]
     kept = {path.name.split("-")[0]: path for path in (folder.path / "damaged").iterdir()}
     assert [json.loads(line)["step"] for line in kept["metrics.jsonl"].read_text().splitlines()] == [0, 10, 20, 30]
     assert len(read(kept["samples.npz"])["steps"]) == 4

@@ -74,14 +74,14 @@ OUTSIDE = [
 @pytest.mark.parametrize("name", OUTSIDE, ids=repr)
 @pytest.mark.parametrize("group", ["dataset", "drift", "generator"])
 def test_a_choice_that_is_a_path_is_refused_in_one_line(name, group):
-    with pytest.raises(ConfigError, match="is not the name of a config; put a YAML of your own into") as refused:
+    with pytest.raises(ConfigError, match="is not the name of a config; .*--config-dir") as refused:
         check_choices({"dataset": "two_moons", group: name})
     assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize("name", ["kl.yaml", "kl.yml", "../kl.yaml"])
 def test_a_choice_by_its_file_is_refused_with_its_name(name):
-    with pytest.raises(ConfigError, match=f"drift={name}: is chosen by its name: drift={name.rpartition('.')[0]}$"):
+    with pytest.raises(ConfigError, match=f"drift={name}: .*: drift={name.rpartition('.')[0]}$"):
         check_choices({"drift": name})
 
 

@@ -47,7 +47,7 @@ def test_a_lock_left_by_a_killed_process_is_free_and_nothing_is_said(holder, tmp
 def test_a_lock_left_by_another_host_is_taken_and_said(tmp_path):
     (tmp_path / "run.lock").write_text(json.dumps({"host": "node7", "pid": 12, "since": "2026-01-02 03:04:05"}))
     with RunDir(tmp_path).lock() as to_say:
-        assert "(process 12 on node7, since 2026-01-02 03:04:05); make sure that it is not running still" in to_say
+        assert "(process 12 on node7, since 2026-01-02 03:04:05); make sure that it is not still running" in to_say
     with RunDir(tmp_path).lock() as to_say:
         assert to_say is None
 
@@ -79,7 +79,5 @@ def test_a_folder_that_vanished_is_noticed_once_the_run_has_begun(tmp_path):
         folder.begin("seed: 0", {"id": "0"})
         folder.check_there()
         folder.path.rename(tmp_path / "moved")
-        with pytest.raises(
-            RunVanished, match="was removed or moved away during the run; the same command begins it anew"
-        ):
+        with pytest.raises(RunVanished, match="was deleted or moved during the run; the same command starts it again"):
             folder.check_there()

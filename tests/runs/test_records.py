@@ -24,7 +24,7 @@ def test_why_is_one_line(tmp_path):
     make_run(tmp_path, "diverged", seed=1)
     make_run(tmp_path, "done", seed=2)
     whys = {run.state: run.why for run in read_runs(tmp_path)}
-    assert whys["failed"] == "the disk is full; make room, then the same command goes on"
+    assert whys["failed"] == "the disk is full; free some space, then the same command resumes the run"
     assert whys["diverged"] == "position = 2e4 at step 100"
     assert whys["done"] == ""
 

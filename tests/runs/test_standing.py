@@ -118,7 +118,7 @@ def test_a_finished_run_of_which_something_is_gone_goes_on_and_says_what_is(tmp_
     state, lines = found(job)
     assert state == "unfinished"
     assert any(line.startswith(case.split(",")[0]) for line in lines), lines
-    assert lines[-1] == "so the run is not done: it goes on from what is whole"
+    assert lines[-1] == "so the run is not done: it resumes from intact files"
     assert all("\n" not in line for line in lines)
     assert sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*")) == before  # it only reads
 

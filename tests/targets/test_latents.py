@@ -90,7 +90,7 @@ def test_labels_that_are_not_there_are_asked_for_by_name(tmp_path):
 
 def test_a_class_without_a_training_row_is_refused(tmp_path):
     latent_files.write(tmp_path / "a.npz", MEAN, labels=np.where(LABELS == 2, 3, LABELS))
-    with pytest.raises(FieldError, match=r"of 4 classes, 1 have no row to train on \(the first: 2\)"):
+    with pytest.raises(FieldError, match=r"1 of 4 classes .*\(the first: 2\)"):
         made(tmp_path / "a.npz", labels=True)
 
 
@@ -123,7 +123,7 @@ def test_of_a_large_file_a_share_is_kept_and_refreshed_by_its_feed(large):
 
 
 def test_a_large_archive_is_refused_since_it_cannot_be_read_in_parts(npz):
-    with pytest.raises(FieldError, match=r"only a \.npy file can be read in parts"):
+    with pytest.raises(FieldError, match=r"max_resident.*\.npy"):
         made(npz, max_resident=KEPT)
 
 
@@ -180,14 +180,14 @@ UNUSABLE = {
     ),
     "negative_label": ({"mean": MEAN, "labels": SIGNED}, {"labels": True}, "labels", "row 8 has label -1"),
     "half_label": ({"mean": MEAN, "labels": HALVES}, {"labels": True}, "labels", f"row 8 has label {HALVES[8]}"),
-    "words": ({"mean": MEAN, "labels": LABELS.astype(str)}, {"labels": True}, "labels", "not whole numbers"),
+    "words": ({"mean": MEAN, "labels": LABELS.astype(str)}, {"labels": True}, "labels", "not integers"),
     "many_classes": ({"mean": MEAN, "labels": MANY}, {"labels": True}, "labels", "more classes than the 90 rows"),
     "few_labels": ({"mean": MEAN, "labels": LABELS[:9]}, {"labels": True}, "path", "labels of shape [9], not [90]"),
     "class_held_out": (
         {"mean": MEAN, "labels": LABELS, "held_out": LABELS == 1},
         {"labels": True},
         "labels",
-        "no row to train on (the first: 1)",
+        "no training row (the first: 1)",
     ),
     "nothing_to_train_on": ({"mean": MEAN, "held_out": np.ones(N, bool)}, {}, "path", "none left to train on"),
     "nothing_to_score": ({"mean": MEAN, "held_out": np.zeros(N, int)}, {}, "path", "none left to score against"),
@@ -198,7 +198,7 @@ UNUSABLE = {
         {"mean": MEAN, "encoder": "digits", "sha256": shipped.sha256(shipped.VAE)},
         {},
         "path",
-        "have shape [16], but its own",
+        "have shape [16], but its latents",
     ),
     "too_few_blocks": (BOTH, {"max_resident": 100}, "path", "raise max_resident"),
     "no_row_kept": (BOTH, {"max_resident": 7}, "max_resident", "a row takes 48 bytes"),
@@ -236,7 +236,7 @@ def test_in_a_file_read_in_parts_a_row_that_is_not_finite_is_found_when_it_is_re
     rows[late, 1, 4] = np.nan
     np.save(large, rows)
     target = made(large, max_resident=KEPT)
-    assert ["is found when it is read" in line for line in target.introduction()] == [True]
+    assert ["NaN" in line for line in target.introduction()] == [True]
     feed = target.reader()
     with pytest.raises(FieldError, match=rf"large\.npy.* row {late}, place \[1, 4\]: nan"):
         feed.next(70)

@@ -67,6 +67,14 @@ def test_the_same_key_gives_the_same_points_and_another_key_others(target):
         assert not np.array_equal(y, different)
 
 
+def test_no_random_key_is_used_twice_in_a_sample(target):
+    with jax.debug_key_reuse(True):
+        jax.jit(lambda key: target.sample(key, 7))(jax.random.key(0))
+        jax.jit(lambda key: target.held_out(key, 7))(jax.random.key(1))
+        if target.n_classes:
+            jax.jit(lambda key: target.sample_of(key, jnp.arange(7) % target.n_classes))(jax.random.key(2))
+
+
 def scaled(target):
     """The target with other real numbers; whole numbers, such as the places of classes in a list, stay."""
     return jax.tree.map(lambda leaf: 0.9 * leaf if eqx.is_inexact_array(leaf) else leaf, target)

@@ -58,7 +58,7 @@ def test_a_failing_mirror_is_said_once_and_hides_nothing_from_the_others(run, tm
     said, bad, good = [], Recorder(fails=("log", "finish")), Recorder()
     drive(Tracker(run, Sink(), [bad, good], said.append), tmp_path)
     assert good.calls == bad.calls == EVERYTHING
-    assert said == ["Recorder failed to log (RuntimeError: no log second line); the run goes on"]
+    assert said == ["Recorder failed to log (RuntimeError: no log second line); the run continues"]
 
 
 def test_a_mirror_that_does_not_start_is_left_out(run, tmp_path):

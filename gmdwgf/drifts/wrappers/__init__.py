@@ -1,1 +1,1 @@
-"""Drifts made of other drifts."""
+"""Drifts that wrap or combine other drifts."""

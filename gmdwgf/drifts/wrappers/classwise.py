@@ -1,4 +1,4 @@
-"""Classes as groups: every class of a step sees its own particles and targets, with or without guidance."""
+"""Class-conditional drifting: every class of a step has its own particles and targets, with optional guidance."""
 
 import equinox as eqx
 import jax
@@ -14,16 +14,16 @@ GUIDANCE = ("none", "negatives", "velocity")
 
 
 class ClassCondition(Configurable):
-    """Which classes a step trains on, and how far their laws lean away from the law of all classes.
+    """Classes of a training step and their guidance.
 
-    A step takes `n_groups` classes (all of them in order, or as many drawn without replacement), each with an equal share
-    of the particles and of the targets. Every group draws a guidance scale alpha in [1, `guidance_max`] with density
-    proportional to alpha^-`guidance_power`, or alpha = 1 with probability `unguided_fraction`; the generator is told it.
+    A step trains on `n_groups` classes (all of them in order, or a random subset), each with an equal share of the particles and
+    targets. Every group draws a guidance scale alpha in [1, `guidance_max`] with density proportional to
+    alpha^-`guidance_power`, or alpha = 1 with probability `unguided_fraction`; the generator is conditioned on alpha.
 
-    `negatives` (Deng et al. 2026): `n_unconditional` targets of any class join the particles that repel, with the weight
-    (n - 1) (alpha - 1) / n_unconditional each, n the particles of the group. At the fixed point the law of a class is then
+    `negatives` (Deng et al. 2026, arXiv:2602.04770): `n_unconditional` targets of any class repel like particles, each with the
+    weight (n - 1) (alpha - 1) / n_unconditional, n the number of particles of the group. The fixed point for a class is then
     alpha p(x | class) - (alpha - 1) p(x). `velocity` (arXiv:2605.11755): v + (alpha - 1) (T_qp - T_qu), which is
-    alpha v(x, y) - (alpha - 1) v(x, u), u those targets of any class.
+    alpha v(x, y) - (alpha - 1) v(x, u), with u the targets of any class.
     """
 
     n_groups: int = count()
@@ -32,10 +32,10 @@ class ClassCondition(Configurable):
     guidance_power: Scalar = real("")
     unguided_fraction: Scalar = real("", at_least=0, at_most=1)
     n_unconditional: int = count(of_numbers=True)
-    evaluate_at: Scalar = real("guidance scale of the samples that are looked at", at_least=1)
+    evaluate_at: Scalar = real("guidance scale of evaluated samples", at_least=1)
 
     def check(self, target: AbstractTarget, batch_size: int, n_targets: int) -> None:
-        """Raise FieldError unless the target has so many classes and the batch so many equal shares."""
+        """Raise FieldError unless the target has `n_groups` classes and `n_groups` divides the batch and the targets."""
         if self.n_groups > target.n_classes:
             fix = f"must be at most {target.n_classes}" if target.n_classes else "needs a target with labels"
             raise FieldError("n_groups", self.n_groups, fix + ", the classes of the target")
@@ -44,11 +44,11 @@ class ClassCondition(Configurable):
                 raise FieldError("n_groups", self.n_groups, f"must divide training.{name}={size}")
 
     def structure(self) -> tuple[int, str, int]:
-        """How many groups, with which guidance, and how many targets of any class in each."""
+        """Static structure: number of groups, kind of guidance, and number of unconditional targets in a group."""
         return self.n_groups, self.guidance, 0 if self.guidance == "none" else self.n_unconditional
 
     def draw(self, key: Key, n_classes: int) -> tuple[Int[Array, " g"], Float[Array, " g"]]:
-        """Class and guidance scale of every group of a step."""
+        """Draw the class and the guidance scale of every group of a step."""
         of_labels, of_scales, of_unguided = jax.random.split(key, 3)
         labels = jnp.arange(n_classes)
         if self.n_groups < n_classes:
@@ -60,23 +60,23 @@ class ClassCondition(Configurable):
         return labels, jnp.where(unguided, 1.0, alpha)
 
     def evaluation(self, n: int, n_classes: int) -> Condition:
-        """Every class in turn, at the guidance scale `evaluate_at`."""
+        """Condition for evaluation: the classes in cyclic order, at the guidance scale `evaluate_at`."""
         return Condition(jnp.arange(n) % n_classes, jnp.full(n, self.evaluate_at))
 
 
 def power_law(u: Float[Array, " g"], largest: Scalar, power: Scalar) -> Float[Array, " g"]:
-    """Numbers in [1, largest] with density proportional to a^-power, of uniform `u`: the inverse distribution function."""
+    """Quantiles at levels `u` of the distribution on [1, largest] with density proportional to a^-power."""
     rate, span = 1 - power, jnp.log(largest)
-    flat = jnp.abs(rate) < 1e-6  # there the density is 1/a and its inverse the exponential
+    flat = jnp.abs(rate) < 1e-6  # power = 1: the density is 1/a and the quantile function is exponential
     safe = jnp.where(flat, 1.0, rate)
     return jnp.exp(jnp.where(flat, u * span, jnp.log1p(u * jnp.expm1(safe * span)) / safe))
 
 
 class ClasswiseDrift(AbstractDrift):
-    """`drift` asked of every class by itself: the rows of `x` and `y` are those of group after group.
+    """Apply `drift` to every class separately; the rows of `x` and `y` are ordered by group.
 
-    The last `n_unconditional` targets of a group are of any class, and act as `guidance` says. Of the classes nothing is
-    seen here; a drift with state keeps one for each group. `info` holds means over the groups.
+    The last `n_unconditional` targets of a group are of any class and are used as `guidance` specifies. The classes themselves
+    are not needed here. A drift with state has one state for each group. `info` contains means over the groups.
     """
 
     drift: AbstractDrift
@@ -91,7 +91,7 @@ class ClasswiseDrift(AbstractDrift):
 
     def update(self, state, x, y, key, *, at=None, x_weights=None, y_weights=None):
         if at is not None or x_weights is not None or y_weights is not None:
-            raise NotImplementedError("a classwise field is known at its particles, all of one mass")
+            raise NotImplementedError("a classwise drift supports neither `at` nor weights")
         groups, (y, others) = self._groups(x), self._split(y)
         keys = jax.random.split(key, self.n_groups)
         if self.guidance == "negatives":

@@ -1,4 +1,4 @@
-"""A drift taken in features of the points, and carried back to the points."""
+"""Drifts computed in feature space and pulled back to the points."""
 
 import functools
 from typing import Any, NamedTuple
@@ -14,17 +14,17 @@ from gmdwgf.typing import Array, Float, Scalar
 SCALES = ("none", "batch", "running")
 
 SMALLEST = 1e-6
-"""The least scale a feature is divided by, and the least RMS a drift is, in those units."""
+"""Lower bound of the scales of features, and of the RMS of a drift in units of them."""
 
 
 class FeatureSpace(Configurable):
-    """Which features a drift is taken in, and in which units.
+    """Feature maps in which a drift is computed, and their normalisation.
 
-    `scale`: `none` takes the features as they are; `batch` divides each map by S, the RMS distance between two targets of the
-    step in that map; `running` by the average of S over the steps so far (`scale_decay` a step), which is state. Lengths of
-    the drift (bandwidth, temperature) are then fractions of S, the same for every map and encoder. One S serves all classes
-    and places. `rms_normalise` gives the drift of every map the RMS length 1 in those units, as the released loss of Deng et
-    al. does, so that all maps have a say.
+    `scale`: `none` uses the features unchanged; `batch` divides each map by S, the RMS distance between two targets of the batch
+    in that map; `running` divides by a moving average of S with decay `scale_decay`, which is state. Lengths of the drift
+    (bandwidth, temperature) are then fractions of S, which makes them comparable across maps and encoders. All classes and
+    positions of a map share one S. `rms_normalise` scales the drift of every map to RMS length 1 in these units, as in the
+    released loss of Deng et al. (arXiv:2602.04770), so that all maps contribute equally.
     """
 
     maps: AbstractFeatures = piece(AbstractFeatures)
@@ -34,7 +34,7 @@ class FeatureSpace(Configurable):
 
 
 class FeatureState(NamedTuple):
-    """State of the drift and scale of every map, and how many steps the scales have seen."""
+    """Drift state and scale of every map, and the number of steps averaged in the scales."""
 
     drifts: dict[str, Any]
     scales: dict[str, Scalar]
@@ -42,18 +42,18 @@ class FeatureState(NamedTuple):
 
 
 class FeatureSpaceDrift(AbstractDrift):
-    """The velocity of the points whose regression is the regression of their features.
+    """Velocity of the points that corresponds to a drift of their features.
 
         v(x_i) = S_x^2 sum_k J_k(x_i)^T v_k(phi_k(x_i) / S_k) / S_k,        J_k the Jacobian of the feature map phi_k,
 
-    v_k the answer of `drift` to both clouds seen through phi_k / S_k. Up to the factor S_x^2, the squared RMS distance between
-    targets (1 without scales), it is minus half the gradient in x_i of the feature losses
+    where v_k is the velocity of `drift` for the features phi_k / S_k of both clouds. Up to the factor S_x^2, the squared RMS
+    distance between targets (1 without scales), v is minus half the gradient in x_i of the feature losses
 
         sum_k |phi_k(x_i) / S_k - sg(phi_k(x_i) / S_k + v_k)|^2,
 
-    so regressing on it trains the generator exactly as those losses do (Deng et al. 2026, section on feature spaces, with one
-    such loss a map). If the drift is the flow of F, this is that of sum_k F(phi_k # q, phi_k # p), by the chain rule. For the
-    identity alone, with or without scale, it is the drift itself, in its own units.
+    so that regression on v trains the generator exactly as these losses do (Deng et al. 2026, arXiv:2602.04770, section on feature
+    spaces, with one loss for each map). If the drift is the flow of F, v is the flow of sum_k F(phi_k # q, phi_k # p) by the chain
+    rule. For the identity map alone, with or without scale, v is the drift itself, in its own units.
     """
 
     drift: AbstractDrift
@@ -100,7 +100,7 @@ class FeatureSpaceDrift(AbstractDrift):
         return over
 
     def _scales(self, state, seen_y):
-        """Units of every map, and the number of steps behind them."""
+        """Scale of every map, and the number of steps averaged in it."""
         if self.space.scale == "none":
             return {name: jnp.ones((), cloud.dtype) for name, cloud in seen_y.items()}, state.n_seen
         here = {name: jnp.maximum(rms_distance(cloud), SMALLEST) for name, cloud in seen_y.items()}
@@ -120,15 +120,15 @@ class FeatureSpaceDrift(AbstractDrift):
 
 
 _POINTS = " points"
-"""Name under which the scale of the points themselves is kept; no map is called so."""
+"""Key of the scale of the points themselves; the leading space keeps it distinct from names of maps."""
 
 
 def over_places(ask):
-    """`ask(x, y)` for features `[n k]`, or at every place of features `[n places k]`, stacked."""
+    """Apply `ask(x, y)` to features `[n k]`, or to every position of features `[n places k]` by vmap."""
     return lambda x, y: ask(x, y) if x.ndim == 2 else jax.vmap(ask, in_axes=1)(x, y)
 
 
 def rms_distance(cloud: Float[Array, "m ..."]) -> Scalar:
-    """Root mean square distance between two independent points of a cloud, also averaged over places."""
+    """Root mean square distance between two independent points of a cloud, averaged over positions."""
     spread = jnp.sum((cloud - jnp.mean(cloud, axis=0)) ** 2, axis=-1)
     return jnp.sqrt(2 * jnp.mean(spread))

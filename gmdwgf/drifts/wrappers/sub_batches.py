@@ -1,4 +1,4 @@
-"""A field of sub-batches: each part of the particles sees only its own part of the targets."""
+"""Drift on sub-batches: each part of the particles interacts only with its own part of the targets."""
 
 import equinox as eqx
 import jax
@@ -9,11 +9,11 @@ from gmdwgf.pairs import reductions
 
 
 class SubBatchDrift(AbstractDrift):
-    """`drift` asked of `n` sub-batches by themselves, in the order of the rows; a drift with state keeps one for each.
+    """Apply `drift` to `n` sub-batches of consecutive rows separately; a drift with state has one state for each.
 
-    Cheaper than the full batch, which sees n x m pairs, by a factor `n`, and a different estimator: that of smaller clouds.
-    Its numbers depend on `n` and not on the devices that share the sub-batches. Away from the particles it is the mean of the
-    fields of all sub-batches. `info` holds means over them.
+    Computes a factor `n` fewer pairs than the full batch, but is a different estimator, that of smaller clouds. The result depends
+    on `n`, not on the devices that share the sub-batches. With `at` it is the mean velocity over all sub-batches. `info` contains
+    means over them.
     """
 
     drift: AbstractDrift

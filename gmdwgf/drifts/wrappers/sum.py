@@ -11,24 +11,23 @@ from gmdwgf.typing import Array, Float, Particles, Scalar, Targets
 
 
 class SumDrift(AbstractDrift):
-    """v = sum_k weights_k v_k, every part asked at the same points with its own key and state.
+    """Weighted sum v = sum_k weights_k v_k of drifts, each with its own key and state.
 
     Flow of: sum_k weights_k F_k when every part is a flow, otherwise nothing. Zero on identical clouds and curl-free
-    when every part is; long range when one part is.
-    Units: `weights` carry the ratio of the parts' units, so that a drift in 1 / data units can be added to one in data
-    units; a negative weight repels. The parts' `info` is kept under their numbers, `0/v_rms`, `1/v_rms`, ...
-    Self term: each part's own.
-    Choose: a drift of long reach that moves mass between modes, and a local one that shapes them.
-    Fails: in the larger unit: without `weights` to match, one part drowns the other; at rest the parts may pull against
-    each other rather than vanish.
-    Cost: that of its parts.
+    when every part is; long range when at least one part is.
+    Units: `weights` include the ratio of the parts' units, so that a drift in 1 / data units can be added to one in data
+    units; a negative weight reverses a drift. The parts' `info` is logged with their index: `0/v_rms`, `1/v_rms`, ...
+    Self term: that of each part.
+    Choose: a long-range drift that moves mass between modes, together with a local one that shapes them.
+    Fails: if the units differ and `weights` do not compensate, one part dominates; at convergence the parts may balance rather
+    than vanish.
+    Cost: the sum of the parts' costs.
     """
 
     drifts: tuple[AbstractDrift, ...] = pieces(AbstractDrift, "drifts")
     weights: Float[Array, " k"] = reals("velocity of the sum per velocity of the part")
 
-    def __check_init__(self) -> None:
-        super().__check_init__()
+    def check_values(self) -> None:
         if getattr(self.weights, "shape", None) != (len(self.drifts),):
             raise FieldError("weights", self.weights, f"must be {len(self.drifts)} numbers, one for each drift")
 
@@ -51,7 +50,7 @@ class SumDrift(AbstractDrift):
 
     @property
     def functional(self) -> Callable[[Particles, Targets], Scalar] | None:
-        """The functional (x, y) -> sum_k weights_k F_k where every part is a flow and gives its own as code."""
+        """The functional (x, y) -> sum_k weights_k F_k if every part implements its own, otherwise None."""
         if self.tags().flow_of is None or any(part.functional is None for part in self.drifts):
             return None
         return lambda x, y: self._combined([part.functional(x, y) for part in self.drifts])
