@@ -199,15 +199,22 @@ def prepare() -> None:
     import hydra, optax, ott.solvers.linear.sinkhorn, pytest  # noqa: E401, F401, I001
 
 
-def survivors(module: Path, tests: list[str], n_jobs: int) -> list[str]:
+def survivors(module: Path, tests: list[str], n_jobs: int) -> Iterator[str]:
     """The changes of one file that its tests do not notice."""
+    before = _cpu_seconds()
     code, seconds = run(module, module.read_text(), tests, 3600)
     if code:
         sys.exit(f"{' '.join(tests)} fail without any change of {module.stem}.py")
-    order, limit = sorted(seconds, key=seconds.__getitem__), 60 + int(5 * sum(seconds.values()))
+    order, limit = sorted(seconds, key=seconds.__getitem__), 20 + int(3 * (_cpu_seconds() - before))
     indices = range(len(sites(module.read_text())))
     with ThreadPoolExecutor(max_workers=n_jobs) as pool:
-        return [what for what in pool.map(functools.partial(survives, module, order, limit), indices) if what]
+        yield from filter(None, pool.map(functools.partial(survives, module, order, limit), indices))
+
+
+def _cpu_seconds() -> float:
+    """Of all children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> int:
@@ -222,10 +229,13 @@ def main() -> int:
             for number, code, reason in exempted(source):
                 print(f"{name}:{number}: {code}: {reason or 'as above'}")
         elif n := len(sites(source)):
-            alive = [] if asked.count else survivors(module, tests, asked.jobs)
-            total, surviving = total + n, surviving + len(alive)
-            outcome = "" if asked.count else f", {len(alive)} survive ({time.monotonic() - start:.0f} s)"
-            print(f"{name}: {n} mutants{outcome}", *alive, sep="\n    ", flush=True)
+            print(f"{name}: {n} mutants", flush=True)
+            total += n
+            for what in () if asked.count else survivors(module, tests, asked.jobs):
+                surviving += 1
+                print(f"    {what}", flush=True)
+            if not asked.count:
+                print(f"    {time.monotonic() - start:.0f} s", flush=True)
     if not asked.list:
         print(f"{total} mutants" if asked.count else f"{total} mutants, {surviving} survive")
     return 1 if surviving else 0

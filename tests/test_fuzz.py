@@ -53,7 +53,7 @@ NAMED = {
     "true for a count": (["training.n_steps=true"], "training.n_steps=true: must be an integer"),
     "a number for yes or no": (["tracking.progress=3"], "tracking.progress=3: must be true or false"),
     "a length whose square is no number": (["drift=kl", "drift.bandwidth=1e20"], "must be from 1e-18 to 1e+18"),
-    "more pairs than rows": (["metrics.n_assignment=5000"], "there are only n_samples=2000 rows"),
+    "more pairs than rows": (["metrics.n_assignment=5000"], "must be at most n_samples=2000"),
     "no feature maps": (
         ["dataset=image_latents", "features=digits", "features.maps.parts=null"],
         "features.maps.parts=null: must be a list of feature maps",
@@ -110,7 +110,7 @@ TOO_LARGE = {
         "the costs of all pairs",
     ),
     "parameters": ([f"generator.width={math.isqrt(_N)}"], "parameters and their average"),
-    "a critic": (["drift=critic", f"drift.width={math.isqrt(_N)}"], "its state alone"),
+    "a critic": (["drift=critic", f"drift.width={math.isqrt(_N)}"], "its state"),
 }
 
 

@@ -86,5 +86,5 @@ def test_a_worker_without_a_folder_for_temporary_files_is_told_of_tmpdir(folder,
 
 def test_a_process_that_writes_nothing_of_a_run_is_told_of_tmpdir_too(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
-    with pytest.raises(ConfigError, match="TMPDIR=.*cannot be written .*; set TMPDIR to a folder"):
+    with pytest.raises(ConfigError, match="TMPDIR.*cannot be written .*; set TMPDIR to a folder"):
         _temporary_folder()
