@@ -1,10 +1,10 @@
 """Change the mathematics and the loops one place at a time, and see which changes no test notices.
 
-    python scripts/mutants.py                    # every file of the table
-    python scripts/mutants.py kl kernels         # only these
-    python scripts/mutants.py optim targets/toy  # a room, a file of a room
-    python scripts/mutants.py --list             # what is left alone, and why
-    python scripts/mutants.py optim --count      # how many changes there are, without running any
+    python -m scripts.mutants                    # every file of the table
+    python -m scripts.mutants kl kernels         # only these
+    python -m scripts.mutants optim targets/toy  # a room, a file of a room
+    python -m scripts.mutants --list             # what is left alone, and why
+    python -m scripts.mutants optim --count      # how many changes there are, without running any
 
 The changes are those of `mutations.py`. A mutant survives when the tests of its file still pass with it: tests/drifts/test_<name>.py
 for a drift, those of TESTS for every other file. They run quickest first, the one that failed last before all, and stop at the first
@@ -25,7 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.abc import Loader, MetaPathFinder
 from pathlib import Path
 
-from mutations import exempted, mutated, sites
+from scripts.mutations import exempted, mutated, sites
 
 ROOT = Path(__file__).resolve().parents[1]
 AFFINITY = ("deng", "deng_released", "sinkhorn_proxy", "sinkhorn_steps", "wflow")
