@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 
+from experiments.common.figures import bare
 from experiments.common.record import mean_of_seeds
 from experiments.mode_masses.drifts import ENTRIES, EVERY, FLOWS, NETWORKS, SIGMA
 from experiments.mode_masses.speeds import TRANSPORT
@@ -21,11 +22,6 @@ def style_of(name: str) -> dict[str, Any]:
     same = [other for other, its in EVERY.items() if colour_of(its.config) == colour_of(entry.config)]
     dash = ["-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1, 1, 1))][same.index(name) % 4]
     return {"color": colour_of(entry.config), "linestyle": dash, "marker": MARKERS[entry.reach], "markersize": 3}
-
-
-def bare(axes: Axes, **labels: Any) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.set(**labels)
 
 
 def over_distance(axes: Axes, distances: list[float]) -> None:

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.common.figures import bare
 from experiments.common.record import Number
 from experiments.common.training import velocity
 from experiments.velocity_field.fields import DRIFTS, WITH_BANDWIDTH, H, clouds, drift_at, first_variation, kl_velocity
@@ -72,7 +73,7 @@ def by_bandwidth(numbers: Results, bandwidths: tuple[float, ...]) -> Figure:
     """Cosine with the KL velocity against the bandwidth: of the samples, and of the laws."""
     figure = Figure((COLUMN, 3.2), layout="constrained")
     axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
+    bare(axes)
     styles = drift_styles(DRIFTS[name][0] for name in WITH_BANDWIDTH)
     solid = {"markersize": 3, "linewidth": 1.1}
     for name in WITH_BANDWIDTH:
