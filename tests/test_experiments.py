@@ -27,6 +27,7 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_every_experiment_says_the_command_that_runs_it(tmp_path):
     scripts = [
         *ROOT.glob("experiments/*/run.py"),

@@ -11,9 +11,9 @@ import gmdwgf
 from experiments.claims.common import CONVERGED, KEY, between, claim, clouds, drift, gap, more_than, two_modes, velocity
 from experiments.claims.identities import not_the_score_difference, zero_at_equality
 from experiments.claims.structure import particle_asymmetry
+from experiments.common.training import optimizer_of
 from gmdwgf.drifts.base import rms
 from gmdwgf.generators.mlp import MLPGenerator
-from gmdwgf.optim.optimizers import SGD, Adam, RateSchedule
 from gmdwgf.training.step import regression_loss
 
 
@@ -236,10 +236,9 @@ def floor_ratio(name):
     return noise_floor(name)[0] / noise_floor(name)[-1]
 
 
-CONSTANT = RateSchedule(decay="constant", warmup_fraction=0.0, final_fraction=1.0)
 OPTIMIZERS = {
-    "Adam": Adam(learning_rate=1e-3, b1=0.9, b2=0.999, eps=1e-8, weight_decay=0.0, clip_norm=1e30, schedule=CONSTANT),
-    "SGD": SGD(learning_rate=1e-3, momentum=0.0, clip_norm=1e30, schedule=CONSTANT),
+    "Adam": optimizer_of("adam", decay="constant", learning_rate=1e-3, clip_norm=1e30),
+    "SGD": optimizer_of("sgd", decay="constant", learning_rate=1e-3, momentum=0.0, clip_norm=1e30),
 }
 
 

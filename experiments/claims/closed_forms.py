@@ -12,6 +12,7 @@ import numpy as np
 import gmdwgf
 from experiments.claims.common import KEY, H, claim, clouds, drift, gap, gaussian_grid, velocity
 from experiments.common.mixtures import hermite
+from gmdwgf.drifts import SlicedWassersteinDrift
 
 MEAN_Q, A, MEAN_P, B = -0.3, 0.5, 0.7, 1.6
 """q = N(MEAN_Q, A), p = N(MEAN_P, B)."""
@@ -143,6 +144,7 @@ def sliced_on_gaussians():
     corners = [np.roll([0, s, golden], shift) for s in (1, -1) for shift in range(3)]
     directions = jnp.asarray(np.array(corners) / np.sqrt(1 + golden**2))
     sliced = gmdwgf.load_drift("sliced_wasserstein", scale_by_dim=False)
+    assert isinstance(sliced, SlicedWassersteinDrift)
     v = sliced.velocity_along(directions, jnp.asarray(x), jnp.asarray(y), at=jnp.asarray(at))
     return gap(v, ((np.sqrt(B / A) - 1) * (at - mean_q) + mean_p - mean_q) / 3)
 

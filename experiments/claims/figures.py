@@ -1,7 +1,6 @@
 """Figures of the claims that are curves rather than numbers."""
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from experiments.claims.behaviour import (
     APART,
@@ -18,7 +17,8 @@ from experiments.claims.behaviour import (
 from experiments.claims.closed_forms import recursion, slope_after
 from experiments.claims.identities import FLOWS
 from experiments.claims.structure import NO_FLOWS, STEPS, particle_asymmetry
-from gmdwgf.plots.style import COLUMN, INK, TARGET, colour_of, styled
+from experiments.common.figures import bare
+from gmdwgf.plots.style import COLUMN, INK, TARGET, Figure, colour_of, styled
 
 COLOURS = {
     "score difference": "kl",
@@ -38,7 +38,7 @@ COLOURS = {
 def panel(height: float, **labels):
     figure = Figure((COLUMN, height), layout="constrained")
     axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
+    bare(axes)
     axes.set(**labels)
     return figure, axes
 

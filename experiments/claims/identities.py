@@ -28,6 +28,7 @@ from experiments.claims.common import (
 )
 from experiments.common.mixtures import hermite
 from gmdwgf import transport
+from gmdwgf.drifts import KLWGFDrift
 from gmdwgf.drifts.affinity import Candidates, joint_drift, laplace, ruiz_potentials
 from gmdwgf.generators.mlp import MLPGenerator
 from gmdwgf.pairs import reductions
@@ -222,6 +223,7 @@ def sharp_is_score_difference():
 def smoothed_flow(n_nodes):
     """The drift `kl_wgf` as a function of (x, y, x_weights, y_weights), its expectation by quadrature."""
     nodes, kl_wgf = hermite(n_nodes), gmdwgf.load_drift("kl_wgf", bandwidth=H)
+    assert isinstance(kl_wgf, KLWGFDrift)
     return jax.jit(lambda x, y: kl_wgf.average(x, y, *nodes)[0])
 
 
@@ -372,7 +374,7 @@ def loss_gradient(name):
         v, slope_of_f = smoothed_flow(40)(x, y), smoothed_kl_gradient(x, y)
     else:
         v, slope_of_f = velocity(drift(name), x, y), gradient(drift(name), x, y)
-    loss = lambda params: regression_loss(generator.apply(params, z), v, eta)
+    loss = lambda params: regression_loss(generator.apply(params, z), v, jnp.asarray(eta))
     flat = lambda tree: jnp.concatenate([leaf.ravel() for leaf in jax.tree.leaves(tree)])
     got, expected = flat(jax.grad(loss)(params)), 2 * eta * flat(pull_back(slope_of_f)[0])
     return gap(got, expected) / float(jnp.max(jnp.abs(expected)))

@@ -7,7 +7,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+import gmdwgf
+from gmdwgf.metrics.modes import Modes
 from gmdwgf.targets.base import AbstractTarget
+from gmdwgf.targets.mixtures import TwoModes
 from gmdwgf.typing import Array, Float, Key, Particles, Targets, Weights
 
 
@@ -41,6 +44,19 @@ def on_the_line(masses: Sequence[float], centres: Sequence[float], deviations: S
     """A mixture in one dimension, by its masses, centres and standard deviations."""
     variances = [deviation**2 for deviation in deviations]
     return GaussianMixture(jnp.asarray(masses), jnp.asarray(centres)[:, None], jnp.asarray(variances)[:, None, None])
+
+
+def two_modes(**fields: float) -> TwoModes:
+    """The package's target of that name."""
+    target = gmdwgf.load_target("two_modes", **fields)
+    assert isinstance(target, TwoModes)
+    return target
+
+
+def modes_of(target: TwoModes) -> Modes:
+    """Its modes, as the metrics take them."""
+    centres, masses = target.modes()
+    return Modes(centres, masses, target.mode_radius())
 
 
 def hermite(n_nodes: int, dim: int = 2) -> tuple[Array, Array]:

@@ -19,9 +19,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from matplotlib.figure import Figure
 
-from gmdwgf.plots.style import save
+from gmdwgf.plots.style import Figure, save
 
 ROOT = Path(__file__).resolve().parents[2]
 BEGIN, END = "<!-- numbers: written by run.py -->", "<!-- end of numbers -->"

@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 
 import gmdwgf
+from gmdwgf.config.build import build, load_node
 from gmdwgf.drifts.base import AbstractDrift
-from gmdwgf.generators.mlp import MLPGenerator
-from gmdwgf.generators.particles import ParticlesGenerator
-from gmdwgf.optim.optimizers import Adam, RateSchedule
+from gmdwgf.optim.optimizers import AbstractOptimizer
+from gmdwgf.optim.schedules import AbstractSchedule, Exponential
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.training.problem import Problem
 from gmdwgf.training.state import initial_state
@@ -38,8 +38,8 @@ def particle_flow(
     init_scale: float = 1.0,
 ) -> Problem:
     """`n` free particles and explicit Euler steps x <- x + eta v, with fresh targets at each step."""
-    numbers = {"n_steps": n_steps, "batch_size": n, "n_targets": n_targets, "eta": eta}
-    return gmdwgf.make_problem(target, drift, generator=ParticlesGenerator(init_scale=init_scale), **numbers)
+    numbers = {"n_steps": n_steps, "batch_size": n, "n_targets": n_targets, "eta": eta, "init_scale": init_scale}
+    return gmdwgf.make_problem(target, drift, generator="particles", **numbers)
 
 
 def network_training(
@@ -51,18 +51,29 @@ def network_training(
     n_steps: int,
     rate: float = 1e-3,
     decay: str = "constant",
-    schedules: dict[str, Any] | None = None,
+    schedules: dict[str, AbstractSchedule] | None = None,
 ) -> Problem:
     """The perceptron 32 -> width x 3 -> d with SiLU, and Adam, as in the demonstration of Deng et al. (2026)."""
-    generator = MLPGenerator(noise_dim=32, width=width, depth=3, activation="silu")
-    schedule = RateSchedule(decay=decay, warmup_fraction=0.0, final_fraction=1.0 if decay == "constant" else 0.0)
-    numbers = {"b1": 0.9, "b2": 0.999, "eps": 1e-8, "weight_decay": 0.0, "clip_norm": 1e6}
-    adam = Adam(learning_rate=rate, schedule=schedule, **numbers)
+    network = {"noise_dim": 32, "width": width, "depth": 3, "activation": "silu"}
     plan = {"n_steps": n_steps, "batch_size": batch, "ema_decay": 0.0}  # the samples are those of the last parameters
-    return gmdwgf.make_problem(target, drift, generator=generator, optimizer=adam, schedules=schedules, **plan)
+    adam = optimizer_of("adam", decay=decay, learning_rate=rate)
+    return gmdwgf.make_problem(target, drift, optimizer=adam, schedules=schedules, **network, **plan)
 
 
-def samples_of(problem: Problem, keys: Array, marks: Array, n: int, params: Any = None) -> np.ndarray:
+def optimizer_of(name: str, *, decay: str, **fields: Any) -> AbstractOptimizer:
+    """The optimiser `name` with some fields changed, its rate constant or decayed to 0 (`decay`: constant, cosine, linear)."""
+    node = load_node("optimizer", name, fields)
+    node.schedule.decay = decay
+    return build(node, "optimizer")
+
+
+def falling_bandwidth(start: float, end: float, n_steps: float) -> dict[str, AbstractSchedule]:
+    """The schedule of a bandwidth that falls from `start` to `end` in `n_steps`, by the same factor at every step."""
+    start_value, end_value, steps = (jnp.asarray(float(number)) for number in (start, end, n_steps))
+    return {"bandwidth": Exponential(start=start_value, end=end_value, n_steps=steps)}
+
+
+def samples_of(problem: Problem, keys: Array, marks: np.ndarray, n: int, params: Any = None) -> np.ndarray:
     """Samples `[runs marks n d]` of one run a key, at the steps `marks` (evenly spaced, the first may be 0).
 
     `params`, with a leading axis of runs, are the starts; without them each run starts from its key. Samples of a run that

@@ -2,6 +2,8 @@
 
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
+
 import gmdwgf
 from experiments.common.trial import Sizes, problem_of, run, scores, step_seconds
 from gmdwgf.drifts.wrappers.sum import SumDrift
@@ -113,9 +115,9 @@ def handed_over(
     """A cell: the first of two drifts for a `fraction` of the steps, the second, whose rate is taken, for the rest."""
     drifts = [drift_of(name, value) for name, (value, _) in parts.items()]
     *_, (_, rate) = parts.values()
-    switch = lambda before, after: Step(values=[before, after], boundaries=[fraction * n_steps])
+    switch = lambda *values: Step(values=jnp.asarray(values), boundaries=jnp.asarray([fraction * n_steps]))
     schedules = {"weights.0": switch(1.0, 0.0), "weights.1": switch(0.0, 1.0)}
-    drift = SumDrift(drifts=drifts, weights=[1.0, 1.0])
+    drift = SumDrift(drifts=tuple(drifts), weights=jnp.asarray([1.0, 1.0]))
     return _trained(drift, rate, arena, seed, Sizes(batch, n_steps, width), schedules)
 
 

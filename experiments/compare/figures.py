@@ -4,12 +4,12 @@ from collections.abc import Callable
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter
 
+from experiments.common.figures import bare
 from experiments.common.record import Number
 from experiments.compare.contenders import ARENAS, CONTENDERS, config_of
-from gmdwgf.plots.style import COLUMN, INK, PAGE, colour_of, styled
+from gmdwgf.plots.style import COLUMN, INK, PAGE, Figure, colour_of, styled
 
 Numbers = dict[str, Number]
 SECOND = {"sinkhorn, two batches", "kl, two batches", "mmd, Gaussian"}
@@ -38,10 +38,6 @@ def _scores(axes: Axes, values: list[float], which: str = "x") -> None:
     axis.set_minor_formatter(NullFormatter())
 
 
-def _plain(axes: Axes) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-
-
 def _by_drift(height: float, draw: Callable[[Axes, str, int, str], None]) -> tuple[Figure, dict[str, Axes]]:
     """A panel for each target and budget (by `target/budget`), a line for each drift, which `draw` is asked for."""
     figure = Figure((PAGE, height), layout="constrained")
@@ -53,7 +49,7 @@ def _by_drift(height: float, draw: Callable[[Axes, str, int, str], None]) -> tup
         arena, budget = panel.split("/")
         axes.set_title(f"{SHORT[arena]},\nequal {budget}")
         axes.grid(axis="y", linewidth=0.3, alpha=0.5)
-        _plain(axes)
+        bare(axes)
     return figure, panels
 
 
@@ -108,7 +104,7 @@ def cost(numbers: Numbers) -> Figure:
         axes.set_yticks([0.001, 0.003, 0.01], ["0.001", "0.003", "0.01"])
         axes.minorticks_off()
         axes.set_title(TITLES[arena])
-        _plain(axes)
+        bare(axes)
     figure.legend(loc="outside right center")
     return figure
 
@@ -134,7 +130,7 @@ def batch_floor(numbers: Numbers) -> Figure:
     axes.set(xscale="log", xlabel="batch")
     axes.set_xticks(batches, map(str, batches))
     axes.minorticks_off()
-    _plain(axes)
+    bare(axes)
     figure.legend(loc="outside lower center", ncols=2)
     return figure
 
@@ -153,7 +149,7 @@ def handover(numbers: Numbers) -> Figure:
         axes.set_yticks(range(len(keys)), [_words(key.removeprefix(start)) for key in reversed(keys)])
         axes.set(xscale="log", xlabel="MMD²", title=TITLES[arena])
         axes.grid(axis="y", linewidth=0.3, alpha=0.5)
-        _plain(axes)
+        bare(axes)
     return figure
 
 

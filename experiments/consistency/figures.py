@@ -3,10 +3,10 @@
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
 
+from experiments.common.figures import bare
 from experiments.consistency.search import DRIFTS, target_cloud
-from gmdwgf.plots.style import INK, PAGE, TARGET, colour_of, empty_panel, styled
+from gmdwgf.plots.style import INK, PAGE, TARGET, Figure, colour_of, empty_panel, styled
 
 
 @styled
@@ -34,7 +34,7 @@ def distances(found: dict[str, list[dict[str, Any]]], far: float) -> Figure:
     """Energy distance of every cloud at rest, filled where it is stable; a row a drift."""
     figure = Figure((PAGE / 2, 2.9), layout="constrained")
     axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
+    bare(axes)
     spread = np.random.default_rng(0)
     for row, (name, clouds) in enumerate(found.items()):
         colour = colour_of(DRIFTS[name][0])

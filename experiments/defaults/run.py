@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from experiments.common import record
 from gmdwgf.config.build import load_node, options
@@ -37,6 +37,7 @@ def ending(root: Path, name: str) -> dict[str, Any] | None:
     wanted = {group: OmegaConf.to_container(load_node(group, node, {}), resolve=True) for group, node in nodes.items()}
     for end in root.glob("*/D*.json"):
         config = OmegaConf.load(end.with_name("config.yaml"))
+        assert isinstance(config, DictConfig)
         same = all(OmegaConf.to_container(config[group]) == node for group, node in wanted.items())
         if same and config.training.n_steps == STEPS:
             return json.loads(end.read_text())

@@ -5,12 +5,12 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from matplotlib.figure import Figure
 
+from experiments.common.figures import bare
 from experiments.common.record import Number
 from experiments.fixed_point.theory import mmd_gaussian
 from experiments.fixed_point.training import MIXTURE
-from gmdwgf.plots.style import COLUMN, INK, PAGE, TARGET, colour_of, drift_styles, legend_below, styled
+from gmdwgf.plots.style import COLUMN, INK, PAGE, TARGET, Figure, colour_of, drift_styles, legend_below, styled
 
 Results = dict[str, Number]
 DASHES = ("-", "--", ":")
@@ -28,7 +28,7 @@ def gaussian(numbers: Results, names: Iterable[str], bandwidths: tuple[float, ..
     """Variance over the target's, by bandwidth, for every drift; n = 64."""
     figure = Figure((COLUMN, 3.8), layout="constrained")
     axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
+    bare(axes)
     seen: dict[str, int] = {}  # lines of one colour
     for name in names:
         drift = name.split(",")[0]
@@ -55,7 +55,7 @@ def deviations(numbers: Results, names: Iterable[str], lengths: tuple[float, ...
     drawn[right] = ("left", "mass of the left mode")
     styles = drift_styles(["kl", "kl_wgf"])
     for axes, (measure, label) in drawn.items():
-        axes.spines[["top", "right"]].set_visible(False)
+        bare(axes)
         for name in names:
             drift = name.split(", ")[1]
             found = [numbers[f"{name} h={h:g} {measure}"] for h in lengths]
@@ -93,7 +93,7 @@ def laws(drawn: dict[str, Any], names: Iterable[str], lengths: tuple[float, ...]
     grid = np.linspace(-3, 2.6, 300)
     styles = drift_styles(["kl", "kl_wgf"])
     for axes, h in zip(panels, shown, strict=True):
-        axes.spines[["top", "right"]].set_visible(False)
+        bare(axes)
         axes.fill_between(
             grid, np.exp(MIXTURE.log_density(jnp.asarray(grid)[:, None])), color=TARGET, alpha=0.5, label="target"
         )

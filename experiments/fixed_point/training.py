@@ -9,6 +9,7 @@ import numpy as np
 
 import gmdwgf
 from experiments.common.mixtures import GaussianMixture, on_the_line
+from experiments.common.training import falling_bandwidth
 from gmdwgf.config.build import build
 from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.targets.base import AbstractTarget
@@ -45,13 +46,7 @@ def problem_of(
     activation = {} if generator == "particles" else {"activation": "silu"}
     made = build(GENERATORS[generator] | activation, "generator")
     optimizer, rates = OPTIMIZERS[generator]
-    falling = {
-        "_target_": "gmdwgf.optim.schedules.Exponential",
-        "start": 1.0,
-        "end": narrows_to,
-        "n_steps": n_steps / 2,
-    }
-    schedules = {} if narrows_to is None else {"bandwidth": build(falling, "bandwidth")}
+    schedules = {} if narrows_to is None else falling_bandwidth(1.0, narrows_to, n_steps / 2)
     chosen = {"generator": made, "optimizer": optimizer, "schedules": schedules}
     return gmdwgf.make_problem(target, drift, **chosen, **rates, **plan)
 

@@ -123,10 +123,9 @@ def build(experiments: Path) -> str:
     page = Page(experiments)
     sections = [page.filled(text) for text in told(experiments)]
     frame = (HERE / "page.html").read_text()
-    style = hashlib.sha256(re.search(r"<style>(.*?)</style>", frame, re.DOTALL)[1].encode()).digest()  # type: ignore[index]
-    frame = frame.replace(
-        "{{style}}", f"sha256-{base64.b64encode(style).decode()}"
-    )  # the page has no script, and may run none
+    (style,) = re.findall(r"<style>(.*?)</style>", frame, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    frame = frame.replace("{{style}}", f"sha256-{digest}")  # the page has no script, and may run none
     return frame.replace("{{story}}", "\n".join(sections)).replace("{{numbers}}", page.table())
 
 

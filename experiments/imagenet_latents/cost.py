@@ -29,7 +29,7 @@ def generator_flops(generator, n: int, n_classes: int = N_CLASSES) -> float:
     """Operations of forward and backward through the generator for `n` particles."""
     dim, key = math.prod(generator.shape), jax.random.key(0)
     params = jax.eval_shape(lambda: generator.init(key, n, dim, n_classes))
-    condition = Condition(jax.ShapeDtypeStruct((n,), jnp.int32), jax.ShapeDtypeStruct((n,), jnp.float32))
+    condition = jax.eval_shape(lambda: Condition(jnp.zeros(n, jnp.int32), jnp.zeros(n, jnp.float32)))
     goal = jax.ShapeDtypeStruct((n, dim), jnp.float32)
 
     def loss(params, condition, goal):
@@ -37,7 +37,9 @@ def generator_flops(generator, n: int, n_classes: int = N_CLASSES) -> float:
 
     # XLA counts the body of a loop once, so the loop over blocks is written out.
     with mock.patch.object(jax.lax, "scan", functools.partial(jax.lax.scan, unroll=True)):
-        return jax.jit(jax.grad(loss)).lower(params, condition, goal).cost_analysis()["flops"]
+        counted = jax.jit(jax.grad(loss)).lower(params, condition, goal).cost_analysis()
+    assert counted is not None
+    return counted["flops"]
 
 
 def encoder_flops(width: int, side: int = 32, channels: int = 4) -> float:

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
+from experiments.common.figures import bare
 from experiments.common.record import mean_of_seeds
 from experiments.mode_masses.drifts import ENTRIES, EVERY, FLOWS, NETWORKS, SIGMA
 from experiments.mode_masses.speeds import TRANSPORT
-from gmdwgf.plots.style import INK, PAGE, TARGET, colour_of, legend_below, styled
+from gmdwgf.plots.style import INK, PAGE, TARGET, Figure, colour_of, legend_below, styled
 
 MARKERS = {"local": "o", "steps": "D", "speed": "s", "long": "^"}
 LEAST = 1e-7
@@ -22,11 +22,6 @@ def style_of(name: str) -> dict[str, Any]:
     same = [other for other, its in EVERY.items() if colour_of(its.config) == colour_of(entry.config)]
     dash = ["-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1, 1, 1))][same.index(name) % 4]
     return {"color": colour_of(entry.config), "linestyle": dash, "marker": MARKERS[entry.reach], "markersize": 3}
-
-
-def bare(axes: Axes, **labels: Any) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.set(**labels)
 
 
 def over_distance(axes: Axes, distances: list[float]) -> None:
@@ -59,7 +54,7 @@ def speeds(cells: dict[str, Any], distances: list[float]) -> Figure:
 
 
 @styled
-def plans(steps: dict[str, Any], scalings: dict[str, Any], distances: list[float]) -> Figure:
+def plans(steps: dict[int, Any], scalings: dict[int, Any], distances: list[float]) -> Figure:
     """Share of exact transport after K corrections, over the distance and over K epsilon / L^2."""
     figure = Figure((PAGE, 2.9), layout="constrained")
     left, right = figure.subplots(1, 2, sharey=True)

@@ -10,18 +10,20 @@ import numpy as np
 
 import gmdwgf
 from experiments.common import training
+from experiments.common.mixtures import modes_of, two_modes
 from experiments.mode_masses.drifts import SAME
 from experiments.mode_masses.speeds import SHARE, cloud
 from gmdwgf.metrics.modes import Modes, mode_counts
+from gmdwgf.targets.mixtures import TwoModes
 
 ETA = 0.1
 """Step of the particle flows: time is then the number of steps over ten."""
 
 
-def masses(x: np.ndarray, target) -> tuple[list, list]:
+def masses(x: np.ndarray, target: TwoModes) -> tuple[list, list]:
     """Share of the samples that is nearer to the right mode, and share on a mode (3 sd); `x` is `[... n d]`."""
     clouds, n = x.reshape(-1, *x.shape[-2:]), x.shape[-2]
-    belonging, is_on = _counts(clouds, Modes(*target.modes(), target.mode_radius()))
+    belonging, is_on = _counts(clouds, modes_of(target))
     right, near = np.asarray(belonging)[:, 1] / n, np.asarray(is_on).sum(1) / n
     return right.reshape(x.shape[:-2]).tolist(), near.reshape(x.shape[:-2]).tolist()
 
@@ -39,7 +41,7 @@ def particles(drift: str, fields: dict[str, Any], distances: Sequence[float], se
     found: dict[str, list] = {"right": [], "near": []}
     marks = np.arange(11) * n_steps // 10
     for distance in distances:
-        target = gmdwgf.load_target("two_modes", distance=distance)
+        target = two_modes(distance=distance)
         problem = training.particle_flow(target, gmdwgf.load_drift(drift, **fields), n=200, n_steps=n_steps, eta=ETA)
         keys = jax.random.split(jax.random.key(0), seeds)
         start = jnp.stack([cloud(key, distance, target.noise, SHARE, 200, False) for key in keys])
@@ -52,7 +54,7 @@ def particles(drift: str, fields: dict[str, Any], distances: Sequence[float], se
 @functools.cache
 def _wrong(distance: float, seeds: int, width: int, n_steps: int) -> Any:
     """Networks trained on the masses 80 : 20, by transport; a leading axis of seeds."""
-    target = gmdwgf.load_target("two_modes", distance=distance, fraction=1 - SHARE)
+    target = two_modes(distance=distance, fraction=1 - SHARE)
     drift = gmdwgf.load_drift("sinkhorn", **SAME)
     problem = training.network_training(target, drift, width=width, batch=256, n_steps=n_steps)
     return training.trained(problem, jax.random.split(jax.random.key(1), seeds), n_steps)
@@ -74,7 +76,7 @@ def networks(
     """
     found: dict[str, list] = {"right": [], "near": [], "freed": []}
     for distance in distances:
-        target, asked = gmdwgf.load_target("two_modes", distance=distance), gmdwgf.load_drift(drift, **fields)
+        target, asked = two_modes(distance=distance), gmdwgf.load_drift(drift, **fields)
         problem = training.network_training(target, asked, width=width, batch=256, n_steps=n_steps)
         keys, marks = jax.random.split(jax.random.key(2), seeds), np.array([0, n_steps])
         x = training.samples_of(problem, keys, marks, 2000, _wrong(distance, seeds, width, n_steps))

@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 
 import gmdwgf
+from experiments.common.mixtures import two_modes
 from experiments.common.training import velocity
 from experiments.mode_masses.drifts import SIGMA
 from gmdwgf.drifts.base import AbstractDrift
@@ -58,7 +59,7 @@ def _measured(drift: AbstractDrift, distances, noise, seeds: int):
 def speeds(drift: str, fields: dict[str, Any], distances: Sequence[float], seeds: int) -> Any:
     """Speed of the left mode and RMS of the drift, for plain and for mirrored clouds: a row a distance, a column a seed."""
     with jax.enable_x64(True):  # local drifts are followed down to a speed of 1e-12
-        noise = gmdwgf.load_target("two_modes").noise
+        noise = two_modes().noise
         speed, rms = _measured(gmdwgf.load_drift(drift, **fields), jnp.asarray(distances), noise, seeds)
     parts = {"plain": 0, "mirrored": 1}
     return {name: {"speed": speed[k].tolist(), "rms": rms[k].tolist()} for name, k in parts.items()}

@@ -10,7 +10,6 @@ import gmdwgf
 from experiments.common import record, training
 from gmdwgf.config.build import build, load_node
 from gmdwgf.metrics.suite import MetricSuite, Reference
-from gmdwgf.optim.schedules import Exponential
 from gmdwgf.targets.base import AbstractTarget
 
 N_SHOWN = 400
@@ -77,9 +76,7 @@ def train(
     `annealed`: the bandwidth falls from the first to the second value over the first four fifths of the steps.
     """
     size, law = Sizes(*sizes), gmdwgf.load_target(dataset, **target)
-    schedules = {}
-    if annealed:
-        schedules["bandwidth"] = Exponential(start=annealed[0], end=annealed[1], n_steps=0.8 * size.n_steps)
+    schedules = training.falling_bandwidth(annealed[0], annealed[1], 0.8 * size.n_steps) if annealed else {}
     asked = {"width": size.width, "batch": size.batch, "n_steps": size.n_steps, "rate": rate, "decay": "cosine"}
     problem = training.network_training(law, gmdwgf.load_drift(drift, **fields), schedules=schedules, **asked)
     steps = np.arange(1, marks + 1) * (size.n_steps // marks)

@@ -9,8 +9,9 @@ import numpy as np
 
 import gmdwgf
 from experiments.common import record, training
+from experiments.common.mixtures import modes_of, two_modes
 from experiments.neighbours.common import Row, Sizes, last, train
-from gmdwgf.metrics.modes import Modes, mode_counts
+from gmdwgf.metrics.modes import mode_counts
 
 PAPER = "Deng et al."
 TARGETS = {"checkerboard": {"scale": 1.0, "noise": 0.05}, "swiss_roll": {"scale": 1.0, "noise": 0.03}}
@@ -24,15 +25,15 @@ START_TAUS = {"0.05": 0.05, "1": 1.0}
 
 def starts(temperature: Any, n_steps: int, seeds: int) -> dict[str, list[float]]:
     """Share on the lighter mode after the flow of Algorithm 2 from three starts: two modes 3 apart, sd 0.3, 256 particles."""
-    target = gmdwgf.load_target("two_modes", distance=3.0)
+    target = two_modes(distance=3.0)
     drift = gmdwgf.load_drift("deng", temperature=temperature)
     problem = training.particle_flow(target, drift, n=256, n_steps=n_steps, eta=0.5)
-    modes, keys = Modes(*target.modes(), target.mode_radius()), jax.random.split(jax.random.key(0), seeds)
+    modes, keys = modes_of(target), jax.random.split(jax.random.key(0), seeds)
     noise = jnp.stack([jax.random.normal(key, (256, 2)) for key in keys])
     places = {
         "between": 0.2 * noise,
         "far": jnp.asarray([0.0, 3.0]) + 0.2 * noise,
-        "collapsed": target.modes()[0][0] + 0.02 * noise,
+        "collapsed": modes.centres[0] + 0.02 * noise,
     }
     found = {}
     for name, start in places.items():

@@ -4,21 +4,15 @@ from typing import Any
 
 import jax
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 import gmdwgf
+from experiments.common.figures import bare
 from experiments.common.record import mean_of_seeds
 from experiments.neighbours import deng, he, rings
 from gmdwgf.plots.samples import panel, view_of
-from gmdwgf.plots.style import COLUMN, INK, PAGE, TARGET, colour_of, legend_below, styled
+from gmdwgf.plots.style import COLUMN, INK, PAGE, TARGET, Figure, colour_of, legend_below, styled
 
 N_TARGETS = 1500
-
-
-def bare(axes: Axes, **labels: Any) -> None:
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.set(**labels)
 
 
 def target_points(name: str, fields: dict[str, Any]) -> np.ndarray:

@@ -4,12 +4,11 @@ from typing import Any
 
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.figure import Figure
 
 import gmdwgf
 from experiments.common.record import Experiment, Number
 from experiments.common.trial import Sizes, problem_of, run
-from gmdwgf.plots.style import PAGE, styled
+from gmdwgf.plots.style import PAGE, Figure, styled
 
 DRIFTS: dict[str, tuple[str, dict[str, Any]]] = {
     "kl": ("kl", {}),

@@ -3,12 +3,12 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
-from matplotlib.figure import Figure
 
+from experiments.common.figures import bare
 from experiments.common.record import Number
 from experiments.common.training import velocity
 from experiments.velocity_field.fields import DRIFTS, WITH_BANDWIDTH, H, clouds, drift_at, first_variation, kl_velocity
-from gmdwgf.plots.style import COLUMN, INK, PAGE, TARGET, colour_of, drift_styles, legend_below, styled
+from gmdwgf.plots.style import COLUMN, INK, PAGE, TARGET, Figure, colour_of, drift_styles, legend_below, styled
 
 Results = dict[str, Number]
 LIMIT, SHOWN = 2.7, 90
@@ -73,7 +73,7 @@ def by_bandwidth(numbers: Results, bandwidths: tuple[float, ...]) -> Figure:
     """Cosine with the KL velocity against the bandwidth: of the samples, and of the laws."""
     figure = Figure((COLUMN, 3.2), layout="constrained")
     axes = figure.subplots()
-    axes.spines[["top", "right"]].set_visible(False)
+    bare(axes)
     styles = drift_styles(DRIFTS[name][0] for name in WITH_BANDWIDTH)
     solid = {"markersize": 3, "linewidth": 1.1}
     for name in WITH_BANDWIDTH:

@@ -1,16 +1,16 @@
 """The formulas of `kl` and `deng` and a training step in eager PyTorch, as one writes them there (the extra `benchmark`)."""
 
+import importlib
+import importlib.util
 import os
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 # Its threads would otherwise spin for a while after each call, on the cores that whatever is timed next needs.
 os.environ |= {"OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0"}
-try:
-    import torch
-except ImportError:
-    torch = None
+torch: Any = importlib.import_module("torch") if importlib.util.find_spec("torch") else None
 DEVICE = "cuda" if torch is not None and torch.cuda.is_available() else "cpu"
 
 

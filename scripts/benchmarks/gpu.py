@@ -7,6 +7,7 @@ Set XLA_PYTHON_CLIENT_PREALLOCATE=false, so that PyTorch finds memory too.
 
 import functools
 from collections.abc import Callable
+from typing import Any, Literal
 
 import drifts
 import eager
@@ -22,6 +23,14 @@ import gmdwgf
 SIZES = ((4096, 2), (16384, 2), (4096, 1024))
 FIELDS = {"kl": "bandwidth", "deng": "temperature"}
 """Drifts with a version in PyTorch, and the field that is set there too."""
+
+
+Implementation = Literal["xla", "cudnn"]
+ATTENTIONS: tuple[tuple[Implementation, Any], ...] = (
+    ("xla", jnp.float32),
+    ("cudnn", jnp.float16),
+    ("cudnn", jnp.bfloat16),
+)
 
 
 def largest_error(got, truth) -> float:
@@ -54,7 +63,7 @@ def evaluations(sizes=SIZES, repeats: int = 9) -> list[str]:
     return table(["drift", "n = m", "d", "time", "memory", "error", "eager PyTorch over ours"], rows)
 
 
-def attention(x, y, bandwidth: float, implementation: str, dtype) -> Callable:
+def attention(x, y, bandwidth: float, implementation: Implementation, dtype) -> Callable:
     """`kl` as two calls of attention: queries x / h, keys y / h, the bias -|y|^2 / 2h^2 as one coordinate more."""
     pad = -(x.shape[1] + 1) % 8  # cuDNN wants a multiple of 8
 
@@ -63,8 +72,8 @@ def attention(x, y, bandwidth: float, implementation: str, dtype) -> Callable:
         query = widened(x / bandwidth, jnp.ones((len(x), 1)))
         key = widened(y / bandwidth, -jnp.sum(y**2, axis=1, keepdims=True) / (2 * bandwidth**2))
         value = widened(y, jnp.ones((len(y), 1)))
-        heads = (rows.astype(dtype)[None, :, None, :] for rows in (query, key, value))
-        mean = jax.nn.dot_product_attention(*heads, scale=1.0, implementation=implementation)
+        query, key, value = (rows.astype(dtype)[None, :, None, :] for rows in (query, key, value))
+        mean = jax.nn.dot_product_attention(query, key, value, scale=1.0, implementation=implementation)
         return mean[0, :, 0, : x.shape[1]].astype(x.dtype)
 
     return functools.partial(jax.jit(lambda x, y: barycentre(x, y) - barycentre(x, x)), x, y)
@@ -75,7 +84,7 @@ def against_attention(n: int = 4096, repeats: int = 9) -> list[str]:
     x, y = drifts.clouds(n, 2)
     x, y = x - jnp.mean(y, axis=0), y - jnp.mean(y, axis=0)
     functions = {"`kl` as it is": drifts.question(gmdwgf.load_drift("kl", bandwidth=0.3), x, y)[0]}
-    for implementation, dtype in (("xla", jnp.float32), ("cudnn", jnp.float16), ("cudnn", jnp.bfloat16)):
+    for implementation, dtype in ATTENTIONS:
         ask = attention(x, y, 0.3, implementation, dtype)
         try:
             ask()

@@ -10,7 +10,7 @@ over the RMS of the drift. ott-jax cold is its plain Sinkhorn; POT its log-domai
 
 import argparse
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -38,8 +38,8 @@ class Answer(NamedTuple):
     """What a solver found: its g in cost units, its own count of iterations, and whether it says that it converged."""
 
     g: jax.Array
-    n_iters: jax.Array
-    converged: jax.Array
+    n_iters: jax.Array | int
+    converged: jax.Array | bool
 
 
 def problem(drift: str, n: int, **fields) -> Problem:
@@ -76,14 +76,14 @@ def ours(x, y, epsilon, threshold=THRESHOLD, *, solver) -> Answer:
 def ott_cold(x, y, epsilon) -> Answer:
     geometry = Geometry(jnp.sum((x[:, None] - y) ** 2, axis=-1) / 2, epsilon=epsilon)
     solved = Sinkhorn(threshold=THRESHOLD, max_iterations=20000)(LinearProblem(geometry))
-    return Answer(solved.g, solved.n_iters, solved.converged)
+    return Answer(solved.g, solved.n_iters, jnp.asarray(solved.converged))
 
 
 def pot(x, y, epsilon) -> Answer:
     x, y = np.asarray(x, np.float64), np.asarray(y, np.float64)
     a, b = np.full(len(x), 1 / len(x)), np.full(len(y), 1 / len(y))
     stop = {"stopThr": THRESHOLD, "numItermax": 20000, "log": True, "warn": False}
-    log = ot.sinkhorn(a, b, ot.dist(x, y) / 2, epsilon, method="sinkhorn_log", **stop)[1]
+    log: dict[str, Any] = ot.sinkhorn(a, b, ot.dist(x, y) / 2, epsilon, method="sinkhorn_log", **stop)[1]
     return Answer(jnp.asarray(epsilon * log["log_v"], jnp.float32), log["niter"], log["err"][-1] <= THRESHOLD)
 
 
@@ -105,7 +105,9 @@ def true_attraction_and_rms(x, y, epsilon) -> tuple[np.ndarray, float]:
         return np.asarray(to_y), float(jnp.sqrt(jnp.mean((to_y - to_x) ** 2)))
 
 
-def compare(stage: str, epsilon: float, clouds: tuple, repeats: int, slow: bool) -> tuple[list[list], list]:
+def compare(
+    stage: str, epsilon: float, clouds: tuple[jax.Array, jax.Array], repeats: int, slow: bool
+) -> tuple[list[list], list]:
     """One row a solver: time, how many times as long as Newton, iterations, velocity error; and in short.
 
     POT is timed once.

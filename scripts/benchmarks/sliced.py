@@ -13,6 +13,7 @@ import matplotlib.pyplot as plt
 from common import ROOT, Times, median_times, table, write_table
 
 import gmdwgf
+from gmdwgf.drifts import SlicedMMDDrift
 from gmdwgf.pairs import reductions, slicing
 
 SIZES = (1024, 4096, 16384, 65536, 262144)
@@ -26,6 +27,7 @@ def main() -> None:
     """Measure, keep the table, draw."""
     sliced, few = gmdwgf.load_drift("sliced_mmd"), gmdwgf.load_drift("sliced_mmd", n_projections=FEW)
     energy = gmdwgf.load_drift("mmd", kernel="energy")
+    assert isinstance(sliced, SlicedMMDDrift)
     names = [f"{sliced.n_projections} directions", f"{FEW} directions", "all pairs"]
     rows, short, bound, curves = [], [], "", {name: {} for name in names}
     for n in SIZES:
@@ -39,7 +41,7 @@ def main() -> None:
             curves[name][n] = spent.median
         pairs = times.get("all pairs")
         ratios = ["" if pairs is None else pairs.over(times[name]) for name in names[:2]]
-        if n == ALL_PAIRS_UP_TO:
+        if pairs is not None and n == ALL_PAIRS_UP_TO:
             told = f"{times[names[0]]}; the same over all pairs {ratios[0]} as long, over {names[1]} {ratios[1]}"
             alone = sorts(sliced.n_projections, n)
             bound = f"Sorting alone takes {alone} for {names[0]}: no more than {pairs.median / alone.median:.0f}x can be had."

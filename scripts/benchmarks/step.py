@@ -13,6 +13,7 @@ from typing import Any
 import eager
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 from common import Times, median_times, table, write_table
 from hydra import compose, initialize_config_dir
@@ -115,8 +116,8 @@ def setting(overrides: list[str]) -> tuple[dict[str, Any], Problem, TrainState]:
 def in_torch(config: dict) -> Callable | None:
     """A step of that setting in eager PyTorch, if it is there."""
     generator, batch_size = config["generator"], config["training"]["batch_size"]
-    sizes = [generator[name] for name in ("noise_dim", "width", "depth")]
-    return eager.training_step(batch_size, *sizes, config["drift"]["bandwidth"])
+    noise_dim, width, depth = (generator[name] for name in ("noise_dim", "width", "depth"))
+    return eager.training_step(batch_size, noise_dim, width, depth, config["drift"]["bandwidth"])
 
 
 def main(overrides: list[str]) -> None:
@@ -139,7 +140,7 @@ def main(overrides: list[str]) -> None:
     rows = [cells(name) for name in ("whole step", *pieces)]
     rows += [cells(name, f" (every {others[name][1]} steps)") for name in others]
     lines = table(["part", "time a step", "of the whole step"], rows)
-    together = Times(sum(times[name].seconds for name in pieces))
+    together = Times(np.sum([times[name].seconds for name in pieces], axis=0))
     lines += ["", f"The whole step takes {step.over(together)} of the sum of the parts within it, each measured alone."]
     if theirs is not None:
         lines += ["", f"Eager PyTorch takes {times['PyTorch'].over(step)} as long for the same step."]

@@ -1,22 +1,13 @@
 """The changes that mutants are made of, and the table of the tests that hold each file."""
 
-import importlib
-import sys
-
 import pytest
 
+from scripts import mutations
+from scripts.mutants import ROOMS, TESTS, table
 from tests.conftest import ROOT
 
 
-@pytest.fixture(scope="module", autouse=True)
-def scripts():
-    sys.path.insert(0, str(ROOT / "scripts"))
-    yield
-    sys.path.remove(str(ROOT / "scripts"))
-
-
 def mutants_of(source):
-    mutations = importlib.import_module("mutations")
     return [mutations.mutated(source, index)[0] for index in range(len(mutations.sites(source)))]
 
 
@@ -66,14 +57,13 @@ def test_checks_of_arguments_messages_and_exempted_lines_are_left_alone(source):
 
 def test_exempted_lines_are_listed_with_their_reasons():
     source = "a = 1\nb = 2 - a  # no mutants: any number serves"
-    assert importlib.import_module("mutations").exempted(source) == [(2, "b = 2 - a", "any number serves")]
+    assert mutations.exempted(source) == [(2, "b = 2 - a", "any number serves")]
 
 
 def test_every_file_of_the_rooms_that_offers_a_change_has_tests_that_exist():
-    mutants = importlib.import_module("mutants")
-    table = mutants.table()
-    files = [file for room in mutants.ROOMS for file in (ROOT / "gmdwgf" / room).glob("*.py")]
-    missing = [file for file in files if file not in table and mutants_of(file.read_text())]
+    tests_of = table()
+    files = [file for room in ROOMS for file in (ROOT / "gmdwgf" / room).glob("*.py")]
+    missing = [file for file in files if file not in tests_of and mutants_of(file.read_text())]
     assert missing == []
-    assert [name for name in mutants.TESTS if not (ROOT / "gmdwgf" / f"{name}.py").is_file()] == []
-    assert [test for tests in table.values() for test in tests if not (ROOT / test).is_file()] == []
+    assert [name for name in TESTS if not (ROOT / "gmdwgf" / f"{name}.py").is_file()] == []
+    assert [test for tests in tests_of.values() for test in tests if not (ROOT / test).is_file()] == []
