@@ -1,4 +1,4 @@
-"""What ends a run as diverged: one bad number among many good ones, recorded as the first of the terms."""
+"""What ends a run as diverged, one bad number among many good ones, and where a chunk of steps ends."""
 
 import equinox as eqx
 import jax
@@ -9,7 +9,7 @@ import pytest
 import gmdwgf
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags
 from gmdwgf.training.state import TERMS, initial_state
-from gmdwgf.training.step import train_step
+from gmdwgf.training.step import chunk, train_step
 from gmdwgf.typing import Scalar
 
 
@@ -26,12 +26,20 @@ class Spike(StatelessDrift):
 
 
 @pytest.fixture(scope="module")
-def step_from():
-    """The state after one step from given particles, by the speed of the spike and the divergence radius."""
+def problem():
     target = gmdwgf.load_target("eight_gaussians")
     pieces = {"generator": "particles", "optimizer": "euler", "batch_size": 8, "n_targets": 4}
-    problem = gmdwgf.make_problem(target, Spike(jnp.asarray(0.0)), **pieces)
-    start = jax.jit(initial_state)(problem, jax.random.key(0))
+    return gmdwgf.make_problem(target, Spike(jnp.asarray(0.0)), **pieces)
+
+
+@pytest.fixture(scope="module")
+def start(problem):
+    return jax.jit(initial_state)(problem, jax.random.key(0))
+
+
+@pytest.fixture(scope="module")
+def step_from(problem, start):
+    """The state after one step from given particles, by the speed of the spike and the divergence radius."""
     one_step = jax.jit(train_step)
 
     def step(x, speed=0.5, radius=10.0):
@@ -80,3 +88,15 @@ def test_one_bad_number_ends_the_run_at_the_state_before_and_is_recorded(step_fr
 def test_a_particle_at_the_radius_is_not_beyond_it(step_from):
     assert not bool(step_from(spread(3.0), radius=3.0).health.diverged)
     assert bool(step_from(spread(3.0), radius=2.999).health.diverged)
+
+
+def test_a_chunk_ends_at_its_size_at_the_stop_and_at_divergence(problem, start):
+    go_on = jax.jit(lambda problem, state: chunk(problem, state, jnp.asarray(5), chunk_size=3))
+    steps, state = [], start
+    for _ in range(3):
+        state, logs = go_on(problem, state)
+        steps.append(int(state.step))
+    assert steps == [3, 5, 5]
+    assert all(float(value) == 0 for value in logs.values())  # of no step
+    ended, _ = go_on(eqx.tree_at(lambda p: p.divergence_radius, problem, jnp.asarray(1e-6)), start)
+    assert (bool(ended.health.diverged), int(ended.step)) == (True, 0)
