@@ -2,13 +2,18 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: run test test-slow test-browser figures gallery lint format clean
+.PHONY: run test test-all test-slow test-browser figures gallery lint format clean
 
 run: .venv/installed
 	$(BIN)/python -m gmdwgf.train +drift=sinkhorn
 
+# Before every commit: the truth of every drift and what can be tested without processes and long training.
 test: .venv/installed-dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+
+# What continuous integration runs: also commands in processes of their own, and laws over whole families.
+test-all: test
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "thorough and not slow and not browser"
 
 test-slow: .venv/installed-dev
 	JAX_DISABLE_MOST_OPTIMIZATIONS=false $(BIN)/python -m pytest -m slow

@@ -19,7 +19,7 @@ def home(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("WANDB_CONFIG_DIR", str(home))
     monkeypatch.setenv("NETRC", str(home / "netrc"))
-    monkeypatch.setattr(module, "_unanswered_at", -float("inf"))
+    monkeypatch.setattr(module, "_unanswered", {})
     yield
     import wandb
 
