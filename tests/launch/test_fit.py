@@ -156,7 +156,7 @@ def test_a_field_of_an_object_is_refused_beside_it():
 
 def test_another_array_is_another_run_and_the_same_one_is_not(tmp_path):
     from gmdwgf.launch.chosen import choose
-    from gmdwgf.launch.fitting import _kept_in
+    from gmdwgf.launch.fitting_in_folder import _kept_in
     from gmdwgf.runs.identity import run_id
 
     points = np.random.default_rng(0).normal(size=(20, 2)).astype(np.float32)

@@ -35,6 +35,16 @@ def test_a_sum_of_flows_is_the_flow_of_the_sum(x64):
     assert with_no_flow.functional is None
 
 
+def test_the_functional_is_the_weighted_sum_at_the_two_clouds_in_their_order(clouds, x64):
+    x, y = map(jnp.asarray, clouds)
+    parts = gmdwgf.load_drift("drmmd"), gmdwgf.load_drift("mmd", kernel="gaussian")
+    of_parts = [part.functional(x, y) for part in parts]
+    assert abs(parts[0].functional(y, x) - of_parts[0]) > 1e-3
+    np.testing.assert_allclose(
+        SumDrift(parts, [0.5, 2.0]).functional(x, y), 0.5 * of_parts[0] + 2 * of_parts[1], rtol=1e-12
+    )
+
+
 def test_tags_are_those_that_all_parts_have_and_the_longest_reach():
     load = gmdwgf.load_drift
     tags = SumDrift((load("kl"), load("kl", self_term="two_batch")), [1.0, 1.0]).tags()
