@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from gmdwgf import runs
+from gmdwgf.runs import __main__ as runs_command
 from tests.conftest import gmdwgf
 
 TINY = ["debug=tiny", "tracking.wandb.mode=disabled"]
@@ -114,7 +114,7 @@ def test_a_sweep_runs_each_cell_once_and_typed_again_does_nothing(cli, tmp_path)
     assert [folder.stat().st_mtime_ns for folder in folders] == before
 
     removed = folders[1].parent
-    assert runs.main(["rm", "runs", removed.name, "--yes"]) == 0  # all that a run leaves is known as gmdwgf's
+    assert runs_command.main(["rm", "runs", removed.name, "--yes"]) == 0  # all that a run leaves is known as gmdwgf's
     assert not removed.exists()
     code, out, _ = cli(*command)
     assert out.count("already done") == 3
