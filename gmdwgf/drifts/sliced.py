@@ -10,7 +10,7 @@ from gmdwgf.typing import Array, Float, Particles, Scalar, Targets, Weights
 
 
 class AbstractSlicedDrift(StatelessDrift):
-    """v(x) = factor(d) * mean_theta speed(<x, theta>) theta, over `n_projections` directions theta, drawn anew every step."""
+    """v(x) = factor(d) * mean_theta speed_on_line(<x, theta>) theta, over `n_projections` directions theta, drawn anew every step."""
 
     n_projections: int = count(of_numbers=True)
     directions: str = choice(*slicing.DRAWS)
@@ -33,17 +33,17 @@ class AbstractSlicedDrift(StatelessDrift):
         """Velocity for given directions `[p d]`."""
 
         def speed(on_x, on_y, on_queries=None):
-            return self.speed(on_x, on_y, on_queries, x_weights, y_weights)
+            return self.speed_on_line(on_x, on_y, on_queries, x_weights, y_weights)
 
         clouds = reductions.centred(x, y, *([] if at is None else [at]))
         return self.factor(x.shape[-1]) * slicing.field_along(speed, directions, *clouds)
 
     def functional_along(self, directions: Directions, x: Particles, y: Targets) -> Scalar:
         """Functional for given directions and uniform masses; v is -n times its gradient."""
-        return self.factor(x.shape[-1]) * slicing.along(self.functional, directions, x, y).mean()
+        return self.factor(x.shape[-1]) * slicing.along(self.functional_on_line, directions, x, y).mean()
 
     @abc.abstractmethod
-    def speed(
+    def speed_on_line(
         self,
         on_x: Float[Array, " n"],
         on_y: Float[Array, " m"],
@@ -54,8 +54,8 @@ class AbstractSlicedDrift(StatelessDrift):
         """One-dimensional velocity of the projected clouds at the queries, or at `on_x` when None."""
 
     @abc.abstractmethod
-    def functional(self, on_x: Float[Array, " n"], on_y: Float[Array, " m"]) -> Scalar:
-        """One-dimensional functional whose flow is `speed`."""
+    def functional_on_line(self, on_x: Float[Array, " n"], on_y: Float[Array, " m"]) -> Scalar:
+        """One-dimensional functional whose flow is `speed_on_line`."""
 
     @abc.abstractmethod
     def factor(self, dim: int) -> float:

@@ -31,13 +31,13 @@ class SlicedMMDDrift(AbstractSlicedDrift):
     Source: Hertrich et al. 2023 (arXiv:2305.11463), also for the slicing constant of the energy kernel.
     """
 
-    def speed(self, on_x, on_y, on_queries, x_weights, y_weights):
+    def speed_on_line(self, on_x, on_y, on_queries, x_weights, y_weights):
         """2 (F_q - F_p) at the queries, by mid-ranks."""
         on_queries = on_x if on_queries is None else on_queries
         f_q, f_p = (slicing.mid_distribution(on_queries, on, w) for on, w in ((on_x, x_weights), (on_y, y_weights)))
         return 2 * (f_q - f_p)
 
-    def functional(self, on_x, on_y):
+    def functional_on_line(self, on_x, on_y):
         """The integral of (F_q - F_p)^2."""
         values = jnp.concatenate([on_x, on_y])
         order = jnp.argsort(values)

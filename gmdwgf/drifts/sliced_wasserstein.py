@@ -33,7 +33,7 @@ class SlicedWassersteinDrift(AbstractSlicedDrift):
 
     scale_by_dim: bool = flag()
 
-    def speed(self, on_x, on_y, on_queries, x_weights, y_weights):
+    def speed_on_line(self, on_x, on_y, on_queries, x_weights, y_weights):
         """t_theta(x) - x: mean of the quantile function over the levels of a particle, minus its projection."""
         order, y_order = jnp.argsort(on_x), jnp.argsort(on_y)
         x_levels = slicing.levels(x_weights, order, on_x.dtype)
@@ -43,7 +43,7 @@ class SlicedWassersteinDrift(AbstractSlicedDrift):
             return jnp.zeros_like(on_x).at[order].set(image) - on_x
         return jnp.interp(on_queries, on_x[order], image) - on_queries
 
-    def functional(self, on_x, on_y):
+    def functional_on_line(self, on_x, on_y):
         """Half the squared W_2 distance on the line."""
         i, j, width = slicing.monotone_coupling(
             *(slicing.levels(None, jnp.arange(on.size), on.dtype) for on in (on_x, on_y))
