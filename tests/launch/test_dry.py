@@ -95,9 +95,9 @@ def test_nothing_is_left_in_the_folder_for_temporary_files_or_beside_modules(com
 
 
 def test_the_folder_that_hydra_writes_to_goes_when_the_process_ends(tmp_path):
-    code = "import sys; from omegaconf import OmegaConf; from gmdwgf.sweeps import dry\n"
+    code = "import sys; from omegaconf import OmegaConf; from gmdwgf.launch import bytecode\n"
     code += "node = {'run': {}, 'sweep': {}, 'sweeper': {}, 'overrides': {'hydra': []}}\n"
-    code += "config = OmegaConf.create({'hydra': node}); dry.write_nothing(config)\n"
+    code += "config = OmegaConf.create({'hydra': node}); bytecode.write_nothing(config)\n"
     code += "open(config.hydra.run.dir + '/multirun.yaml', 'w').close(); print(config.hydra.sweep.dir)"
     done = subprocess.run(
         [sys.executable, "-c", code],
