@@ -59,6 +59,7 @@ BAD_INPUT = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("case", BAD_INPUT)
 def test_bad_input_is_one_line_that_names_key_value_and_fix(case, cli, tmp_path):
     np.save(tmp_path / "flat.npy", np.zeros(12))
@@ -94,12 +95,14 @@ def test_no_drift_at_all_is_sinkhorn(cli):
     assert "SinkhornDrift" in cli("--cfg", "job")[1]
 
 
+@pytest.mark.thorough
 def test_help_lists_every_choice(cli):
     out = cli("--help")[1]
     for words in ("deng, ", "two_moons", "particles", "debug=tiny", "KEY=VALUE"):
         assert words in out
 
 
+@pytest.mark.thorough
 def test_a_sweep_runs_each_cell_once_and_typed_again_does_nothing(cli, tmp_path):
     command = ["-m", "+drift=kl,mmd", "seed=0,1", *TINY]
     code, out, err = cli(*command)
@@ -121,6 +124,7 @@ def test_a_sweep_runs_each_cell_once_and_typed_again_does_nothing(cli, tmp_path)
     assert folders[1].is_file()
 
 
+@pytest.mark.thorough
 def test_a_bad_cell_does_not_stop_the_others(cli, tmp_path):
     code, out, _ = cli("-m", "+drift=kl", "drift.bandwidth=-1,0.3", *TINY)
     assert code == 1
@@ -132,6 +136,7 @@ def test_a_bad_cell_does_not_stop_the_others(cli, tmp_path):
     assert OmegaConf.load(failed.parent / "config.yaml").drift.bandwidth == -1
 
 
+@pytest.mark.thorough
 def test_one_value_for_a_field_that_the_swept_drifts_have_and_the_default_has_not(cli, capsys):
     code, out, err = cli("-m", "+drift=kl,blob", "drift.bandwidth=0.5", "--dry")
     assert code == 0, err
@@ -142,6 +147,7 @@ def test_one_value_for_a_field_that_the_swept_drifts_have_and_the_default_has_no
     assert err.startswith("gmdwgf: drift.bandwith=0.5: unknown; did you mean bandwidth?")
 
 
+@pytest.mark.thorough
 def test_a_diverged_run_is_a_result(cli, tmp_path):
     code, out, err = cli("drift=mmd", "training.divergence_radius=0.5", *TINY)
     assert code == 0, err
@@ -161,6 +167,7 @@ def test_a_diverged_run_is_a_result(cli, tmp_path):
     assert "(python -m gmdwgf.runs rm runs/" in again
 
 
+@pytest.mark.thorough
 def test_the_module_and_the_console_script_are_one_command(tmp_path):
     done = gmdwgf("+drift=kl", "seed=-1", cwd=tmp_path)
     assert done.returncode == 2

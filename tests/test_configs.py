@@ -26,6 +26,7 @@ GROUPS = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("group", "name"), GROUPS)
 def test_every_config_composes_and_builds(group, name, tmp_path):
     np.save(tmp_path / "points.npy", np.random.default_rng(0).normal(size=(50, 3)))

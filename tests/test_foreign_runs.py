@@ -134,6 +134,7 @@ def planted(job, changes):
     return job.folder.path
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("place", PLACES)
 def test_load_run_runs_nothing_that_a_folder_names(tmp_path, canary, place):
     folder = planted(make_run(tmp_path / "runs", drift="kl"), PLACES[place])
@@ -159,6 +160,7 @@ def test_load_run_runs_nothing_that_a_part_of_a_drift_names(tmp_path, canary, dr
     assert not canary()
 
 
+@pytest.mark.thorough
 def test_a_trusted_folder_may_name_a_drift_and_a_schedule_of_ones_own(tmp_path, canary):
     (tmp_path / "mine.py").write_text(
         "from gmdwgf.drifts.kl import KLDrift\nfrom gmdwgf.optim.schedules import Constant\n"
@@ -175,6 +177,7 @@ def test_a_trusted_folder_may_name_a_drift_and_a_schedule_of_ones_own(tmp_path, 
     sys.modules.pop("mine", None)
 
 
+@pytest.mark.thorough
 def test_a_folder_of_ones_own_is_made_of_what_it_says_without_trust(tmp_path):
     bandwidth = {"schedule": "exponential", "start": {"rule": "median"}, "end": 0.1, "n_steps": 100}
     folder = planted(make_run(tmp_path, drift="kl"), {"drift": {"bandwidth": bandwidth}})
@@ -235,6 +238,7 @@ assert not loaded, loaded
 """
 
 
+@pytest.mark.thorough
 def test_status_collect_and_report_import_nothing_that_a_folder_names(tmp_path, canary):
     for place in ("dataset", "drift", "a schedule", "optimizer", "a function as features"):
         planted(make_run(tmp_path / "runs", drift="kl", seed=len(place)), PLACES[place])

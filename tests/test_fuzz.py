@@ -84,6 +84,7 @@ NAMED = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", NAMED)
 def test_what_makes_no_sense_is_answered_with_what_to_write(name, cli, tmp_path):
     arguments, expected = NAMED[name]
@@ -114,6 +115,7 @@ TOO_LARGE = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", TOO_LARGE)
 def test_what_this_machine_cannot_keep_is_refused_with_its_bytes(name, cli, tmp_path):
     np.save(tmp_path / "wide.npy", np.random.default_rng(0).normal(size=(20, 1000)))

@@ -73,6 +73,7 @@ def test_every_room_has_its_level():
     assert {room_of(name_of(path)) for path in MODULES} == set(LEVEL)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_arrows_go_down(path):
     room = room_of(name_of(path))
@@ -109,6 +110,7 @@ def test_no_circle_within_a_room():
         visit(name, [])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("room", WITHOUT_JAX)
 def test_a_room_of_files_and_tables_starts_without_jax(room):
     names = [f"gmdwgf.{name_of(path)}".removesuffix(".__init__") for path in MODULES if room_of(name_of(path)) == room]
@@ -119,6 +121,7 @@ def test_a_room_of_files_and_tables_starts_without_jax(room):
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.thorough
 def test_importing_everything_touches_no_device_and_prints_nothing():
     names = [f"gmdwgf.{name_of(path)}".removesuffix(".__init__") for path in MODULES]
     code = "import importlib\n" + "\n".join(f"importlib.import_module({name!r})" for name in names)

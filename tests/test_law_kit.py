@@ -29,10 +29,12 @@ class Centre(StatelessDrift):
         return Tags(zero_at_equality=True, curl_free=True, flow_of="|mean(q) - mean(p)|^2 / 2", reach="long")
 
 
+@pytest.mark.thorough
 def test_a_sound_drift_passes_every_law():
     check_drift(Centre(length=1.0, fault="none"))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("fault", "law", "says"),
     [
@@ -51,6 +53,7 @@ def test_a_fault_is_found_by_its_law_and_named_with_a_number(fault, law, says):
         check_drift(Centre(length=1.0, fault=fault), [law])
 
 
+@pytest.mark.thorough
 def test_a_drift_that_cannot_be_asked_breaks_laws_and_not_the_kit():
     with pytest.raises(LawViolation, match=r"shape_dtype_and_finite: the field at 5 points(.|\n)*curl_free: raised"):
         check_drift(Centre(length=1.0, fault="forgets_at"))

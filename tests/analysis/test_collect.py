@@ -28,6 +28,7 @@ def read(path):
         return list(csv.DictReader(file))
 
 
+@pytest.mark.thorough
 def test_the_table_has_a_row_a_run_and_evaluation_step(sweep):
     assert main(["collect", str(sweep)]) == 0
     rows = read(sweep / "collected.csv")

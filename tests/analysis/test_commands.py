@@ -23,6 +23,7 @@ RUNS = [
 ]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("choices", RUNS, ids=str)
 def test_the_command_of_a_run_makes_that_run(tmp_path, choices):
     job = make_run(tmp_path, **choices)

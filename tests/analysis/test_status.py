@@ -11,6 +11,7 @@ def four(tmp_path):
     return {state: make_run(tmp_path, state, drift="kl", drift__bandwidth=i + 1) for i, state in enumerate(states)}
 
 
+@pytest.mark.thorough
 def test_status_tells_of_every_run_what_became_of_it_and_why(four, tmp_path, capsys):
     with four["unfinished"].folder.lock():
         assert main(["status", str(tmp_path)]) == 0
@@ -63,12 +64,14 @@ def names(folder):
     return {path.name for path in folder.iterdir()}
 
 
+@pytest.mark.thorough
 def test_rm_deletes_what_is_named_and_nothing_else(four, tmp_path):
     before = names(tmp_path)
     assert main(["rm", str(tmp_path), "failed", four["diverged"].id, "--yes"]) == 0
     assert before - names(tmp_path) == {four["failed"].name, four["diverged"].name}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("answer", "left"), [("n", 4), ("", 4), ("y", 3)])
 def test_rm_asks_first(four, tmp_path, monkeypatch, answer, left):
     monkeypatch.setattr("builtins.input", lambda question: answer)

@@ -30,6 +30,7 @@ IDS = {
 """Ids that version 0.1 gave."""
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("words", IDS)
 def test_the_id_of_a_run_is_that_of_version_0_1(words):
     assert make_spec(composed(*map(respelled_override, words.split())), {}).id == IDS[words]
@@ -92,6 +93,7 @@ def test_old_words_in_python_are_taken_with_a_warning():
         gmdwgf.load_drift("sliced_mmd", directions="stratified")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("old", ["training.field=local"])
 def test_the_command_says_the_new_word_once(old, cli):
     code, out, err = cli("sweep.dry=true", old)

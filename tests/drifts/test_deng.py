@@ -29,6 +29,7 @@ def test_several_temperatures_are_summed(clouds, x64):
     )
 
 
+@pytest.mark.thorough
 def test_exchanging_targets_and_negatives_at_fixed_queries_flips_the_sign(clouds, x64):
     # Claim 3: no mask, and columns normalised over the same queries.
     x, y = map(jnp.asarray, clouds)
@@ -72,6 +73,7 @@ def test_elsewhere_there_are_no_self_pairs_but_the_columns_keep_their_mask(cloud
     np.testing.assert_allclose(answer(deng(temperature=0.6), x, y, at).v, expected, atol=1e-12)
 
 
+@pytest.mark.thorough
 def test_weights_act_as_repeated_points(clouds, x64):
     # Both clouds are repeated twice on average: joint rows compare copies of the two, which weights keep at one a point.
     x, y = map(jnp.asarray, clouds)

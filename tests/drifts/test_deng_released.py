@@ -59,6 +59,7 @@ def test_every_switch_changes_the_drift(groups, x64):
         assert np.abs(grouped(released(**switches), *groups)[0].v - standard).max() > 1e-6, switches
 
 
+@pytest.mark.thorough
 def test_one_group_without_negatives_is_the_drift(clouds, x64):
     x, y = clouds
     none, ones = np.zeros((1, 0, 2)), (np.ones((1, len(x))), np.ones((1, len(y))), np.ones((1, 0)))
@@ -69,6 +70,7 @@ def test_one_group_without_negatives_is_the_drift(clouds, x64):
     np.testing.assert_allclose(got.info["raw_rms"], unit * np.sqrt(np.mean(np.sum(raw[0] ** 2, axis=1))), rtol=1e-8)
 
 
+@pytest.mark.thorough
 def test_groups_share_their_scales_and_nothing_else(groups, x64):
     x, y, negatives, weights = groups
     together = grouped(released(scale_normalise=False, rms_normalise=False), *groups)[0].v
@@ -83,6 +85,7 @@ def test_groups_share_their_scales_and_nothing_else(groups, x64):
         assert abs(grouped(released(), x[one], y[one], negatives[one], alone)[0].unit / shared.unit - 1) > 1e-2
 
 
+@pytest.mark.thorough
 def test_guidance_negatives_of_weight_zero_are_absent_except_from_the_softmaxes(groups, x64):
     # As in the release: a weight multiplies finished affinities, so rows are still divided among all candidates.
     x, y, negatives, weights = groups
@@ -102,12 +105,14 @@ def test_weights_of_a_cloud_have_no_unit(clouds, x64):
     assert np.abs(once - answer(released(), x, y).v).max() > 1e-2
 
 
+@pytest.mark.thorough
 def test_without_self_mask_the_field_at_the_particles_is_the_velocity(clouds, x64):
     x, y = clouds
     drift = released(self_mask=False)
     np.testing.assert_allclose(answer(drift, x, y, x[:5]).v, answer(drift, x, y).v[:5], rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("apart", "temperature"), [(4.0, 0.05), (16.0, 0.05), (8.0, 0.2)])
 def test_the_floor_moves_the_overfull_mode_in_units_of_the_drift(apart, temperature, x64):
     # Claim 27, on average over draws: without the floor a mode only follows the sampling error of its own mean.
@@ -120,6 +125,7 @@ def test_the_floor_moves_the_overfull_mode_in_units_of_the_drift(apart, temperat
     assert abs(np.mean([speed(0.0, seed) for seed in range(8)])) < 0.3
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("floor", "low", "high"), [(1e-6, 0.0, 0.3), (0.0, 1.8, 2.4)])
 def test_the_floor_holds_samples_that_start_inside_a_ring_of_modes_in_its_middle(floor, low, high):
     # Why the defaults do not learn 8 Gaussians of radius 2 (docs/drifts.md): to each sample the targets are all floor.
@@ -135,6 +141,7 @@ def test_the_floor_holds_samples_that_start_inside_a_ring_of_modes_in_its_middle
     assert low <= radius <= high
 
 
+@pytest.mark.thorough
 def test_single_precision_agrees(groups):
     single = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), groups)
     v, unit, loss = expected(*groups)

@@ -79,6 +79,7 @@ def test_two_gaussians_give_the_velocity_of_the_closed_form(x64):
         np.testing.assert_allclose(got, weight(r) * difference, rtol=1e-6, atol=1e-8)
 
 
+@pytest.mark.thorough
 def test_far_from_the_targets_the_weights_stop_at_the_clip():
     # r = q_h / p_h is beyond all bounds at the particles: chi2 pulls 2c times as hard as kl, reverse_kl c times less.
     x, y = np.zeros((3, 2)), np.full((4, 2), 30.0)
@@ -97,6 +98,7 @@ def test_a_clip_below_one_is_refused():
         FDivergenceDrift("js", H, 0.5)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("law", ["curl_free", "wasserstein_gradient_flow", "degenerate_clouds", "extreme_scales"])
 def test_the_steepest_member_obeys_the_laws(law):
     check_drift(gmdwgf.load_drift("f_divergence", divergence="chi2"), [law])

@@ -34,6 +34,7 @@ def divergence(kernel, lam, x, y):
     return (1 + lam) * (1 - best.fun)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("lam", [0.5, 0.05, 0.005])
 @pytest.mark.parametrize("name", KERNELS)
 def test_functional_is_the_maximum_over_the_hilbert_space(name, lam, clouds, x64):
@@ -95,6 +96,7 @@ def test_several_bandwidths_are_the_mean_of_their_kernels(clouds, x64):
     np.testing.assert_allclose(got, divergence(kernel, 0.05, *clouds), rtol=1e-9)
 
 
+@pytest.mark.thorough
 def test_weights_act_as_repeated_points(clouds, x64):
     assert_weights_act_as_repeated_points(kale(), *clouds, atol=1e-8)
 
@@ -109,6 +111,7 @@ def test_it_says_when_it_has_not_converged(clouds, x64):
     assert 2 <= solved["n_iters"] < 12
 
 
+@pytest.mark.thorough
 def test_the_decrement_is_what_the_newton_direction_takes_from_the_dual_at_first(clouds, x64):
     x, y = map(jnp.asarray, clouds)
     b, u, lam = masses(None, y), jnp.cos(3 * y[:, 0]), jnp.asarray(0.05)
@@ -119,6 +122,7 @@ def test_the_decrement_is_what_the_newton_direction_takes_from_the_dual_at_first
     np.testing.assert_allclose(decrement, -slope, rtol=1e-9)
 
 
+@pytest.mark.thorough
 def test_rounding_of_the_dual_does_not_hold_up_the_last_newton_step(clouds, x64):
     # Differences of velocities over 2e-5 magnify a solution that is short of the last step, by 1e-12 or so, beyond 1e-8.
     x, y = map(jnp.asarray, clouds)
@@ -126,6 +130,7 @@ def test_rounding_of_the_dual_does_not_hold_up_the_last_newton_step(clouds, x64)
     assert asymmetry(jax.jit(lambda cloud: drift.velocity(cloud, y, None).v), x) < 1e-9
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("lam", [1e-2, 1e-3, 1e-6])
 def test_nothing_overflows_where_the_density_ratio_does(lam):
     # Half of the particles sit on one target, the others far from all: h is of the order 1 / lam there.
@@ -138,6 +143,7 @@ def test_nothing_overflows_where_the_density_ratio_does(lam):
         assert output.info["converged"]
 
 
+@pytest.mark.thorough
 def test_single_precision_agrees_far_from_the_origin(x64):
     x, y = skewed_clouds(64, 80)
     exact = answer(kale(), x, y)

@@ -54,6 +54,7 @@ def test_two_batch_repels_each_half_by_the_other(clouds, x64):
     np.testing.assert_allclose(velocity(x, y, bandwidth=0.7, self_term="two_batch"), expected, atol=1e-10)
 
 
+@pytest.mark.thorough
 def test_weights_act_as_repeated_points(clouds, x64):
     x, y = map(jnp.asarray, clouds)
     repeats = np.arange(len(y)) % 3 + 1
@@ -62,6 +63,7 @@ def test_weights_act_as_repeated_points(clouds, x64):
     np.testing.assert_allclose(weighted, drift.velocity(x, jnp.repeat(y, repeats, axis=0), KEY).v, atol=1e-10)
 
 
+@pytest.mark.thorough
 def test_collapsed_particles_are_stationary_and_split_when_nudged(x64):
     # Claim 28: q = delta_0 between two targets is stationary; a split of +-u grows at rate Cov/sigma^2.
     y = jnp.asarray([[-1.0], [1.0]])
@@ -72,6 +74,7 @@ def test_collapsed_particles_are_stationary_and_split_when_nudged(x64):
     np.testing.assert_allclose(drift.velocity(split, y, KEY).v / split, 4.0, rtol=1e-4)
 
 
+@pytest.mark.thorough
 def test_single_precision_agrees_far_from_the_origin():
     x, y = skewed_clouds(64, 80)
     exact = reference.score_difference(x, y, 0.5)

@@ -1,6 +1,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import gmdwgf
 from gmdwgf.testing.structure import asymmetry
@@ -36,6 +37,7 @@ def smoothed_kl(x, y, xi, weights):
     return jnp.mean(jax.vmap(lambda p: weights @ jax.vmap(log_ratio)(p + H * xi))(x))
 
 
+@pytest.mark.thorough
 def test_with_quadrature_nodes_it_is_the_flow_of_the_smoothed_kl(clouds, x64):
     # Claim 7. The functional's own gradient has the extra term int d(k*q)/dx, which is zero only when integrated.
     x, y = map(jnp.asarray, clouds)
@@ -90,5 +92,6 @@ def test_the_draws_are_unbiased(clouds, x64):
     assert draws.std(0).max() > 0.05
 
 
+@pytest.mark.thorough
 def test_weights_act_as_repeated_points(clouds, x64):
     kernel_loops.assert_weights_act_as_repeated_points(load(2), *clouds)

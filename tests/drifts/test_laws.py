@@ -9,6 +9,8 @@ from gmdwgf.config.build import options
 from gmdwgf.testing import LAWS, check_drift
 from tests.conftest import skewed_clouds
 
+pytestmark = pytest.mark.thorough
+
 # A solver is held to exact laws at an exact tolerance.
 SETTINGS = {
     "sinkhorn": {"threshold": 1e-12, "max_iters": 20000, "epsilon": 0.5},

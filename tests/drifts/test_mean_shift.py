@@ -71,6 +71,7 @@ def test_exchanging_the_clouds_at_fixed_points_flips_the_sign(clouds, x64):
     assert np.abs(velocity(x, y, at)).max() > 0.1
 
 
+@pytest.mark.thorough
 def test_the_gaussian_member_is_the_kl_drift(clouds, x64):
     x, y = clouds
     for self_term in ("keep", "two_batch"):
@@ -96,6 +97,7 @@ def test_the_laplace_field_splits_into_sharp_scores(clouds, x64):
         np.testing.assert_allclose(v[i], a_q * difference[i] + (a_p - a_q) * s_p, atol=1e-10)
 
 
+@pytest.mark.thorough
 def test_only_the_gaussian_field_is_a_gradient_and_none_is_a_flow(clouds, x64):
     # Claims 13 and 14.
     x, y = map(jax.numpy.asarray, clouds)
@@ -127,6 +129,7 @@ def test_weights_act_as_repeated_points(clouds, x64):
     kernel_loops.assert_weights_act_as_repeated_points(gmdwgf.load_drift("mean_shift", bandwidth=H), *clouds)
 
 
+@pytest.mark.thorough
 def test_particles_collapsed_between_two_targets_are_stationary(x64):
     # Claim 28.
     for kernel in kernel_loops.KERNELS:
@@ -142,6 +145,7 @@ def test_single_precision_agrees_at_a_small_bandwidth(clouds, x64):
         np.testing.assert_allclose(got, exact, atol=1e-4)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("law", ["zero_at_equality", "degenerate_clouds", "extreme_scales"])
 @pytest.mark.parametrize("fields", [{"kernel": "matern"}, {"kernel": "imq", "self_term": "leave_one_out"}])
 def test_other_members_obey_the_laws(fields, law):

@@ -39,6 +39,7 @@ def test_velocity_is_minus_n_times_the_gradient_of_half_mmd2(name, clouds, x64):
         np.testing.assert_allclose(got[i, k], -len(x) * slope, atol=1e-8)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", KERNELS)
 def test_functional_is_half_the_squared_mmd(name, clouds, x64):
     drift = gmdwgf.load_drift("mmd", kernel=name, **FIELDS)
@@ -47,6 +48,7 @@ def test_functional_is_half_the_squared_mmd(name, clouds, x64):
     )
 
 
+@pytest.mark.thorough
 def test_energy_drift_in_one_dimension_is_twice_the_difference_of_distribution_functions(x64):
     # Claim 21, mid-ranks: 2 (F_q - F_p).
     rng = np.random.default_rng(0)
@@ -76,6 +78,7 @@ def test_gaussian_clouds_give_the_closed_form(x64):
     np.testing.assert_allclose(got, term(mean_q, cov_q) - term(mean_p, cov_p), atol=0.01)
 
 
+@pytest.mark.thorough
 def test_u_estimator_divides_the_repulsion_by_n_minus_one(clouds, x64):
     x, y = map(jnp.asarray, clouds)
     n = len(x)
@@ -147,11 +150,13 @@ def test_several_bandwidths_are_the_mean_of_their_kernels(clouds, x64):
     np.testing.assert_allclose(one([0.3, 1.1]), (one(0.3) + one(1.1)) / 2, atol=1e-12)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kernel", ["laplace", "riesz"])
 def test_weights_act_as_repeated_points(kernel, clouds, x64):
     assert_weights_act_as_repeated_points(gmdwgf.load_drift("mmd", kernel=kernel, **FIELDS), *clouds)
 
 
+@pytest.mark.thorough
 def test_riesz_kernel_obeys_the_laws(x64):
     laws = ["shape_dtype_and_finite", "wasserstein_gradient_flow", "functional_gradient", "degenerate_clouds"]
     check_drift(gmdwgf.load_drift("mmd", kernel="riesz", exponent=0.6), laws)

@@ -71,6 +71,7 @@ def test_un_normalised_velocity_is_minus_n_times_the_gradient_of_half_mmd2_of_th
     np.testing.assert_allclose(v, -len(x) * gradient, atol=1e-10)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kernel", POSITIVE)
 def test_normalised_velocity_is_a_gradient_field(kernel, clouds, x64):
     # Claim 14, with exact derivatives.
@@ -82,6 +83,7 @@ def test_normalised_velocity_is_a_gradient_field(kernel, clouds, x64):
     assert np.abs(jacobians).max() > 0.1
 
 
+@pytest.mark.thorough
 def test_only_the_un_normalised_drift_is_a_flow(clouds, x64):
     # Claim 13.
     x, y = map(jnp.asarray, clouds)
@@ -94,6 +96,7 @@ def test_only_the_un_normalised_drift_is_a_flow(clouds, x64):
         assert shift.functional is None
 
 
+@pytest.mark.thorough
 def test_only_the_imq_companion_moves_mass_between_far_modes(x64):
     mode = 0.1 * np.random.default_rng(0).normal(size=(10, 2))
     overfull = np.repeat([0.8, 0.2], 10)
@@ -106,6 +109,7 @@ def test_only_the_imq_companion_moves_mass_between_far_modes(x64):
             assert abs(v) < 1e-9
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("normalise", ["sharp_normalised", "un_normalised"])
 def test_weights_act_as_repeated_points(normalise, clouds, x64):
     kernel_loops.assert_weights_act_as_repeated_points(load(normalise, "laplace"), *clouds)
@@ -116,6 +120,7 @@ def test_imq_cannot_be_normalised():
         SharpDrift("imq", H, "sharp_normalised")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("law", ["functional_gradient", "zero_at_equality", "degenerate_clouds", "extreme_scales"])
 @pytest.mark.parametrize("kernel", ["laplace", "imq"])
 def test_un_normalised_members_obey_the_laws(kernel, law):

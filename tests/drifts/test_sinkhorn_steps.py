@@ -35,6 +35,7 @@ def test_many_corrections_are_the_sinkhorn_drift(clouds, x64):
     np.testing.assert_allclose(answer(steps(300), *clouds).v, answer(exact, *clouds).v, atol=1e-9)
 
 
+@pytest.mark.thorough
 def test_the_field_comes_nearer_to_a_flow_with_every_correction(clouds, x64):
     # Claim 13: the asymmetry of the particle Jacobian falls with the number of corrections.
     x, y = map(jnp.asarray, clouds)
@@ -45,6 +46,7 @@ def test_the_field_comes_nearer_to_a_flow_with_every_correction(clouds, x64):
     assert found[4] < 1e-8
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("n_iters", "printed"), [(0, 0.28205128), (1, 0.58718681), (3, 0.67588058), (50, 0.67896697)])
 def test_gaussians_give_the_slope_of_the_k_step_recursion(n_iters, printed, x64):
     # Claim 18 for a = .5, b = 1.6, epsilon = .8, with the recursion in precisions beside the printed numbers.
@@ -70,10 +72,12 @@ def test_gaussians_give_the_slope_of_the_k_step_recursion(n_iters, printed, x64)
         np.testing.assert_allclose(got[1], 1.0 if n_iters else 1 / 3, atol=1e-7)
 
 
+@pytest.mark.thorough
 def test_weights_act_as_repeated_points(clouds, x64):
     assert_weights_act_as_repeated_points(steps(2), *clouds)
 
 
+@pytest.mark.thorough
 def test_a_collapsed_cloud_amid_two_targets_stays_and_splits_when_nudged(x64):
     # Claim 28; in the first order a split grows at the rate Cov / epsilon without corrections.
     y = np.array([[-1.0], [1.0]])
@@ -83,6 +87,7 @@ def test_a_collapsed_cloud_amid_two_targets_stays_and_splits_when_nudged(x64):
     np.testing.assert_allclose(answer(steps(0, 0.25), split, y).v / split, 4.0, rtol=1e-4)
 
 
+@pytest.mark.thorough
 def test_a_few_corrections_do_not_reach_a_far_mode_and_say_so(x64):
     # Claim 26 and the table of reference speeds: exact transport would move the over-full mode at 1.5.
     x, y = plan_loops.two_modes(0.8, 4.0), plan_loops.two_modes(0.5, 4.0, seed=1)

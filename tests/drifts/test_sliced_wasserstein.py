@@ -36,6 +36,7 @@ def barycentres_of_plans(directions, x, y, a=None, b=None):
     return v
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("n", "m"), [(13, 17), (12, 18), (13, 13), (9, 3)])
 def test_velocity_is_the_barycentre_of_the_optimal_plans_for_any_sizes(n, m, x64):
     x, y = skewed_clouds(n, m)
@@ -141,6 +142,7 @@ def test_a_particle_without_mass_goes_to_the_quantile_at_its_rank(x64):
     np.testing.assert_allclose(got + x, [[5.0], [7.0], [5.0]], atol=1e-12)
 
 
+@pytest.mark.thorough
 def test_between_particles_the_map_is_interpolated_and_beyond_them_it_is_constant(clouds, x64):
     x, y = clouds
     directions = some_directions(7, 2)

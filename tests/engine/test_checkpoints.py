@@ -189,6 +189,7 @@ def test_a_metric_that_was_tampered_with_does_not_rank(tmp_path):
     assert best_step(tmp_path) == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("damage", ["empty", "half", "gone"])
 @pytest.mark.parametrize("which", ["_CHECKPOINT_METADATA", "notes/metadata", "state/_METADATA", "state/manifest.ocdbt"])
 def test_a_checkpoint_with_a_damaged_file_is_whole_or_falls_back(tmp_path, which, damage):
@@ -318,6 +319,7 @@ def full_disk(tmp_path):
     subprocess.run(["umount", place], check=True)
 
 
+@pytest.mark.thorough
 def test_a_full_disk_raises_once_and_prints_nothing(full_disk):
     done = subprocess.run(
         [sys.executable, "-c", FULL, full_disk / "checkpoints"],

@@ -73,6 +73,7 @@ def test_a_local_field_depends_on_its_parts_and_not_on_the_devices(drift, x64):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **IN_DOUBLE), one, four)
 
 
+@pytest.mark.thorough
 def test_in_a_local_field_a_part_sees_only_its_own_targets(clouds):
     x, y = (jnp.asarray(cloud[:12]) for cloud in clouds)
     drift, key = gmdwgf.load_drift("mmd"), jax.random.key(0)
@@ -134,12 +135,14 @@ def test_a_lost_process_ends_the_run_clearly_and_fewer_go_on(tmp_path, on_one_de
     assert_same_numbers(final_record(tmp_path), on_one_device)
 
 
+@pytest.mark.thorough
 def test_a_batch_that_the_devices_cannot_share_is_refused_with_the_nearest(tmp_path):
     done = run_command("+drift=kl", "training.batch_size=60", cwd=tmp_path, env=EIGHT)
     assert done.returncode == 2
     assert re.search("training.batch_size=60: .* 8 devices; .*56 or 64", done.stderr)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("arguments", "key"),
     [

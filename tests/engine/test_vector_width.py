@@ -45,6 +45,7 @@ def test_a_file_of_flags_is_left_alone(processor):
     assert environment == {"XLA_FLAGS": "flags.txt"}
 
 
+@pytest.mark.thorough
 def test_xla_knows_the_flag():
     # It ends the process for one that it does not know.
     told = os.environ | {"XLA_FLAGS": f"{FLAG}=512", "JAX_PLATFORMS": "cpu"}

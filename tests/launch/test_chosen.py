@@ -16,6 +16,7 @@ from tests.launch.fitting import NUMBERS
 from tests.training.common import same_bits
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "choices",
     [
@@ -35,6 +36,7 @@ def test_a_config_is_composed_as_by_hydra(choices):
     assert run_id(plain(by_hydra)) == run_id(plain(compose(choices)))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", options("drift"))
 def test_a_drift_is_written_as_the_config_that_makes_it(name):
     drift = gmdwgf.load_drift(name)
@@ -48,6 +50,7 @@ def test_a_drift_is_written_as_the_config_that_makes_it(name):
     )
 
 
+@pytest.mark.thorough
 def test_no_name_is_a_field_of_two_groups():
     for generator in options("generator"):
         for optimizer in options("optimizer"):
@@ -88,6 +91,7 @@ def small():
     return gmdwgf.make_problem("eight_gaussians", "kl", **numbers)
 
 
+@pytest.mark.thorough
 def test_a_loop_of_ones_own_takes_the_steps_of_the_package():
     problem, key = small(), jax.random.key(0)
     state = gmdwgf.initial_state(problem, key)
@@ -100,6 +104,7 @@ def test_a_loop_of_ones_own_takes_the_steps_of_the_package():
     assert same_bits(chunk, state)
 
 
+@pytest.mark.thorough
 def test_a_first_state_shares_no_memory_with_its_key_or_within_itself():
     problem, key = small(), jax.random.key(0)
     for start in (initial_state(problem, key), jax.jit(initial_state)(problem, key)):

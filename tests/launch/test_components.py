@@ -11,6 +11,7 @@ from tests.launch.test_environment import composed
 CLASSES = ["condition=classes", "dataset=eight_gaussians", "condition.n_groups=4"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("overrides", "key"),
     [

@@ -44,6 +44,7 @@ def refusal(job):
     return str(caught.value)
 
 
+@pytest.mark.thorough
 def test_a_parent_is_named_by_its_folder_its_name_or_its_id_or_is_found(tmp_path):
     made = make_run(tmp_path, **CONSTANT)
     make_run(tmp_path, **CONSTANT, seed=1)
@@ -64,6 +65,7 @@ def test_extend_is_no_part_of_the_identity(tmp_path):
     assert longer(tmp_path, True).id == longer(tmp_path, None).id
 
 
+@pytest.mark.thorough
 def test_what_differs_beside_the_steps_is_named(tmp_path):
     made = make_run(tmp_path, **CONSTANT)
     said = refusal(longer(tmp_path, made.id, seed=3, drift__bandwidth=0.5))
@@ -84,6 +86,7 @@ def test_keys_on_which_no_number_depends_may_differ(tmp_path):
     assert parent(job).id == made.id
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("schedule", "fix"),
     [
@@ -100,6 +103,7 @@ def test_a_rate_that_depends_on_the_number_of_steps_is_refused_with_what_is_righ
         assert "extend=null" in said
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("state", ["diverged", "failed", "unfinished"])
 def test_only_a_finished_run_is_extended(tmp_path, state):
     made = make_run(tmp_path, state=state, **CONSTANT)

@@ -24,6 +24,7 @@ def without_seconds(records):
     return [{name: value for name, value in record.items() if name != "seconds"} for record in records]
 
 
+@pytest.mark.thorough
 def test_fit_gives_the_bits_of_the_command_and_finds_its_folder(cli, tmp_path, result):
     code, _, err = cli("drift=kl", *OVERRIDES, "tracking.wandb.mode=disabled", "tracking.progress=false")
     assert code == 0, err
@@ -54,6 +55,7 @@ def test_a_result_tells_of_the_run(result):
     assert f"{result.records[-1]['mmd2']:.2e}" in repr(result)
 
 
+@pytest.mark.thorough
 def test_a_result_shows_its_figure(result):
     assert result._repr_png_().startswith(b"\x89PNG")
     left, right = result.plot().axes

@@ -114,6 +114,7 @@ WAYS = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("way", "value"), [*((way, "absolute") for way in WAYS), ("sweep", ".."), ("sweep", "../../precious")]
 )
@@ -185,6 +186,7 @@ def test_an_entry_replaces_a_link_and_leaves_alone_what_it_points_to(tmp_path, p
     assert ledger_in(tmp_path).counts() == {"done": 1}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("link", [".sweeps", ".sweeps/mine"])
 def test_a_ledger_behind_a_link_is_refused(link, cli, tmp_path, precious):
     (precious / "mine").mkdir()
@@ -210,6 +212,7 @@ def test_the_ledger_of_a_dry_sweep_is_in_memory_alone(tmp_path):
     assert tree(tmp_path) == before
 
 
+@pytest.mark.thorough
 def test_a_tilde_in_the_folder_of_a_sweep_is_the_home_of_the_user(cli, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     code, _, err = cli("-m", "drift=kl", "drift.bandwidth=-1", "paths.root='~/runs'", *SMALL)

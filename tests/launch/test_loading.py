@@ -11,6 +11,7 @@ def test_load_drift_takes_fields_by_name():
     assert float(gmdwgf.load_drift("kl", bandwidth=0.7).bandwidth) == pytest.approx(0.7)
 
 
+@pytest.mark.thorough
 def test_load_target_samples():
     assert gmdwgf.load_target("pinwheel", n_arms=3).sample(jax.random.key(0), 7).shape == (7, 2)
 
@@ -28,6 +29,7 @@ def test_a_yaml_of_ones_own_is_a_drift(tmp_path):
     assert float(gmdwgf.load_drift(str(path), bandwidth=3).bandwidth) == 3.0
 
 
+@pytest.mark.thorough
 def test_load_run_gives_back_config_metrics_samples_and_generator(tmp_path):
     done = run_command("+drift=kl", "debug=tiny", "tracking.wandb.mode=disabled", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

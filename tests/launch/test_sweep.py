@@ -24,6 +24,7 @@ def four(tmp_path_factory):
     return cwd / "runs"
 
 
+@pytest.mark.thorough
 def test_fail_fast_leaves_out_what_has_not_begun(cli, tmp_path):
     code, out, _ = cli("-m", "+drift=kl", "drift.bandwidth=-1,0.3,0.5", "sweep.fail_fast=true", *SMALL)
     assert code == 1
@@ -31,6 +32,7 @@ def test_fail_fast_leaves_out_what_has_not_begun(cli, tmp_path):
     assert list(states(tmp_path / "runs").values()) == ["failed"]
 
 
+@pytest.mark.thorough
 def test_dry_says_what_would_come_of_every_cell_and_runs_nothing(four, cli, tmp_path):
     (tmp_path / "runs").symlink_to(four)
     before = steps_of(four)
@@ -52,6 +54,7 @@ class Wrong(KLDrift):
 """
 
 
+@pytest.mark.thorough
 def test_dry_finds_what_only_a_step_would(cli, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "wrong_drift.py").write_text(WRONG_DRIFT)
@@ -70,6 +73,7 @@ def test_jobs_side_by_side_one_by_one_have_the_bits_of_jobs_by_themselves(how, f
     assert differences(tmp_path / "runs", four) == []
 
 
+@pytest.mark.thorough
 def test_jobs_as_one_program_agree_with_jobs_by_themselves(four, cli, tmp_path):
     code, out, err = cli(*FOUR, "hydra/launcher=vectorized", "hydra.launcher.how=together")
     assert code == 0, err
@@ -84,6 +88,7 @@ def test_jobs_as_one_program_agree_with_jobs_by_themselves(four, cli, tmp_path):
     assert "4 jobs: 0 done, 4 skipped" in cli(*FOUR, "hydra/launcher=vectorized")[1]
 
 
+@pytest.mark.thorough
 def test_cells_that_diverge_or_are_refused_leave_their_group_alone(cli, tmp_path):
     cells = ["drift.bandwidth=0.3,-1", "training.divergence_radius=0.05,100"]
     code, out, err = cli("-m", "+drift=kl", *cells, "hydra/launcher=vectorized", "hydra.launcher.how=together", *SMALL)
@@ -92,6 +97,7 @@ def test_cells_that_diverge_or_are_refused_leave_their_group_alone(cli, tmp_path
     assert sorted(states(tmp_path / "runs").values()) == ["diverged", "done", "failed", "failed"]
 
 
+@pytest.mark.thorough
 def test_a_run_that_is_asked_for_twice_is_run_once(cli):
     cells = ["drift=kl", "training.checkpoint_every=4,8"]  # on which no number depends
     code, out, err = cli("-m", *cells, "hydra/launcher=vectorized", *SMALL[:3], *SMALL[4:])
@@ -99,6 +105,7 @@ def test_a_run_that_is_asked_for_twice_is_run_once(cli):
     assert "2 jobs: 1 done, 1 skipped" in out
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("setting", ["how=apart", "max_runs=0", "n_devices=two", "memory_gb=-1", "what=1"])
 def test_a_bad_setting_of_the_launcher_is_one_line(setting, cli):
     code, _, err = cli(*FOUR, "hydra/launcher=vectorized", f"hydra.launcher.{setting}")
@@ -107,6 +114,7 @@ def test_a_bad_setting_of_the_launcher_is_one_line(setting, cli):
     assert len(err.strip().splitlines()) == 1, err
 
 
+@pytest.mark.thorough
 def test_a_launcher_that_is_not_there_is_one_line_with_what_to_install(cli):
     code, _, err = cli(*FOUR, "hydra/launcher=no_such_launcher")
     assert code == 2

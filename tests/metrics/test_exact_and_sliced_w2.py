@@ -62,6 +62,7 @@ def test_exact_w2_refuses_clouds_of_different_sizes_and_answers_nan_to_nan():
     assert math.isnan(exact_w2(x, y[:5]))
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize(("n", "m"), [(30, 30), (30, 20), (7, 45), (1, 12)])
 def test_sliced_w2_equals_pot_on_the_same_directions_for_any_sizes(n, m):
@@ -77,6 +78,7 @@ def test_sliced_w2_in_one_dimension_is_exact_w2():
     np.testing.assert_allclose(sliced(x, y, uniform_directions(jax.random.key(0), 3, 1)), exact_w2(x, y), rtol=1e-10)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize(("n", "m", "copies"), [(5, 5, 3), (6, 4, 2), (1, 7, 4)])
 def test_repeating_every_point_leaves_sliced_w2_as_it_is(n, m, copies):
@@ -86,6 +88,7 @@ def test_repeating_every_point_leaves_sliced_w2_as_it_is(n, m, copies):
     np.testing.assert_allclose(repeated, sliced(x, y, directions), rtol=1e-9)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("x64")
 def test_sliced_w2_to_a_translate_is_the_rms_of_the_projected_shift():
     x, _ = clouds(40, 40)

@@ -91,6 +91,7 @@ def test_a_bad_field_is_named(field, value):
     assert error.value.name == field
 
 
+@pytest.mark.thorough
 def test_every_value_has_a_line_in_the_table_and_is_a_python_number(reference):
     values = suite().evaluate(cloud(150), reference)
     assert list(values) == list(reference.floor) == WITHOUT_PICTURES
@@ -98,6 +99,7 @@ def test_every_value_has_a_line_in_the_table_and_is_a_python_number(reference):
     assert {line.better for line in METRICS.values()} == {"lower", "higher", "neither"}
 
 
+@pytest.mark.thorough
 def test_metrics_of_modes_are_left_out_where_modes_are_unknown():
     target = Spots(knows_modes=False)
     reference = suite().prepare(target, jax.random.key(0))
@@ -129,6 +131,7 @@ def test_the_floor_is_the_same_for_the_same_key_and_other_for_another(reference)
     assert other.floor["mmd2"] != reference.floor["mmd2"]
 
 
+@pytest.mark.thorough
 def test_fresh_data_scores_in_the_floor_and_moved_data_above_it():
     n_draws = 30
     many = suite(n_floor_draws=n_draws)
@@ -142,6 +145,7 @@ def test_fresh_data_scores_in_the_floor_and_moved_data_above_it():
         assert many.evaluate(cloud(200, move=1.0), reference)[name] > floor.mean + 5 * floor.sd
 
 
+@pytest.mark.thorough
 def test_the_floor_has_the_mean_and_the_unbiased_deviation_of_the_scores_of_its_clouds():
     scores = []
 
@@ -159,11 +163,13 @@ def test_the_floor_has_the_mean_and_the_unbiased_deviation_of_the_scores_of_its_
     np.testing.assert_allclose(floor["energy_distance"].sd, deviation, rtol=1e-6)
 
 
+@pytest.mark.thorough
 def test_no_random_key_of_a_reference_is_used_twice():
     with jax.debug_key_reuse(True):
         suite().prepare(Spots(), jax.random.key(0))
 
 
+@pytest.mark.thorough
 def test_the_directions_of_sliced_w2_know_nothing_of_the_held_out_points():
     class Round(AbstractTarget):
         dim = 2
@@ -176,6 +182,7 @@ def test_the_directions_of_sliced_w2_know_nothing_of_the_held_out_points():
     assert jnp.min(jnp.sum(y * reference.directions, axis=1)) < 0.9  # all 1 where one key draws both
 
 
+@pytest.mark.thorough
 def test_the_floor_is_that_of_clouds_of_the_size_asked_for(reference):
     small = suite().prepare(Spots(), jax.random.key(0), n=25)
     assert np.array_equal(small.y, reference.y)
@@ -228,6 +235,7 @@ def test_w2_pairs_the_first_rows(reference):
         np.testing.assert_allclose(values["w2"], exact_w2(x[:n], reference.y[:n]), rtol=1e-6)
 
 
+@pytest.mark.thorough
 def test_no_row_is_taken_twice_from_a_target_that_is_a_list_of_rows():
     reference = suite(n_samples=50, n_assignment=50).prepare(Rows(), jax.random.key(0))
     assert reference.y.shape == (30, 20)
@@ -238,6 +246,7 @@ def test_no_row_is_taken_twice_from_a_target_that_is_a_list_of_rows():
     assert abs(reference.floor["mmd2"].mean) < 0.1 / 60
 
 
+@pytest.mark.thorough
 def test_the_floor_of_a_short_list_of_rows_is_that_of_all_its_rows():
     floor = suite().prepare(Rows(), jax.random.key(0), n=500).floor
     assert abs(floor["mmd2"].mean) < 0.1 / 60

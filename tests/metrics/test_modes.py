@@ -15,6 +15,7 @@ def cloud(*points_and_counts):
     return jnp.concatenate([jnp.tile(jnp.array([point], float), (count, 1)) for point, count in points_and_counts])
 
 
+@pytest.mark.thorough
 def test_samples_are_counted_by_nearest_mode_and_apart_when_within_the_radius():
     x = cloud(((0.7, 0), 3), ((0.85, 0), 2), ((4, 0.79), 4), ((9, 0), 1), ((0, 3.5), 5))
     belonging, is_on = mode_counts(x, MODES)
@@ -27,6 +28,7 @@ def test_a_sample_at_the_radius_is_on_the_mode():
     assert mode_counts(cloud(((0.5, 0), 2), ((4, 0.51), 1)), square)[1].tolist() == [2, 0, 0, 0]
 
 
+@pytest.mark.thorough
 def test_near_and_the_mass_ratios_are_relative_to_the_due_masses():
     x = cloud(((0, 0), 10), ((4, 0), 3), ((4, 1.5), 3), ((0, 4), 4))
     values = mode_metrics(x, MODES)
@@ -45,6 +47,7 @@ def test_a_dropped_mode_is_not_covered_and_has_mass_zero():
     assert int(mode_metrics(cloud(((0, 0), 50), ((4, 0), 30), ((0, 4), 20)), MODES)["covered"]) == 3
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("n_on", "covered"), [(41, 3), (40, 3), (39, 2)])
 def test_a_mode_is_covered_from_a_quarter_of_its_due_mass_within_the_radius(n_on, covered):
     modes = Modes(CENTRES, jnp.array([0.5, 0.25, 0.25]), 0.8)  # of 640 samples the third is due 160
@@ -53,6 +56,7 @@ def test_a_mode_is_covered_from_a_quarter_of_its_due_mass_within_the_radius(n_on
     assert int(mode_metrics(x, modes)["covered"]) == covered
 
 
+@pytest.mark.thorough
 def test_modes_in_many_dimensions_far_from_the_origin_are_told_apart():
     rng = np.random.default_rng(0)
     centres = 100 + rng.normal(size=(4, 40))

@@ -51,6 +51,7 @@ def slow_precision(x, y, k=3):
     return np.mean([any(np.linalg.norm(a - b) <= r for b, r in zip(y, radii, strict=True)) for a in x])
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("d", [2, 20])
 def test_precision_and_recall_are_those_of_a_slow_loop(d):
     x, y = skewed_clouds(40, 31, d=d)
@@ -62,6 +63,7 @@ def test_precision_and_recall_are_those_of_a_slow_loop(d):
     assert 0 < float(precision) < 1
 
 
+@pytest.mark.thorough
 def test_a_collapsed_cloud_is_precise_but_recalls_little_and_a_wide_one_the_reverse():
     rng = np.random.default_rng(0)
     y = jnp.asarray(rng.normal(size=(300, 5)), jnp.float32)
@@ -72,6 +74,7 @@ def test_a_collapsed_cloud_is_precise_but_recalls_little_and_a_wide_one_the_reve
     assert float(pictures.precision_recall(wide, y)[1]) > 0.5
 
 
+@pytest.mark.thorough
 def test_a_cloud_of_three_rows_has_no_manifold():
     x, y = (jnp.asarray(cloud, jnp.float32) for cloud in skewed_clouds(3, 9))
     assert float(pictures.precision_recall(x, y)[1]) == 0

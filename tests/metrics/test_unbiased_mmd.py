@@ -57,6 +57,7 @@ def test_the_estimators_equal_double_loops_over_distinct_pairs(d, profile, slow)
     np.testing.assert_allclose(compiled(profile, jnp.array(x), jnp.array(y), known), expected, rtol=1e-10)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize("d", [2, 20])
 def test_streamed_pairs_equal_dense_pairs(d):
@@ -66,6 +67,7 @@ def test_streamed_pairs_equal_dense_pairs(d):
         np.testing.assert_allclose(compiled(energy, x, y), dense, rtol=1e-12)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("d", [2, 20])
 def test_float32_far_from_the_origin_agrees_with_float64(d):
     x, y = clouds(d, n=300, m=200, offset=16.0)
@@ -82,6 +84,7 @@ def test_a_profile_of_several_kernels_is_one_pass_with_the_same_values():
     np.testing.assert_allclose(both["energy"], compiled(energy, x, y), rtol=1e-5)
 
 
+@pytest.mark.thorough
 def test_energy_distance_of_two_laws_on_two_points_is_the_closed_form():
     # Clouds with p of n (q of m) points at 1, the others at 0: all means over pairs can be counted.
     n, p, m, q = 10, 3, 8, 6
@@ -97,6 +100,7 @@ def over_draws(statistic, n_draws):
     return values.mean(), values.std(ddof=1) / math.sqrt(n_draws)
 
 
+@pytest.mark.thorough
 def test_mean_energy_distance_of_two_coins_is_twice_the_squared_difference_of_their_odds():
     def draw(key):
         key_x, key_y = jax.random.split(key)
@@ -115,6 +119,7 @@ def gaussian_mean_kernel(shift2, variance, d):
     return sum(terms) / len(terms)
 
 
+@pytest.mark.thorough
 def test_mean_mmd2_of_two_gaussians_is_the_closed_form():
     d, sd_x, sd_y, shift = 2, 0.5, 0.8, 0.6
 
@@ -131,6 +136,7 @@ def test_mean_mmd2_of_two_gaussians_is_the_closed_form():
     assert abs(mean - truth) < 4 * error
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("profile", [gaussian, energy])
 def test_the_estimators_average_to_zero_when_the_laws_agree(profile):
     n, m = 16, 24
@@ -147,6 +153,7 @@ def test_the_estimators_average_to_zero_when_the_laws_agree(profile):
     assert abs(mean) < 4 * error
 
 
+@pytest.mark.thorough
 def test_a_single_point_has_no_pairs_and_gives_nan():
     x, y = jnp.ones((1, 2)), jnp.zeros((5, 2))
     assert math.isnan(compiled(energy, x, y))

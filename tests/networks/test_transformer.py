@@ -28,6 +28,7 @@ def attention(rngs):
     return Attention(WIDTH, HEADS, None, rngs)
 
 
+@pytest.mark.thorough
 def test_rotary_positions_multiply_complex_numbers_by_a_phase(x64):
     h = jax.random.normal(jax.random.key(0), (2, T, HEADS, K))
     positions = jnp.asarray([0.0, 1.0, 2.0, 7.0, 40.0])
@@ -39,6 +40,7 @@ def test_rotary_positions_multiply_complex_numbers_by_a_phase(x64):
     np.testing.assert_allclose(rotated(h, positions), expected, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.thorough
 def test_rotary_positions_keep_lengths_and_products_that_see_only_differences(x64):
     q, k = jax.random.normal(jax.random.key(0), (2, 1, 1, 1, 8))
     product = lambda i, j: jnp.sum(rotated(q, jnp.asarray([float(i)])) * rotated(k, jnp.asarray([float(j)])))
@@ -47,6 +49,7 @@ def test_rotary_positions_keep_lengths_and_products_that_see_only_differences(x6
     np.testing.assert_allclose(jnp.linalg.norm(rotated(q, jnp.asarray([9.0]))), jnp.linalg.norm(q), rtol=1e-10)
 
 
+@pytest.mark.thorough
 def test_attention_is_the_slow_double_loop(h):
     layer = awake(attention)
     positions = jnp.arange(float(T))
@@ -92,6 +95,7 @@ def test_a_gated_layer_is_its_formula(h):
     np.testing.assert_allclose(layer(h), expected, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.thorough
 def test_a_block_is_the_identity_at_the_start_whatever_the_condition(h):
     make = lambda rngs: Block(WIDTH, HEADS, None, rngs)
     condition = jax.random.normal(jax.random.key(5), (2, WIDTH))
@@ -118,6 +122,7 @@ def test_waves_tell_every_place_of_a_grid(x64):
             np.testing.assert_allclose(told[4 * row + column], expected, rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.thorough
 def test_half_precision_work_keeps_the_parameters_single():
     make = lambda rngs: Block(WIDTH, HEADS, jnp.bfloat16, rngs)
     params = random_params(lambda: init(make, jax.random.key(0)))

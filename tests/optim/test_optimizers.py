@@ -30,6 +30,7 @@ def factors(rates, n_steps):
     return np.asarray(jax.vmap(rates, in_axes=(0, None))(jnp.arange(n_steps), jnp.asarray(float(n_steps))))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("warmup", [0, 4])
 @pytest.mark.parametrize("decay", DECAYS)
 def test_the_rate_rises_to_full_and_decays_to_its_final_fraction_at_the_last_step(decay, warmup, x64):
@@ -51,6 +52,7 @@ def test_the_last_step_of_a_run_of_any_length_has_the_final_fraction(decay, n_st
     np.testing.assert_allclose(last(0.1, 0.0), 0.0, atol=1e-6)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("decay", DECAYS)
 def test_a_rate_that_has_no_steps_to_decay_in_stays_full(decay):
     assert factors(schedule(decay), 1).tolist() == [1.0]
@@ -85,6 +87,7 @@ def expected_rates(rate):
     return [rate * (1 - 0.75 * t / (N_STEPS - 1)) for t in range(N_STEPS - len(GRADIENTS), N_STEPS)]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("momentum", [0.0, 0.8])
 def test_sgd_sums_clipped_gradients_with_momentum(momentum, x64):
     updates, rates = taken(SGD(schedule(), learning_rate=0.1, momentum=momentum, clip_norm=1.5))

@@ -38,6 +38,7 @@ def with_schedules(**by_path) -> Problem:
     return Problem(**{name: getattr(problem, name) for name in problem.__dataclass_fields__} | {"schedules": by_path})
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("schedule", "expected"),
     [
@@ -67,6 +68,7 @@ def test_the_drift_at_a_step_has_the_scheduled_values_wherever_they_are():
     assert float(value_at(gmdwgf.load_drift("critic"), "optimizer.learning_rate")) == pytest.approx(1e-3)
 
 
+@pytest.mark.thorough
 def test_a_step_moves_with_the_field_as_scheduled_and_logs_it():
     problem = with_schedules(bandwidth=schedules.Linear(1.0, 0.2, 4))
     state = jax.jit(initial_state)(problem, jax.random.key(0))
@@ -81,6 +83,7 @@ def test_a_step_moves_with_the_field_as_scheduled_and_logs_it():
         np.testing.assert_allclose(moved.params["out"]["kernel"], expected.params["out"]["kernel"], rtol=1e-4)
 
 
+@pytest.mark.thorough
 def test_one_trace_serves_every_number_of_a_schedule():
     traces = []
 
@@ -96,11 +99,13 @@ def test_one_trace_serves_every_number_of_a_schedule():
     assert len(traces) == 1
 
 
+@pytest.mark.thorough
 def test_a_run_with_a_schedule_does_not_depend_on_how_it_is_cut():
     problem = with_schedules(bandwidth=schedules.Cosine(1.0, 0.2, 9))
     assert same_bits(run_steps(problem, 10), run_steps(problem, 3, 4, 10))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("rule", "middle"), [("median", np.median), ("mean_distance", np.mean)])
 def test_a_rule_is_a_factor_times_the_middle_distance_of_fixed_targets(rule, middle):
     y = np.asarray(TARGET.sample(jax.random.key(0), N_DRAWN), float)
@@ -170,6 +175,7 @@ def test_only_real_numbers_can_have_a_schedule():
         build_drift(node, TARGET)
 
 
+@pytest.mark.thorough
 def test_a_run_says_and_keeps_what_its_drift_is_made_of(tmp_path):
     anneal = "{schedule: linear, start: {rule: median, factor: 0.5}, end: 0.1, n_steps: ${training.n_steps}}"
     overrides = ["drift=kl", f"drift.bandwidth={anneal}", "debug=tiny", "tracking.wandb.mode=disabled"]

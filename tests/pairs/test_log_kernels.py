@@ -10,6 +10,7 @@ FAMILIES = [(LOG_KERNELS, name, "value") for name in LOG_KERNELS]
 FAMILIES += [(LOG_SHARP_KERNELS, name, "sharp") for name in LOG_SHARP_KERNELS]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("family", "name", "profile"), FAMILIES)
 def test_log_value_is_the_logarithm_of_the_kernel(family, name, profile, x64):
     r2 = jnp.asarray(DISTANCES**2)
@@ -17,6 +18,7 @@ def test_log_value_is_the_logarithm_of_the_kernel(family, name, profile, x64):
     np.testing.assert_allclose(family[name].log_value(r2, 0.7), np.log(kernel(r2, 0.7)), atol=1e-12)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("family", "name", "profile"), FAMILIES)
 def test_slope_times_the_displacement_is_the_gradient_of_the_logarithm(family, name, profile, x64):
     # With r2 = |x - y|^2: grad_x log k = 2 (x - y) d log k / d r2.

@@ -71,6 +71,7 @@ def figures(tmp_path_factory):
     return folder / "figures"
 
 
+@pytest.mark.thorough
 def test_every_figure_is_written_as_pdf_and_png(figures):
     stems = {f"{name}_eight_gaussians" for name in ("curves", "settings", "samples")}
     assert {path.name for path in figures.iterdir()} == {f"{s}.{suffix}" for s in stems for suffix in ("pdf", "png")}

@@ -46,6 +46,7 @@ def test_drawing_leaves_the_settings_of_matplotlib_alone(tmp_path):
     assert dict(matplotlib.rcParams) == before
 
 
+@pytest.mark.thorough
 def test_no_figure_needs_pyplot_or_a_display(tmp_path):
     code = """
         import sys

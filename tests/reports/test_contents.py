@@ -15,6 +15,7 @@ def data_of(folder, **kwargs):
     return contents(read_runs(folder), folder, folder / "report.html", **kwargs)
 
 
+@pytest.mark.thorough
 def test_common_and_own_keys_together_are_the_config_of_a_run(tmp_path):
     make_run(tmp_path, drift="kl", drift__bandwidth=0.1234567891, seed=1)
     make_run(tmp_path, drift="mmd", optimizer="sgd")
@@ -108,6 +109,7 @@ def test_a_page_is_written_over_pages_only(tmp_path, capsys):
     assert thesis.read_text() == "years of work"
 
 
+@pytest.mark.thorough
 def test_figures_of_a_dataset_named_by_a_path_stay_in_their_folder(tmp_path):
     folder = make_run(tmp_path / "runs").folder.path.rename(tmp_path / "runs" / "renamed")  # read from config.yaml then
     config = folder / "config.yaml"

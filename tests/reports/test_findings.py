@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from gmdwgf.analysis.cells import cells, varied
 from gmdwgf.reports.findings import best, score, sentence
@@ -13,6 +14,7 @@ def scores_of(folder):
     return [score(cell) for cell in cells(runs, varied(runs))]
 
 
+@pytest.mark.thorough
 def test_verdicts_follow_the_distance_in_units_of_the_floors_edge(tmp_path):
     for bandwidth, ratio in ((1, 0.9), (2, 2.9), (3, 3.1)):
         make_run(tmp_path, mmd2=ratio * EDGE, drift="kl", drift__bandwidth=bandwidth)
@@ -24,6 +26,7 @@ def test_verdicts_follow_the_distance_in_units_of_the_floors_edge(tmp_path):
     np.testing.assert_allclose([s.ratio for s in found[:3]], [0.9, 2.9, 3.1])
 
 
+@pytest.mark.thorough
 def test_the_best_cell_is_that_of_least_mean_in_which_no_seed_was_lost(tmp_path):
     for seed, mmd2 in enumerate((0.03, 0.05)):
         make_run(tmp_path, mmd2=mmd2, drift="kl", drift__bandwidth=1, seed=seed)
@@ -34,6 +37,7 @@ def test_the_best_cell_is_that_of_least_mean_in_which_no_seed_was_lost(tmp_path)
     np.testing.assert_allclose([found.mean, found.sd], [0.04, np.std([0.03, 0.05], ddof=1)])
 
 
+@pytest.mark.thorough
 def test_the_sentence_says_where_a_drift_fails_and_with_what(tmp_path):
     for seed in (0, 1):
         make_run(tmp_path, mmd2=0.5 * EDGE, drift="kl", drift__bandwidth=0.3, seed=seed)

@@ -104,6 +104,7 @@ def test_a_value_of_the_wrong_kind_at_any_key_is_named_and_ends_no_command(whole
             assert f"{name} has {'.'.join(path)}" in whys[folder], (path, new, whys[folder])
 
 
+@pytest.mark.thorough
 def test_a_value_of_the_wrong_kind_in_any_record_is_named_and_the_other_records_are_shown(whole, tmp_path):
     lines = (whole["done"] / "metrics.jsonl").read_text().splitlines()
     pairs = [(n, path, new) for n in range(2) for path, _, new in mutations(json.loads(lines[n]))]
@@ -153,6 +154,7 @@ HARMFUL = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["config.yaml", "manifest.json", "DONE.json", "metrics.jsonl", "samples.npz"])
 def test_a_harmful_file_is_named_and_ends_no_command(whole, tmp_path, name):
     names = folders_with(tmp_path, whole["done"], name, HARMFUL.values())
@@ -168,6 +170,7 @@ def test_a_damaged_ending_counts_as_unfinished(whole, tmp_path):
     assert [run.state for run in read_runs(tmp_path)] == ["unfinished"] * 4
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("command", ["status", "collect", "report"])
 def test_names_that_are_no_letters_are_shown_under_an_ascii_locale(whole, tmp_path, command):
     folder = os.fsencode(tmp_path) + b"/eight_gaussians-k\xff\xc3\xa9l-00000001"

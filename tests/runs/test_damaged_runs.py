@@ -114,6 +114,7 @@ def test_a_run_whose_checkpoints_are_gone_is_run_again(launcher, whole, copied, 
     }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("words", [[], ["-m"], ["-m", "hydra/launcher=vectorized"], ["--dry"]])
 def test_a_config_edited_by_hand_is_not_passed_over(words, whole, copied, cli):
     path = copied / "config.yaml"

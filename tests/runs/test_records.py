@@ -43,6 +43,7 @@ def test_a_finished_run_is_never_asked_for_its_lock(tmp_path):
         assert RunFiles(job.folder.path).state == "done"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["config.yaml", "manifest.json", "DONE.json", "metrics.jsonl"])
 @pytest.mark.parametrize("damage", ["empty", "torn", "missing"])
 def test_a_damaged_file_is_said_and_nothing_else_is_lost(tmp_path, name, damage):
@@ -89,6 +90,7 @@ def test_a_renamed_run_is_known_by_its_manifest_or_its_config(tmp_path):
     assert list(run_folders(tmp_path)) == [folder]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "files",
     [
@@ -116,6 +118,7 @@ def test_a_list_is_one_value():
     assert flatten({"a": {"b": [1, {"c": 2}]}, "d": {}}) == {"a.b": [1, {"c": 2}], "d": {}}
 
 
+@pytest.mark.thorough
 def test_reading_runs_and_writing_pages_load_neither_jax_nor_wandb():
     modules = "gmdwgf.runs gmdwgf.report gmdwgf.analysis.status gmdwgf.analysis.collect gmdwgf.analysis.commands "
     modules += "gmdwgf.analysis.wandb_sync gmdwgf.reports.contents gmdwgf.reports.figures gmdwgf.reports.page"

@@ -110,6 +110,7 @@ GONE = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("case", GONE)
 def test_a_finished_run_of_which_something_is_gone_goes_on_and_says_what_is(tmp_path, case):
     job = finished(tmp_path)
@@ -123,6 +124,7 @@ def test_a_finished_run_of_which_something_is_gone_goes_on_and_says_what_is(tmp_
     assert sorted(path.relative_to(tmp_path) for path in tmp_path.rglob("*")) == before  # it only reads
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("case", [case for case in GONE if case.startswith(("DONE", "manifest", "config"))])
 def test_what_is_damaged_is_set_aside_and_nothing_is_deleted(tmp_path, case):
     job = finished(tmp_path)

@@ -57,6 +57,7 @@ def test_samples_are_training_rows_with_replacement_each_as_likely(file):
     assert (np.abs(counts - 200) < 4.5 * np.sqrt(200 * 39 / 40)).all()
 
 
+@pytest.mark.thorough
 def test_held_out_draws_are_distinct_held_out_rows_while_there_are_enough(file):
     target = loaded(file)
     draw = jax.jit(lambda t, key, n: t.held_out(key, n), static_argnums=2)

@@ -41,6 +41,7 @@ def which(points, rows=MEAN):
     return gaps.argmin(axis=1)
 
 
+@pytest.mark.thorough
 def test_means_are_scaled_rows_split_once_into_training_and_held_out(npz):
     target = made(npz, posterior=False)
     assert (target.dim, target.latent_shape, target.n_held_out, target.n_classes) == (6, (2, 3), 18, 0)
@@ -58,6 +59,7 @@ def test_a_file_may_say_which_rows_are_held_out(tmp_path):
     assert set(which(target.held_out(jax.random.key(0), 9))) == set(np.flatnonzero(held_out))
 
 
+@pytest.mark.thorough
 def test_posteriors_are_sampled_with_their_own_means_and_deviations(tmp_path):
     latent_files.write(tmp_path / "a.npz", MEAN[:2], LOG_VAR[:2], held_out=np.array([False, True]))
     target = made(tmp_path / "a.npz")
@@ -106,6 +108,7 @@ def large(tmp_path, monkeypatch):
 KEPT = 40 * 12 * 4
 
 
+@pytest.mark.thorough
 def test_of_a_large_file_a_share_is_kept_and_refreshed_by_its_feed(large):
     target = made(large, posterior=False, labels=True, max_resident=KEPT)
     assert target.train.mean.shape[0] == 40
@@ -252,6 +255,7 @@ def test_a_file_read_in_parts_that_holds_one_point_is_refused(tmp_path, large):
         made(large, max_resident=KEPT)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("dataset", ["array", "image_latents"])
 def test_a_path_too_long_is_one_short_line_of_the_command_too(cli, dataset):
     code, out, err = cli(f"dataset={dataset}", f"dataset.path={'a' * 5000}.npz")

@@ -32,6 +32,7 @@ def test_the_right_one_of_two_modes_has_the_mass_fraction():
     np.testing.assert_allclose(masses, [0.2, 0.8], rtol=1e-6)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("target", [RingOfGaussians(7, 2.0, 0.1), TwoModes(4.0, 0.13, 0.3)], ids=["ring", "two_modes"])
 def test_every_mode_gets_its_mass_of_the_samples_and_is_a_round_gaussian(target):
     _, masses = target.modes()

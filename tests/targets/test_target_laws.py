@@ -45,6 +45,7 @@ def draw(target, key):
     return target.sample(key, 11), target.held_out(key, 11)
 
 
+@pytest.mark.thorough
 def test_samples_are_finite_points_of_the_dimension_it_tells(target):
     assert isinstance(target, AbstractTarget)
     for y in draw(target, jax.random.key(0)):
@@ -53,6 +54,7 @@ def test_samples_are_finite_points_of_the_dimension_it_tells(target):
         assert bool(jnp.isfinite(y).all())
 
 
+@pytest.mark.thorough
 def test_samples_are_float64_where_that_is_enabled(x64, points):
     for config in CONFIGS:
         target = built(config, points)
@@ -67,6 +69,7 @@ def test_the_same_key_gives_the_same_points_and_another_key_others(target):
         assert not np.array_equal(y, different)
 
 
+@pytest.mark.thorough
 def test_no_random_key_is_used_twice_in_a_sample(target):
     with jax.debug_key_reuse(True):
         jax.jit(lambda key: target.sample(key, 7))(jax.random.key(0))
@@ -80,6 +83,7 @@ def scaled(target):
     return jax.tree.map(lambda leaf: 0.9 * leaf if eqx.is_inexact_array(leaf) else leaf, target)
 
 
+@pytest.mark.thorough
 def test_one_trace_serves_all_values_of_its_numbers(target):
     y, _ = draw(target, jax.random.key(0))
     TRACED.clear()
@@ -88,6 +92,7 @@ def test_one_trace_serves_all_values_of_its_numbers(target):
     assert not np.array_equal(y, changed)
 
 
+@pytest.mark.thorough
 def test_a_batch_of_targets_is_a_vmap_over_their_numbers(target):
     other = scaled(target)
     both = jax.tree.map(lambda *leaves: jnp.stack(leaves), target, other)

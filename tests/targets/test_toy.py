@@ -26,6 +26,7 @@ MOMENTS = {  # target without noise: mean, mean square length, mean of the produ
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("noise", [0.0, 0.4])
 @pytest.mark.parametrize("name", MOMENTS)
 def test_moments_are_those_of_the_construction_and_noise_adds_its_variance(name, noise):

@@ -73,6 +73,7 @@ def run(tmp_path):
     return RunHeader("abc123", "kl", folder, {"drift": {"bandwidth": 0.3}}, n_steps=100, group="a sweep")
 
 
+@pytest.mark.thorough
 def test_an_offline_run_holds_every_curve_point_and_figure_and_says_nothing(run, tmp_path, capfd):
     from PIL import Image
 

@@ -57,6 +57,7 @@ def spread(farthest):
     return x
 
 
+@pytest.mark.thorough
 def test_a_good_step_moves_the_particles_and_records_nothing(step_from):
     state = step_from(spread(1.0))
     assert (bool(state.health.diverged), int(state.health.term), int(state.step)) == (False, 0, 1)

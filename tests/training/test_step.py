@@ -9,6 +9,7 @@ from gmdwgf.training.step import regression_loss, train_chunk
 from tests.training.common import run_steps, same_bits, small_problem
 
 
+@pytest.mark.thorough
 def test_loss_is_eta_squared_times_the_mean_squared_velocity(clouds, x64):
     x, y = map(jnp.asarray, clouds)
     v = gmdwgf.load_drift("kl").velocity(x, y, jax.random.key(0)).v
@@ -17,6 +18,7 @@ def test_loss_is_eta_squared_times_the_mean_squared_velocity(clouds, x64):
     )
 
 
+@pytest.mark.thorough
 def test_gradient_of_the_loss_is_two_eta_times_the_gradient_of_the_functional(clouds, x64):
     # Claim 12, through a nonlinear generator.
     _, y = map(jnp.asarray, clouds)
@@ -33,6 +35,7 @@ def test_gradient_of_the_loss_is_two_eta_times_the_gradient_of_the_functional(cl
     np.testing.assert_allclose(jax.grad(loss)(w), expected, rtol=1e-10)
 
 
+@pytest.mark.thorough
 def test_particles_with_sgd_at_one_half_are_the_explicit_euler_step():
     problem = small_problem(generator="particles", optimizer="euler")
     state = jax.jit(initial_state)(problem, jax.random.key(0))
@@ -43,6 +46,7 @@ def test_particles_with_sgd_at_one_half_are_the_explicit_euler_step():
     np.testing.assert_allclose(moved.params["x"], x + v, rtol=2e-6, atol=2e-6)
 
 
+@pytest.mark.thorough
 def test_k_steps_and_k_more_are_bit_equal_to_2k_steps_however_they_are_cut():
     problem = small_problem()
     whole = run_steps(problem, 20, chunk_size=20)
@@ -50,6 +54,7 @@ def test_k_steps_and_k_more_are_bit_equal_to_2k_steps_however_they_are_cut():
     assert same_bits(whole, run_steps(problem, 3, 7, 20, chunk_size=10))
 
 
+@pytest.mark.thorough
 def test_one_trace_serves_every_value_of_every_real_hyperparameter():
     problem = small_problem()
     state = jax.jit(initial_state)(problem, jax.random.key(0))
@@ -62,6 +67,7 @@ def test_one_trace_serves_every_value_of_every_real_hyperparameter():
     assert train_chunk._cache_size() == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("changes", "term"),
     [
@@ -79,6 +85,7 @@ def test_a_bad_step_freezes_the_last_good_state_and_records_why(changes, term):
         assert TERMS[int(state.health.term)] == term
 
 
+@pytest.mark.thorough
 def test_adam_ignores_a_constant_factor_on_the_drift_and_sgd_does_not(x64):
     # Claim 30: eta scales V in the loss gradient.
     def travelled(optimizer, eta):

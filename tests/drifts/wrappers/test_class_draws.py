@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import gmdwgf
 from gmdwgf.config.build import build, load_node
@@ -26,6 +27,7 @@ def draws(n=4000, **fields):
     return np.asarray(labels), np.asarray(alpha, np.float64)
 
 
+@pytest.mark.thorough
 def test_no_class_is_drawn_twice_in_a_step_and_all_are_drawn_equally_often():
     labels, alpha = draws(guidance="none")
     assert (np.diff(np.sort(labels, axis=1), axis=1) > 0).all()
@@ -34,6 +36,7 @@ def test_no_class_is_drawn_twice_in_a_step_and_all_are_drawn_equally_often():
     assert (alpha == 1).all()
 
 
+@pytest.mark.thorough
 def test_a_share_of_the_groups_is_unguided_and_the_others_have_scales_of_the_stated_law():
     _, alpha = draws(guidance="velocity", guidance_max=3.0, guidance_power=0.0, unguided_fraction=0.4)
     assert standard_errors(alpha == 1, 0.4) < Z_MAX
@@ -66,6 +69,7 @@ class Noise(StatelessDrift):
         return Tags(zero_at_equality=False, curl_free=False, flow_of=None, reach="long")
 
 
+@pytest.mark.thorough
 def test_every_group_has_a_random_key_of_its_own():
     drift = ClasswiseDrift(Noise(), N_GROUPS, "none", 0, jnp.ones(N_GROUPS))
     x, y = jnp.ones((6 * N_GROUPS, 2)), jnp.ones((4 * N_GROUPS, 2))
@@ -75,6 +79,7 @@ def test_every_group_has_a_random_key_of_its_own():
     assert len(set(np.asarray(v).ravel().tolist())) == v.size
 
 
+@pytest.mark.thorough
 def test_the_particles_of_a_step_are_told_the_classes_of_its_targets():
     problem = small_problem(changes={"dataset": {"n_modes": 8, "noise": 0.01}})
     pieces = {
