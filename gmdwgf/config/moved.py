@@ -44,7 +44,9 @@ def current_path(path: Any) -> Any:
 
 
 def _first_path(path: Any) -> Any:
-    module, _, name = str(path).rpartition(".")
+    if not isinstance(path, str):
+        return path
+    module, _, name = path.rpartition(".")
     classes, modules = ({new: old for old, new in table.items()} for table in (_CLASSES, _MODULES))
     return classes.get(path) or (f"{modules[module]}.{name}" if module in modules else path)
 

@@ -99,3 +99,9 @@ def test_the_command_says_the_new_word_once(old, cli):
     code, out, err = cli("sweep.dry=true", old)
     assert code == 0, err
     assert err.count("training.batching=sub_batches") == 1
+
+
+@pytest.mark.parametrize("value", [5, None, ["a"], {"a": 1}])
+def test_nonsense_in_the_place_of_a_word_is_left_for_others_to_refuse(value):
+    config = {"training": {"field": value, "_target_": value}, "drift": {"directions": value}}
+    assert as_first_spelled(updated(config)) == config
