@@ -60,8 +60,8 @@ ANY_WORD = {"project", "entity", "group", "tags", "root", "coordinator"}
 HAS_DEFAULT = {
     f"devices.{name}"
     for name in ("n", "distributed", "coordinator", "n_processes", "process", "timeout", "save_signals")
-}
-"""Keys with a default in their class."""
+} | {"condition", "features"}
+"""Keys with a default in their class, and sections that a run may do without."""
 
 BASES = [
     ["drift=kl"],
