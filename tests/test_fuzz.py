@@ -15,7 +15,10 @@ from gmdwgf.config.memory import machine_bytes
 from tests.conftest import ROOT, user_environment
 from tests.nonsense import Answer, Case
 
-WHAT_TO_DO = r"must|put |-m |did you mean|Known:|give |take |write |leave |omit |set |needs |there are only|is not a file|cannot be imported"
+WHAT_TO_DO = (
+    r"must|put |-m |did you mean|Known:|give |take |write |leave |omit |set |needs "
+    r"|there are only|is not a file|cannot be imported"
+)
 NOT_FOR_USERS = r"Traceback|\w+Error\b|NoneType|HYDRA_FULL_ERROR|object_type|full_key|see python -m|Exception"
 
 
