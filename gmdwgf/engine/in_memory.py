@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
-from gmdwgf.engine.monitor import evaluate
+from gmdwgf.engine.monitor import OnEvaluation, evaluate
 from gmdwgf.engine.pace import Pace
 from gmdwgf.engine.serial import SerialExecutor
 from gmdwgf.engine.signals import Interrupts
@@ -17,10 +17,7 @@ from gmdwgf.metrics.suite import MetricSuite, Reference
 from gmdwgf.training import ema
 from gmdwgf.training.problem import Problem, TrainingPlan
 from gmdwgf.training.state import TrainState, initial_state
-from gmdwgf.typing import Key, PyTree
-
-OnEvaluation = Callable[[Record, PyTree], bool]
-"""Called with each record and its averaged parameters, which the next step donates; training stops if it returns true."""
+from gmdwgf.typing import Key
 
 
 class Trained(NamedTuple):

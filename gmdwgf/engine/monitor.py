@@ -27,6 +27,9 @@ from gmdwgf.training.problem import Problem, TrainingPlan
 from gmdwgf.training.state import TERMS, TrainState, initial_state, purpose
 from gmdwgf.typing import Key, Particles, PyTree
 
+OnEvaluation = Callable[[Record, PyTree], bool]
+"""Called with each record and its averaged parameters, which the next step donates; training stops if it returns true."""
+
 
 class RunContext(NamedTuple):
     """Inputs of the training loop for one run: problem, plan, metrics, folder and outputs."""
@@ -42,7 +45,7 @@ class RunContext(NamedTuple):
     """Signals that save and stop the run, in addition to the default ones."""
     parent: RunDir | None = None
     """Finished run that this one extends, as long as it has no checkpoint itself."""
-    on_evaluation: Callable[[Record, PyTree], bool] | None = None
+    on_evaluation: OnEvaluation | None = None
     """Called with every record and its averaged parameters; the run stops if it returns true."""
 
 

@@ -8,8 +8,7 @@ import jax
 from gmdwgf.config.build import ConfigError
 from gmdwgf.engine.checkpoints import from_host, to_host
 from gmdwgf.engine.compilation import CompileClock, keep_compiled_programs
-from gmdwgf.engine.in_memory import OnEvaluation
-from gmdwgf.engine.monitor import LoopResult, RunContext
+from gmdwgf.engine.monitor import LoopResult, OnEvaluation, RunContext
 from gmdwgf.generators.base import n_parameters
 from gmdwgf.launch.components import Components
 from gmdwgf.launch.extension import Parent

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from gmdwgf.engine.monitor import OnEvaluation
 from gmdwgf.generators.base import AbstractGenerator
 from gmdwgf.mappings import Record
 from gmdwgf.typing import PyTree
@@ -14,7 +15,7 @@ Callback = Callable[[int, Record, Callable], bool | None]
 """Called as `callback(step, record, sample)`; `sample(key, n)` draws points from the averaged generator at that step."""
 
 
-def one_callback(generator: AbstractGenerator, callbacks: Sequence[Callback]) -> Callable[[Record, PyTree], bool]:
+def one_callback(generator: AbstractGenerator, callbacks: Sequence[Callback]) -> OnEvaluation:
     """Combine callbacks into one function of a record and the averaged parameters, which it copies before they are donated."""
 
     def call(record: Record, params: PyTree) -> bool:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from gmdwgf.config.build import ConfigError, build
 from gmdwgf.engine import devices, multihost
-from gmdwgf.engine.in_memory import OnEvaluation
 from gmdwgf.engine.loop import train
+from gmdwgf.engine.monitor import OnEvaluation
 from gmdwgf.launch.active_run import ActiveRun
 from gmdwgf.launch.bytecode import without_bytecode
 from gmdwgf.launch.components import build_components
