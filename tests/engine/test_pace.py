@@ -78,6 +78,7 @@ class FakeClock:
         return self.now
 
 
+@pytest.mark.thorough
 def test_one_by_one_no_other_run_begins_once_a_stop_is_asked_for(monkeypatch):
     problems = [small_problem()] * 3
     states = [jax.jit(initial_state)(problems[0], jax.random.key(seed)) for seed in range(3)]
