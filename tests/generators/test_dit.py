@@ -62,7 +62,7 @@ def test_the_published_sizes_have_the_published_number_of_parameters(name, publi
     assert round(n / 1e6) == published
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_the_output_is_zero_at_the_start():
     x = sample(dit(), fresh(dit()), jax.random.key(1), 4, told(4))
     np.testing.assert_array_equal(x, np.zeros((4, DIM)))
@@ -79,7 +79,7 @@ def test_registers_are_no_part_of_the_output_and_reach_it_only_through_the_block
     assert np.abs(draw(moved | opened) - draw(params | opened)).max() > 1e-3
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_rows_do_not_meet(conditional):
     n = 5
     z = jax.random.normal(jax.random.key(2), (n, DIM))
@@ -141,7 +141,7 @@ def test_one_trace_serves_every_label_and_guidance_scale(conditional):
     assert sample._cache_size() == 1
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_vmap_over_parameters_is_one_by_one(conditional):
     others = awake(dit(), seed=9)
     z, styles = jax.random.normal(jax.random.key(2), (1, DIM)), jnp.asarray([[0, 3]])
@@ -151,7 +151,7 @@ def test_a_vmap_over_parameters_is_one_by_one(conditional):
         np.testing.assert_allclose(one, expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_double_single_and_half_precision_agree(x64):
     params = awake(dit())
     z = jax.random.normal(jax.random.key(2), (4, DIM))

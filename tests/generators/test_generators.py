@@ -48,7 +48,7 @@ def sample(generator, params, key, n, condition=None):
     return generator.sample(params, key, n, condition)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("name", options("generator"))
 def test_every_generator_makes_points_of_the_shape_that_is_asked_for(name):
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
@@ -63,7 +63,7 @@ def test_every_generator_makes_points_of_the_shape_that_is_asked_for(name):
         assert n_parameters(generator, 6, dim, n_classes) == n > 0
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_rows_are_drawn_by_themselves_and_anew_for_every_key(name):
     generator = SMALL[name]
@@ -91,7 +91,7 @@ def test_label_and_guidance_matter_and_share_one_trace(name):
     assert apply._cache_size() == 1
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_a_vmap_over_parameters_is_one_by_one_in_double_precision(name, x64):
     generator = SMALL[name]
