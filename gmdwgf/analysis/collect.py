@@ -20,6 +20,10 @@ N_BOOTSTRAP = 1000
 """Number of bootstrap resamples of an interval (ours)."""
 
 
+_FLOORS = ("mmd2", "energy_distance", "sliced_w2")
+"""Metrics whose floors are columns of the table."""
+
+
 def run_rows(runs: Sequence[RunFiles], all_keys: bool = False) -> list[Row]:
     """One row for each run and evaluation step: identity, config, metrics, floor of MMD^2 and versions.
 
@@ -34,11 +38,13 @@ def _all_keys(runs: Sequence[RunFiles]) -> list[str]:
 
 
 def _rows_of(run: RunFiles, keys: Sequence[str]) -> Iterator[Row]:
-    mean, sd = run.floor()
+    floor = {
+        f"floor_{name}{end}": value for name in _FLOORS for end, value in zip(("", "_sd"), run.floor(name), strict=True)
+    }
     head = {"id": run.id, "name": run.name, "state": run.state, "dataset": run.dataset, "drift": run.drift}
     head |= {key: setting(run, key) for key in keys} | {"seed": run.seed}
     code, packages = run.manifest.get("code", {}), run.manifest.get("packages", {})
-    tail = {"floor_mmd2": mean, "floor_mmd2_sd": sd, "version_gmdwgf": run.manifest.get("gmdwgf")}
+    tail = floor | {"version_gmdwgf": run.manifest.get("gmdwgf")}
     tail |= {"version_commit": code.get("commit"), "version_changed": code.get("changed")}
     tail |= {"version_jax": packages.get("jax"), "version_python": run.manifest.get("python")}
     for record in run.metrics:

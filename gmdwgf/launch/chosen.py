@@ -193,7 +193,7 @@ def _as_target(target: Any, rows: np.ndarray | None) -> Any:
     try:
         if rows is not None:
             split: Any = load_node("dataset", "array", {})
-            return ArrayTarget(rows, None, split.held_out_fraction, split.split_seed)
+            return ArrayTarget(rows, None, split.held_out_fraction, split.split_seed, split.standardise)
         if callable(target) and not isinstance(target, AbstractTarget | type):
             return FunctionTarget(cast(Any, target))
     except FieldError as error:

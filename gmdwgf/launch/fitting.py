@@ -97,7 +97,7 @@ def _fit_in_memory(chosen: Chosen, callbacks: Sequence[Callback], sink: Sink) ->
     seed, components = seed_of(config), components_of(chosen.with_objects())
     problem, plan, suite, mesh = components.problem, components.plan, components.suite, components.mesh()
     keep_compiled_programs()
-    call = one_callback(problem.generator, callbacks)
+    call = one_callback(problem, callbacks)
 
     def on_evaluation(record: Record, params: PyTree) -> bool:
         sink.log(record["step"], {name: value for name, value in record.items() if name != "step"})
@@ -128,8 +128,9 @@ def _fit_in_memory(chosen: Chosen, callbacks: Sequence[Callback], sink: Sink) ->
         params=on_one_device(ema.of(problem.ema_decay, trained.state.ema_params)),
         steps=np.asarray(list(trained.samples)),
         samples=np.stack(list(trained.samples.values())),
-        targets=np.asarray(reference.y[: plan.n_snapshot]),
+        targets=np.asarray(problem.target.in_data_units(reference.y[: plan.n_snapshot])),
         modes=modes_of(problem.target),
         divergence=divergence(trained.state),
         name=chosen.name(),
+        standardisation=problem.target.standardisation,
     )

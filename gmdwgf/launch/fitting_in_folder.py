@@ -45,7 +45,7 @@ def fit_in_folder(chosen: Chosen, root: Path, callbacks: Sequence[Callback], pro
     if state not in FINISHED:
         console = Console(quiet=progress is None, highlight=False, soft_wrap=True, force_jupyter=False)
         say = lambda line: console.print(line, markup=False)
-        call = one_callback(problem.generator, callbacks)
+        call = one_callback(problem, callbacks)
         state = execute(spec, say, lambda line: None, progress=progress, on_evaluation=call)["status"]
     return _read_back(spec, components, state, chosen.name())
 
@@ -107,4 +107,5 @@ def _read_back(spec: RunSpec, components: Components, status: str, name: str) ->
         divergence={key: value for key, value in ending.items() if key.startswith("diverged_")},
         name=name,
         folder=folder.path,
+        standardisation=problem.target.standardisation,
     )

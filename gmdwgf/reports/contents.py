@@ -17,7 +17,7 @@ from gmdwgf.analysis.cells import caption, cells, settings_of, short, show, vari
 from gmdwgf.analysis.commands import Commands
 from gmdwgf.analysis.status import count_states
 from gmdwgf.mappings import Facts
-from gmdwgf.metrics.table import METRICS
+from gmdwgf.metrics.table import METRICS, headline
 from gmdwgf.plots.style import drift_styles
 from gmdwgf.reading import shown
 from gmdwgf.reports import samples
@@ -54,6 +54,7 @@ def contents(runs: Sequence[RunFiles], root: Path, page: Path, note: str = "") -
         or " ".join(dict.fromkeys(str(run.flat["sweep.note"]) for run in runs if run.flat.get("sweep.note"))),
         "summary": count_states(runs),
         "near": NEAR,
+        "headline": headline(run.last for run in runs if run.state == "done"),
         "verdicts": VERDICTS,
         "metrics": {name: list(metric) for name, metric in metrics.items() if name in measured},
         "drifts": _drifts(runs, drifts, scores),
@@ -95,7 +96,8 @@ def _run(run: RunFiles, keys: Sequence[str], common: Facts, page: Path) -> Facts
         "end": number_of(run.ending.get("diverged_step")),
         "settings": {key: show(value) for key, value in settings_of(run, keys)},
         "values": {name: number_of(last[name]) for name in (*METRICS, "v_rms") if name in last},
-        "floor": list(run.floor()),
+        "headline": (name := headline([last])),
+        "floor": list(run.floor(name)),
         "curve": _curve(run),
         "own": {key: _yaml(value) for key, value in run.flat.items() if common.get(key, ...) != value},
         "typed": _words(manifest.get("command")),

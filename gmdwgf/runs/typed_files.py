@@ -81,7 +81,7 @@ ENDING = {
     "diverged_value": TEXT,
     "error": TEXT,
     "traceback": TEXT,
-    **dict.fromkeys(("seconds", "wall_seconds", "best_mmd2", "v_rms", "loss"), NUMBER),
+    **dict.fromkeys(("seconds", "wall_seconds", "best_mmd2", "best_gap", "gap", "v_rms", "loss"), NUMBER),
     _ANY: SCALAR,
 }
 

@@ -150,6 +150,13 @@ class ImageLatents(AbstractTarget):
         return self.scale * self.train.mean
 
     @property
+    def n_rows(self) -> int:
+        return len(self.train)
+
+    def rows(self, key: Key, index: Int[Array, " n"]) -> Targets:
+        return self.scale * self.train.at(index, key)
+
+    @property
     def n_classes(self) -> int:
         return max(self.first.shape[0] - 1, 0)
 
