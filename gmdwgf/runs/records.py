@@ -1,6 +1,5 @@
 """Read run folders as data, without JAX, without modifying files, and tolerating damaged ones."""
 
-import fcntl
 import functools
 import math
 import os
@@ -15,7 +14,7 @@ from gmdwgf.config.build import ConfigError
 from gmdwgf.files import DamagedFile
 from gmdwgf.mappings import Config, Facts, Record
 from gmdwgf.reading import one_line, shown
-from gmdwgf.runs import snapshots, typed_files
+from gmdwgf.runs import locks, snapshots, typed_files
 from gmdwgf.runs.folder import ENDINGS
 from gmdwgf.runs.marks import is_run
 from gmdwgf.tracking import jsonl
@@ -135,7 +134,8 @@ def is_live(path: Path) -> bool:
     """Whether a process holds the lock of a run, tested by acquiring a shared lock and releasing it at once."""
     try:
         with (path / "run.lock").open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            locks.lock(file.fileno(), shared=True)
+            locks.unlock(file.fileno())
     except BlockingIOError:
         return True
     except OSError:
