@@ -6,7 +6,6 @@ import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -143,7 +142,7 @@ def is_live(path: Path) -> bool:
     return False
 
 
-def flatten(config: Any, prefix: str = "") -> Config:
+def flatten(config: object, prefix: str = "") -> Config:
     """Flatten `{"drift": {"bandwidth": 0.3}}` to `{"drift.bandwidth": 0.3}`; a list is one value."""
     if not isinstance(config, dict) or not config:
         return {prefix: config} if prefix else {}
