@@ -5,7 +5,6 @@ import functools
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -123,10 +122,10 @@ def write_parquet(rows: Sequence[Row], path: Path) -> None:
     parquet.write_table(pyarrow.table(columns), path)
 
 
-def _one_kind(values: list[Any]) -> list[Any]:
+def _one_kind(values: list[object]) -> list[object]:
     kinds = {type(value) for value in values if value is not None}
     if kinds <= {int, float} and len(kinds) == 2:
-        return [None if value is None else float(value) for value in values]
+        return [float(value) if isinstance(value, int | float) else None for value in values]
     if len(kinds) > 1 or kinds & {list, dict}:
         return [None if value is None else str(value) for value in values]
     return values

@@ -4,7 +4,6 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 from gmdwgf.analysis import cells as sweeps
 from gmdwgf.config.build import ConfigError
@@ -73,7 +72,7 @@ def print_status(runs: Sequence[RunFiles], words: Sequence[str]) -> None:
     print("\n".join([*lines, count_states(shown)]))  # noqa: T201
 
 
-def number(value: Any) -> str:
+def number(value: float | None) -> str:
     """Format a metric; empty if unknown."""
     return "" if value is None or math.isnan(value) else f"{value:.2e}"
 

@@ -9,7 +9,7 @@ import dataclasses
 import math
 import re
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeGuard, TypeVar
 
 import equinox as eqx
 import jax
@@ -19,6 +19,8 @@ from jax.core import Tracer
 
 from gmdwgf.config.memory import too_many
 from gmdwgf.mappings import Config
+
+T = TypeVar("T")
 
 _RULE = "gmdwgf_rule"
 _UNIT = "gmdwgf_unit"
@@ -44,16 +46,16 @@ class FieldError(ValueError):
         self.name, self.value, self.fix, self.section = name, value, fix, section
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+def _is_number(value: object) -> TypeGuard[int | float | np.integer | np.floating]:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
-def _as_real(value: Any) -> Any:
+def _as_real(value: object) -> object:
     # A weakly typed scalar adopts the dtype of the cloud, and makes 1 and 1.0 in YAML equivalent.
     return jnp.asarray(float(value)) if _is_number(value) and _is_in_range(value) else value
 
 
-def _as_reals(value: Any) -> Any:
+def _as_reals(value: object) -> object:
     if _is_number(value):
         return jnp.asarray([float(value)]) if _is_in_range(value) else value
     if isinstance(value, list | tuple) and value and all(_is_number(v) and _is_in_range(v) for v in value):
@@ -61,10 +63,10 @@ def _as_reals(value: Any) -> Any:
     return value
 
 
-def _is_in_range(value: Any) -> bool:
+def _is_in_range(value: int | float | np.integer | np.floating) -> bool:
     """Whether a number is representable in JAX's default float type, without overflow to infinity or underflow to 0."""
     limits = jnp.finfo(jnp.zeros(()).dtype)
-    return value == 0 or not math.isfinite(value) or float(limits.tiny) <= abs(value) <= float(limits.max)
+    return bool(value == 0 or not math.isfinite(value) or float(limits.tiny) <= abs(value) <= float(limits.max))
 
 
 def _check_real(
@@ -117,7 +119,7 @@ def real(
     at_most: float | None = None,
     below: float | None = None,
     or_list: bool = False,
-    default: Any = dataclasses.MISSING,
+    default: object = dataclasses.MISSING,
 ) -> Any:
     """Field for a traced real number with a unit and bounds; with `or_list` also for a list, stored as an array."""
     rule = _check_real(
@@ -128,7 +130,7 @@ def real(
 
 
 def reals(
-    unit: str = "", *, above: float | None = None, at_least: float | None = None, default: Any = dataclasses.MISSING
+    unit: str = "", *, above: float | None = None, at_least: float | None = None, default: object = dataclasses.MISSING
 ) -> Any:
     """Field for a traced real number or a list of them, stored as a one-dimensional array."""
     rule = _check_real("a number or a list of numbers", unit, above, at_least)
@@ -140,7 +142,7 @@ def count(
     at_least: int = 1,
     at_most: int = LARGEST_COUNT,
     of_numbers: bool = False,
-    default: Any = dataclasses.MISSING,
+    default: object = dataclasses.MISSING,
 ) -> Any:
     """Field for a static integer; changing it recompiles. `of_numbers`: at least this many floats are stored in memory."""
 
@@ -163,10 +165,12 @@ def count(
 def counts(*names: str) -> Any:
     """Field for static integers of at least 1, one for each of `names`."""
 
-    def check(name: str, value: Any) -> None:
-        whole = isinstance(value, tuple) and all(isinstance(n, int) and not isinstance(n, bool) for n in value)
-        if not whole or len(value) != len(names) or min(value) < 1:
-            raise FieldError(name, value, f"must be integers of at least 1: [{', '.join(names)}]")
+    def check(name: str, value: object) -> None:
+        fix = f"must be integers of at least 1: [{', '.join(names)}]"
+        if not isinstance(value, tuple) or not all(isinstance(n, int) and not isinstance(n, bool) for n in value):
+            raise FieldError(name, value, fix)
+        if len(value) != len(names) or min(value) < 1:
+            raise FieldError(name, value, fix)
         if max(value) > LARGEST_COUNT:
             raise FieldError(name, value, f"must be at most {LARGEST_COUNT} each")
 
@@ -174,7 +178,7 @@ def counts(*names: str) -> Any:
     return eqx.field(static=True, converter=as_tuple, metadata={_RULE: check})
 
 
-def choice(*options: str, default: Any = dataclasses.MISSING) -> Any:
+def choice(*options: str, default: object = dataclasses.MISSING) -> Any:
     """Field for a static name, one of `options`."""
 
     def check(name: str, value: object) -> None:
@@ -184,7 +188,7 @@ def choice(*options: str, default: Any = dataclasses.MISSING) -> Any:
     return eqx.field(static=True, metadata={_RULE: check}, default=default)
 
 
-def flag(*, default: Any = dataclasses.MISSING) -> Any:
+def flag(*, default: object = dataclasses.MISSING) -> Any:
     """Field for a static boolean."""
 
     def check(name: str, value: object) -> None:
@@ -217,7 +221,7 @@ def pieces(of: type, what: str) -> Any:
     return eqx.field(metadata={_RULE: check}, converter=as_tuple)
 
 
-def _unchanged(value: Any) -> Any:
+def _unchanged(value: T) -> T:
     return value
 
 
@@ -250,7 +254,7 @@ def shown(module: eqx.Module) -> str:
     return f"{type(module).__name__}({fields})"
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     if isinstance(value, tuple | list) and type(value) in (tuple, list):
         inside = ", ".join(_value(item) for item in value)
         return f"[{inside}]" if isinstance(value, list) else f"({inside}{',' * (len(value) == 1)})"
@@ -270,7 +274,7 @@ def _value(value: Any) -> str:
     return f"[{', '.join(numbers)}]" if value.ndim else numbers[0]
 
 
-def check_fields(made_by: Any, values: Config) -> None:
+def check_fields(made_by: object, values: Config) -> None:
     """Validate values of fields before an object of the class is constructed, so that its code receives only valid values."""
     if not (isinstance(made_by, type) and issubclass(made_by, Configurable)):
         return

@@ -4,7 +4,6 @@ import hashlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +26,7 @@ from gmdwgf.runs.standing import FINISHED
 from gmdwgf.tracking import Sink, jsonl
 from gmdwgf.training import ema
 from gmdwgf.training.state import initial_state
+from gmdwgf.typing import PyTree
 
 
 def fit_in_folder(chosen: Chosen, root: Path, callbacks: Sequence[Callback], progress: Sink | None) -> RunResult:
@@ -70,7 +70,7 @@ def _kept_in(chosen: Chosen, root: Path) -> Chosen:
     return chosen
 
 
-def _check_same(group: str, given: Any, built: Any) -> None:
+def _check_same(group: str, given: PyTree, built: PyTree) -> None:
     """Raise ConfigError unless the config builds the given object, to the bit."""
     bits = lambda tree: [(leaf.shape, np.asarray(leaf).tobytes()) for leaf in map(jnp.asarray, jax.tree.leaves(tree))]
     if type(given) is not type(built) or bits(given) != bits(built):

@@ -2,7 +2,7 @@
 
 import warnings
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,12 +19,12 @@ from gmdwgf.targets.standardisation import Standardisation, from_facts
 from gmdwgf.typing import Key, Particles, PyTree
 
 
-def load_drift(name: str, **fields: Any) -> AbstractDrift:
+def load_drift(name: str, **fields: object) -> AbstractDrift:
     """Build the drift of `configs/drift/<name>.yaml`, or of the YAML file `name`, with the given fields changed."""
     return build(load_node("drift", name, fields), "drift")
 
 
-def load_target(name: str, **fields: Any) -> AbstractTarget:
+def load_target(name: str, **fields: object) -> AbstractTarget:
     """Build the target of `configs/dataset/<name>.yaml`, or of the YAML file `name`, with the given fields changed."""
     return build(load_node("dataset", name, fields), "dataset")
 

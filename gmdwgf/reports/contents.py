@@ -115,7 +115,7 @@ def _words(command: object) -> str:
     return " ".join(map(str, command)) if isinstance(command, list) else str(command or "")
 
 
-def _mapping(value: Any) -> Facts:
+def _mapping(value: object) -> Facts:
     return value if isinstance(value, dict) else {}
 
 
@@ -207,12 +207,12 @@ def first_sentence(target: object) -> str:
     return ""
 
 
-def as_json(data: Any) -> str:
+def as_json(data: object) -> str:
     """JSON that can be embedded in a script element, with NaN and infinities as null and numbers rounded to five digits."""
     return json.dumps(_plain(data), separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, dict):
         return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):
