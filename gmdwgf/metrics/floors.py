@@ -36,9 +36,10 @@ def gap(values: Mapping[str, float], floor: Mapping[str, Floor]) -> float:
     """The largest distance of a metric of `SCORED` above the mean of its floor, in standard deviations of its floor.
 
     Fresh data score about 1, the expected maximum of three correlated standard normal numbers. A model within 3 is not distinguished
-    from data by any of the metrics at this number of samples.
+    from data by any of the metrics at this number of samples. NaN if one of the metrics is NaN.
     """
-    return max(_in_deviations(values[name], floor[name]) for name in SCORED)
+    above = [_in_deviations(values[name], floor[name]) for name in SCORED]
+    return math.nan if any(map(math.isnan, above)) else max(above)
 
 
 def _in_deviations(value: float, floor: Floor) -> float:
@@ -68,13 +69,22 @@ def fresh_clouds(target, key: Key, n_clouds: int, n: int) -> list[Targets]:
 
 
 def floors(scores: Sequence[Mapping[str, float]], n: int, n_rows: int | None) -> dict[str, Floor]:
-    """Mean and standard deviation of every metric, and of the gap, over the scores of clouds of `n` points each."""
+    """Mean and standard deviation of every metric over the scores of clouds of `n` points each.
+
+    The gap of each cloud is computed from the scores of the others, so that it is that of a cloud that the floor has not seen.
+    """
     is_independent = n_rows is None or len(scores) * n <= n_rows
     shared = 1.0 if is_independent else 1 - n / (n_rows or n)
     by_name = {name: np.array([score[name] for score in scores], float) for name in scores[0]}
     found = {name: Floor(float(s.mean()), float(s.std(ddof=1)) / math.sqrt(shared)) for name, s in by_name.items()}
-    gaps = np.array([gap(score, found) for score in scores])
-    return {"gap": Floor(float(gaps.mean()), float(gaps.std(ddof=1))), **found}
+    gaps = [_gap_from_others(by_name, cloud) for cloud in range(len(scores))] if len(scores) > 2 else [0.0, 1.0]
+    return {"gap": Floor(float(np.mean(gaps)), float(np.std(gaps, ddof=1))), **found}
+
+
+def _gap_from_others(by_name: Mapping[str, np.ndarray], cloud: int) -> float:
+    values = {name: float(by_name[name][cloud]) for name in SCORED}
+    others = {name: np.delete(by_name[name], cloud) for name in SCORED}
+    return gap(values, {name: Floor(float(s.mean()), float(s.std(ddof=1))) for name, s in others.items()})
 
 
 @eqx.filter_jit

@@ -145,8 +145,9 @@ class MetricSuite(Configurable):
         of_pictures = {} if reference.judged is None else picture_metrics(x, reference.judged, self.bandwidths, labels)
         n = self.n_assignment
         values = {"w2": exact_w2(on_host[:n], np.asarray(reference.y[:n])), **jax.device_get(on_device), **of_pictures}
-        values |= {"gap": gap(values, reference.floor)} if reference.floor else {}
-        return {name: int(values[name]) if name in _COUNTS else float(values[name]) for name in names}
+        found = {name: int(value) if name in _COUNTS else float(value) for name, value in values.items()}
+        found |= {"gap": gap(found, reference.floor)} if reference.floor else {}
+        return {name: found[name] for name in names}
 
     def mode_masses(self, x: Particles | np.ndarray, reference: Reference) -> list[float]:
         """Share of samples assigned to each mode `[k]`; empty if modes are unknown, NaN if `x` is not finite."""

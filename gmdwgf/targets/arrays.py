@@ -60,7 +60,7 @@ class ArrayTarget(AbstractTarget):
         check_method(standardise)
         rows = _rows(path, key)
         order = np.random.default_rng(split_seed).permutation(len(rows))
-        n_held = min(max(round(held_out_fraction * len(rows)), 2), len(rows) - 1)  # a score needs a pair of points
+        n_held = min(max(round(held_out_fraction * len(rows)), 2), len(rows) - 2)  # a score needs a pair of points
         training, held = rows[order[n_held:]], rows[order[:n_held]]
         z, z_held, self.map_back = standardised(training, held, standardise)
         self.train, self.held = _as_floats(z), _as_floats(z_held)

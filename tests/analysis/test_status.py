@@ -24,6 +24,7 @@ def test_status_tells_of_every_run_what_became_of_it_and_why(four, tmp_path, cap
         "seed",
         "state",
         "step",
+        "gap",
         "MMD^2",
         "floor",
         "time",

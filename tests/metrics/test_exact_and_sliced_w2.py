@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import ot
 import pytest
+import scipy.optimize
 
 from gmdwgf.metrics.wasserstein import exact_w2, sliced_w2, sorted_projections, uniform_directions
 
@@ -54,12 +55,23 @@ def test_exact_w2_from_a_collapsed_cloud_is_the_rms_distance_to_its_point():
     np.testing.assert_allclose(exact_w2(np.tile(point, (40, 1)), y), expected, rtol=1e-12)
 
 
-def test_exact_w2_refuses_clouds_of_different_sizes_and_answers_nan_to_nan():
+@pytest.mark.parametrize(("n", "m"), [(5, 6), (40, 13), (1, 9), (12, 36)])
+def test_exact_w2_of_unequal_clouds_is_that_of_a_linear_program(n, m):
+    x, y = clouds(n, m)
+    cost = ((x[:, None] - y[None]) ** 2).sum(axis=-1)
+    rows, columns = np.kron(np.eye(n), np.ones(m)), np.kron(np.ones(n), np.eye(m))
+    masses = np.r_[np.full(n, 1 / n), np.full(m, 1 / m)]
+    expected = scipy.optimize.linprog(cost.ravel(), A_eq=np.r_[rows, columns], b_eq=masses).fun
+    np.testing.assert_allclose(exact_w2(x, y), math.sqrt(expected), rtol=1e-7)
+    np.testing.assert_allclose(exact_w2(1e-3 * x + 50, 1e-3 * y + 50), 1e-3 * math.sqrt(expected), rtol=1e-6)
+
+
+def test_exact_w2_refuses_other_dimensions_and_answers_nan_to_nan():
     x, y = clouds(5, 6)
-    with pytest.raises(ValueError, match=r"\(5, 2\) and \(6, 2\)"):
-        exact_w2(x, y)
+    with pytest.raises(ValueError, match=r"\(5, 2\) and \(6, 1\)"):
+        exact_w2(x, y[:, :1])
     x[2, 0] = np.inf
-    assert math.isnan(exact_w2(x, y[:5]))
+    assert math.isnan(exact_w2(x, y))
 
 
 @pytest.mark.thorough

@@ -17,7 +17,7 @@ from gmdwgf.targets import AbstractTarget
 
 CONFIG = Path(__file__).parents[2] / "configs" / "metrics" / "default.yaml"
 CENTRES = jnp.array([[2.0, 0.0], [0.0, 2.0], [-2.0, 0.0], [0.0, -2.0]])
-WITHOUT_MODES = ["mmd2", "energy_distance", "w2", "sliced_w2"]
+WITHOUT_MODES = ["gap", "mmd2", "energy_distance", "w2", "sliced_w2"]
 WITHOUT_PICTURES = [*WITHOUT_MODES, "near", "covered", "n_modes", "mass_min", "mass_max"]
 
 
@@ -46,15 +46,19 @@ class Rows(AbstractTarget):
 
     dim = 20
     n_held_out = 30
+    n_rows = 60
 
-    def rows(self):
+    def all(self):
         return 9 * jax.random.normal(jax.random.key(9), (90, self.dim))
 
+    def rows(self, key, index):
+        return self.all()[30 + index]
+
     def sample(self, key, n):
-        return self.rows()[jax.random.randint(key, (n,), 30, 90)]
+        return self.all()[jax.random.randint(key, (n,), 30, 90)]
 
     def held_out(self, key, n):
-        return jax.random.choice(key, self.rows()[:30], (n,), replace=n > 30)
+        return jax.random.choice(key, self.all()[:30], (n,), replace=n > 30)
 
 
 def suite(**changes):
@@ -214,7 +218,8 @@ def test_a_single_row_is_scored_where_a_score_exists(reference):
     values = suite().evaluate(CENTRES[:1], reference)
     assert math.isnan(values["mmd2"])
     assert math.isnan(values["energy_distance"])
-    np.testing.assert_allclose(values["w2"], np.linalg.norm(CENTRES[0] - reference.y[0]), rtol=1e-6)
+    expected = np.sqrt(np.mean(np.sum((np.asarray(reference.y[:100], float) - CENTRES[0]) ** 2, axis=1)))
+    np.testing.assert_allclose(values["w2"], expected, rtol=1e-6)
     assert (values["near"], values["covered"]) == (1, 1)
 
 
@@ -230,8 +235,8 @@ def test_a_cloud_of_the_wrong_shape_is_refused_in_words(reference, shape):
 
 def test_w2_pairs_the_first_rows(reference):
     x = cloud(150)
-    for n_assignment, n in ((40, 40), (200, 150)):
-        values = suite(n_assignment=n_assignment).evaluate(x, reference)
+    for n in (40, 200):
+        values = suite(n_assignment=n).evaluate(x, reference)
         np.testing.assert_allclose(values["w2"], exact_w2(x[:n], reference.y[:n]), rtol=1e-6)
 
 
@@ -240,17 +245,10 @@ def test_no_row_is_taken_twice_from_a_target_that_is_a_list_of_rows():
     reference = suite(n_samples=50, n_assignment=50).prepare(Rows(), jax.random.key(0))
     assert reference.y.shape == (30, 20)
     # Rounded: those of a compiled program differ in the last bit.
-    both = np.concatenate([reference.y, Rows().rows()[:30]]).round(3)
+    both = np.concatenate([reference.y, Rows().all()[:30]]).round(3)
     assert len(np.unique(both, axis=0)) == 30
     # 50 rows drawn with replacement of 60 would meet themselves in one pair of 60.
     assert abs(reference.floor["mmd2"].mean) < 0.1 / 60
-
-
-@pytest.mark.thorough
-def test_the_floor_of_a_short_list_of_rows_is_that_of_all_its_rows():
-    floor = suite().prepare(Rows(), jax.random.key(0), n=500).floor
-    assert abs(floor["mmd2"].mean) < 0.1 / 60
-    assert floor["sliced_w2"].sd < 1e-4 * floor["sliced_w2"].mean  # every cloud is all 60 rows
 
 
 def test_other_bandwidths_give_other_values_without_another_trace(reference, monkeypatch):
@@ -260,7 +258,7 @@ def test_other_bandwidths_give_other_values_without_another_trace(reference, mon
     x = cloud(151)
     first = suite().evaluate(x, reference)
     traced = len(traces)
-    second = suite(bandwidths=[0.2, 0.4, 1.5, 2]).evaluate(x, reference)
+    second = suite().evaluate(x, reference._replace(bandwidths=jnp.array([0.2, 0.4, 1.5, 2.0])))
     suite().evaluate(x + 1, reference)
     assert traced > 0
     assert len(traces) == traced
