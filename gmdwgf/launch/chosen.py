@@ -18,6 +18,7 @@ from gmdwgf.config.fields import FieldError
 from gmdwgf.config.moved import current_field, notice
 from gmdwgf.generators.particles import ParticlesGenerator
 from gmdwgf.launch.components import problem_of
+from gmdwgf.launch.ignored import check_ignored
 from gmdwgf.launch.kinds import KINDS
 from gmdwgf.mappings import Config
 from gmdwgf.optim.schedules import SCHEDULES, AbstractSchedule
@@ -130,7 +131,9 @@ def make_problem(
         schedules=schedules,
         **numbers,
     )
-    return problem_of(chosen.with_objects())
+    problem = problem_of(chosen.with_objects())
+    check_ignored(chosen.config(), chosen.choices, problem.target)
+    return problem
 
 
 def as_node(value: Any) -> Any:

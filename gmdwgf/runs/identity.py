@@ -85,6 +85,11 @@ def differences(kept: Config, asked: Config) -> dict[str, tuple[Any, Any]]:
     }
 
 
+def same_value(one: object, other: object) -> bool:
+    """Whether two values of a key are the same in the id of a run."""
+    return _canonical(one) == _canonical(other)
+
+
 def _flat(node: Any, key: str = "") -> Config:
     if not isinstance(node, dict) or not node:
         return {key: node}
