@@ -15,11 +15,14 @@ import numpy as np
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from gmdwgf.config import own_data
 from gmdwgf.config.moved import current_field, current_path, notice
 from gmdwgf.mappings import Config
 
 # Silence Hydra's log of failed imports, which are reported in the ConfigError.
 logging.getLogger("hydra").addHandler(logging.NullHandler())
+
+own_data.register()
 
 _MOST_SHOWN = 200
 """Maximum number of characters of a value in an error message."""
