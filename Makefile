@@ -12,8 +12,8 @@ test: .venv/installed-dev
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 # What continuous integration runs: also commands in processes of their own, and laws over whole families.
-test-all: test
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "thorough and not slow and not browser"
+test-all: .venv/installed-dev
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not browser"
 
 test-slow: .venv/installed-dev
 	JAX_DISABLE_MOST_OPTIMIZATIONS=false $(BIN)/python -m pytest -m slow

@@ -59,7 +59,7 @@ def parse_yaml(text: str) -> Any:
         raise ValueError(str(error)) from error
 
 
-def read_mapping(path: Path, parse: Callable[[str], Any], fix: str) -> Facts:
+def read_mapping(path: Path, parse: Callable[[str], object], fix: str) -> Facts:
     """Read a file that contains a mapping. Raises DamagedFile if it does not, and OSError if it cannot be opened."""
     try:
         found = parse(read_text(path))
@@ -93,7 +93,7 @@ def shown(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode().replace("\x00", "\\x00")
 
 
-def _plain(value: Any, depth: int = 0) -> Any:
+def _plain(value: object, depth: int = 0) -> object:
     """Check that values are valid in JSON, YAML and tables: string keys, encodable strings, and 64-bit numbers."""
     if depth > MAX_DEPTH:
         raise ValueError("is nested too deep")

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING
 
 try:
     import hydra
@@ -25,6 +25,12 @@ try:
 except KeyboardInterrupt:  # during imports
     print("gmdwgf: stopped", file=sys.stderr)  # noqa: T201
     sys.exit(130)
+
+if TYPE_CHECKING:
+    from gmdwgf.launch.reporter import Reporter
+    from gmdwgf.launch.spec import RunSpec
+    from gmdwgf.mappings import Facts
+    from gmdwgf.runs.folder import RunDir
 
 
 def accept_plus(arguments: list[str]) -> list[str]:
@@ -96,7 +102,7 @@ class JobFailed(SystemExit):
     It is a SystemExit, because Hydra prints its own message for other exceptions.
     """
 
-    def __init__(self, cause: Exception, folder: Any):
+    def __init__(self, cause: Exception, folder: "RunDir | None"):
         super().__init__(CRASH)
         self.cause, self.folder = cause, folder
 
@@ -141,7 +147,7 @@ def main(cfg: DictConfig) -> float:
         raise JobFailed(error, spec.folder if spec else None) from error
 
 
-def _finished(reporter: Any, spec: Any, summary: dict[str, Any]) -> float:
+def _finished(reporter: "Reporter", spec: "RunSpec", summary: "Facts") -> float:
     try:
         return reporter.finished(spec, summary)
     except Interrupted as stop:

@@ -124,7 +124,7 @@ def test_a_sweep_runs_each_cell_once_and_typed_again_does_nothing(cli, tmp_path)
     assert folders[1].is_file()
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_bad_cell_does_not_stop_the_others(cli, tmp_path):
     code, out, _ = cli("-m", "+drift=kl", "drift.bandwidth=-1,0.3", *TINY)
     assert code == 1
@@ -136,7 +136,7 @@ def test_a_bad_cell_does_not_stop_the_others(cli, tmp_path):
     assert OmegaConf.load(failed.parent / "config.yaml").drift.bandwidth == -1
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_one_value_for_a_field_that_the_swept_drifts_have_and_the_default_has_not(cli, capsys):
     code, out, err = cli("-m", "+drift=kl,blob", "drift.bandwidth=0.5", "--dry")
     assert code == 0, err
@@ -167,7 +167,7 @@ def test_a_diverged_run_is_a_result(cli, tmp_path):
     assert "(python -m gmdwgf.runs rm runs/" in again
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_the_module_and_the_console_script_are_one_command(tmp_path):
     done = gmdwgf("+drift=kl", "seed=-1", cwd=tmp_path)
     assert done.returncode == 2

@@ -67,7 +67,7 @@ def test_a_folder_of_200_pictures_with_two_broken_and_one_no_picture_loses_nothi
     assert (file.encoder, file.sha256) == ("digits", shipped.sha256(shipped.VAE))
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_digit_is_known_again_at_any_size_and_in_ink_on_paper():
     grey = Image.fromarray((255 * digit()).astype(np.uint8))
     shown = [grey, grey.resize((200, 200)), Image.fromarray(255 - np.asarray(grey.resize((90, 90)))).convert("RGB")]
@@ -309,7 +309,7 @@ def test_a_disk_without_room_is_said_before_the_work(tmp_path, monkeypatch, caps
     assert os.listdir() == ["in.npy"]
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_latents_are_replaced_by_those_of_other_pictures_with_what_lies_beside_them(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     np.savez("a.npz", images=np.stack([digit(k) for k in (0, 1, 2)]), labels=[0, 1, 2])
@@ -358,7 +358,7 @@ def pictures_of(kind):
     return [made[kind]() for _ in range(40)]
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "is_lost"),
     [

@@ -134,7 +134,7 @@ def planted(job, changes):
     return job.folder.path
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("place", PLACES)
 def test_load_run_runs_nothing_that_a_folder_names(tmp_path, canary, place):
     folder = planted(make_run(tmp_path / "runs", drift="kl"), PLACES[place])
@@ -160,7 +160,7 @@ def test_load_run_runs_nothing_that_a_part_of_a_drift_names(tmp_path, canary, dr
     assert not canary()
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_trusted_folder_may_name_a_drift_and_a_schedule_of_ones_own(tmp_path, canary):
     (tmp_path / "mine.py").write_text(
         "from gmdwgf.drifts.kl import KLDrift\nfrom gmdwgf.optim.schedules import Constant\n"

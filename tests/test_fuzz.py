@@ -118,7 +118,7 @@ TOO_LARGE = {
 }
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TOO_LARGE)
 def test_what_this_machine_cannot_keep_is_refused_with_its_bytes(name, cli, tmp_path):
     np.save(tmp_path / "wide.npy", np.random.default_rng(0).normal(size=(20, 1000)))

@@ -59,7 +59,7 @@ def test_without_grids_it_is_the_sweeper_of_hydra():
     assert jobs("drift=kl,deng", "seed=0", grids=None) == [[["drift=kl", "seed=0"], ["drift=deng", "seed=0"]]]
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_every_cell_of_the_paper_toys_composes_and_builds():
     from hydra import compose, initialize_config_dir
 

@@ -55,7 +55,7 @@ def test_the_published_numbers_stand_in_the_configs(name, n_particles):
     assert numbers == [*of_paper, 0.9, 0.95, 2.0]
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_the_count_of_operations_is_that_of_the_matrix_products():
     width, depth, n_tokens, n_registers = 256, 3, 64, 16
     fields = {"shape": [16, 16, 4], "patch_size": 2, "width": width, "depth": depth, "n_heads": 4}

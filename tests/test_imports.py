@@ -121,7 +121,7 @@ def test_a_room_of_files_and_tables_starts_without_jax(room):
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_importing_everything_touches_no_device_and_prints_nothing():
     names = [f"gmdwgf.{name_of(path)}".removesuffix(".__init__") for path in MODULES]
     code = "import importlib\n" + "\n".join(f"importlib.import_module({name!r})" for name in names)

@@ -29,7 +29,7 @@ class Centre(StatelessDrift):
         return Tags(zero_at_equality=True, curl_free=True, flow_of="|mean(q) - mean(p)|^2 / 2", reach="long")
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_sound_drift_passes_every_law():
     check_drift(Centre(length=1.0, fault="none"))
 

@@ -62,7 +62,7 @@ def problem_of(
         eta=eta,
         ema_decay=sizes.ema_decay,
         divergence_radius=sizes.divergence_radius,
-        **({"width": sizes.width} if generator == "mlp" else {}),
+        width=sizes.width if generator == "mlp" else None,
     )
 
 

@@ -4,13 +4,13 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gmdwgf.mappings import Config
 from gmdwgf.runs.identity import science
 from gmdwgf.runs.records import RunFiles, flatten
 
-CellSettings = tuple[tuple[str, Any], ...]
+CellSettings = tuple[tuple[str, object], ...]
 """Varied keys and their values in a cell."""
 
 
@@ -60,7 +60,7 @@ def scientific(run: RunFiles) -> Config:
     return flatten(science(run.config))
 
 
-def setting(run: RunFiles, key: str) -> Any:
+def setting(run: RunFiles, key: str) -> object:
     """Value of a varied key in a run; None if it does not have the key."""
     return run.flat[key] if key in run.flat else _choice(run, key) if f"{key}._target_" in run.flat else None
 
@@ -115,7 +115,7 @@ def rank(settings: CellSettings) -> list[tuple]:
     return [(key, *_rank(value)) for key, value in settings]
 
 
-def _rank(value: Any) -> tuple:
+def _rank(value: object) -> tuple:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return 0, float(value) if not math.isnan(value) else math.inf, ""
     return 1, 0.0, show(value)
@@ -127,11 +127,12 @@ def _choice(run: RunFiles, part: str) -> str:
     return str(run.flat.get(f"{part}._target_", "")).rpartition(".")[2]
 
 
-def _same(value: Any) -> str:
+def _same(value: object) -> str:
     """Text that is equal for equivalent values such as 1 and 1.0."""
     if isinstance(value, list | tuple):
         return "[" + ",".join(_same(item) for item in value) + "]"
     if isinstance(value, dict):
         return "{" + ",".join(f"{key}:{_same(value[key])}" for key in sorted(value)) + "}"
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return repr(float(value)) if number else json.dumps(value, default=str)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return repr(float(value))
+    return json.dumps(value, default=str)

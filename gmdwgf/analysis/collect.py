@@ -5,7 +5,6 @@ import functools
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,10 @@ Row = Record
 
 N_BOOTSTRAP = 1000
 """Number of bootstrap resamples of an interval (ours)."""
+
+
+_FLOORS = ("mmd2", "energy_distance", "sliced_w2")
+"""Metrics whose floors are columns of the table."""
 
 
 def run_rows(runs: Sequence[RunFiles], all_keys: bool = False) -> list[Row]:
@@ -34,11 +37,13 @@ def _all_keys(runs: Sequence[RunFiles]) -> list[str]:
 
 
 def _rows_of(run: RunFiles, keys: Sequence[str]) -> Iterator[Row]:
-    mean, sd = run.floor()
+    floor = {
+        f"floor_{name}{end}": value for name in _FLOORS for end, value in zip(("", "_sd"), run.floor(name), strict=True)
+    }
     head = {"id": run.id, "name": run.name, "state": run.state, "dataset": run.dataset, "drift": run.drift}
     head |= {key: setting(run, key) for key in keys} | {"seed": run.seed}
     code, packages = run.manifest.get("code", {}), run.manifest.get("packages", {})
-    tail = {"floor_mmd2": mean, "floor_mmd2_sd": sd, "version_gmdwgf": run.manifest.get("gmdwgf")}
+    tail = floor | {"version_gmdwgf": run.manifest.get("gmdwgf")}
     tail |= {"version_commit": code.get("commit"), "version_changed": code.get("changed")}
     tail |= {"version_jax": packages.get("jax"), "version_python": run.manifest.get("python")}
     for record in run.metrics:
@@ -117,10 +122,10 @@ def write_parquet(rows: Sequence[Row], path: Path) -> None:
     parquet.write_table(pyarrow.table(columns), path)
 
 
-def _one_kind(values: list[Any]) -> list[Any]:
+def _one_kind(values: list[object]) -> list[object]:
     kinds = {type(value) for value in values if value is not None}
     if kinds <= {int, float} and len(kinds) == 2:
-        return [None if value is None else float(value) for value in values]
+        return [float(value) if isinstance(value, int | float) else None for value in values]
     if len(kinds) > 1 or kinds & {list, dict}:
         return [None if value is None else str(value) for value in values]
     return values

@@ -31,7 +31,7 @@ class Commands:
 
     def __init__(self) -> None:
         self._bases: dict[tuple[str, ...], _Base] = {}
-        self._choices: dict[tuple[Any, ...], list[str]] = {}
+        self._choices: dict[tuple[object, ...], list[str]] = {}
 
     def __call__(self, run: RunFiles) -> str | None:
         """Command line of this run; None if its components are not in `configs/`."""
@@ -67,7 +67,7 @@ class Commands:
         return self._bases[tuple(choices)]
 
 
-def _made_by(config: Any) -> tuple[Any, ...]:
+def _made_by(config: Config) -> tuple[object, ...]:
     return tuple((config.get(part) or {}).get("_target_") for part in _PARTS)
 
 
@@ -92,9 +92,9 @@ def _differences(base: _Base, run: RunFiles) -> list[str]:
     return found
 
 
-def _compare(base: Config, config: Config, prefix: str = "") -> list[tuple[str, Any]]:
+def _compare(base: Config, config: Config, prefix: str = "") -> list[tuple[str, object]]:
     """Keys to change, to add (`+key`) and to delete (`~key`), with their values."""
-    found: list[tuple[str, Any]] = []
+    found: list[tuple[str, object]] = []
     for name, value in config.items():
         key = f"{prefix}{name}"
         if key in MACHINE_KEYS and key != "paths":

@@ -4,17 +4,17 @@ import math
 import sys
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 from gmdwgf.analysis import cells as sweeps
 from gmdwgf.config.build import ConfigError
+from gmdwgf.mappings import Record
 from gmdwgf.reading import one_line
 from gmdwgf.runs.records import STATES, RunFiles
 
 _COLOURS = {"done": 32, "diverged": 35, "failed": 31, "unfinished": 33, "live": 36}
 """ANSI codes of the states."""
 
-_NUMBERS = ("step", "MMD^2", "floor", "time")
+_NUMBERS = ("step", "gap", "MMD^2", "floor", "time")
 
 
 def chosen(runs: Sequence[RunFiles], words: Sequence[str]) -> list[RunFiles]:
@@ -50,7 +50,7 @@ def _row(run: RunFiles, keys: Sequence[str]) -> list[str]:
     values = ["" if (value := sweeps.setting(run, key)) is None else sweeps.show(value) for key in keys]
     seed = "" if run.seed is None else str(run.seed)
     step = f"{last['step']}/{run.n_steps}" if "step" in last else ""
-    numbers = [step, number(last.get("mmd2")), number(mean + 2 * sd), _time(run)]
+    numbers = [step, _gap(last), number(last.get("mmd2")), number(mean + 2 * sd), _time(run)]
     return [one_line(cell) for cell in (run.id, run.dataset, run.drift, *values, seed, run.state, *numbers, run.why)]
 
 
@@ -65,13 +65,21 @@ def print_status(runs: Sequence[RunFiles], words: Sequence[str]) -> None:
     shown = chosen(runs, words)
     lines = status_lines(shown, sweeps.varied(runs), sys.stdout.isatty()) if shown else []
     if shown:
-        lines.append("floor: data against data, mean + 2 sd; an MMD^2 up to it cannot be told from fresh data")
+        lines.append(
+            "gap: worst of energy distance, MMD^2 and sliced W2 above fresh data, in sd of their floors (fresh data: about 1); "
+            "floor: MMD^2 of fresh data, mean + 2 sd"
+        )
     print("\n".join([*lines, count_states(shown)]))  # noqa: T201
 
 
-def number(value: Any) -> str:
+def number(value: float | None) -> str:
     """Format a metric; empty if unknown."""
     return "" if value is None or math.isnan(value) else f"{value:.2e}"
+
+
+def _gap(last: Record) -> str:
+    value = last.get("gap")
+    return f"{value:.1f}" if isinstance(value, int | float) and math.isfinite(value) else ""
 
 
 def _time(run: RunFiles) -> str:

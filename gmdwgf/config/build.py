@@ -9,7 +9,7 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from omegaconf import DictConfig, ListConfig, OmegaConf
@@ -21,6 +21,8 @@ from gmdwgf.mappings import Config
 
 # Silence Hydra's log of failed imports, which are reported in the ConfigError.
 logging.getLogger("hydra").addHandler(logging.NullHandler())
+
+T = TypeVar("T")
 
 own_data.register()
 
@@ -58,7 +60,7 @@ def options(group: str) -> list[str]:
     return sorted(path.stem for path in (config_dir() / group).glob("*.yaml"))
 
 
-def any_object(name: Any, key: str) -> Any:
+def any_object(name: object, key: str) -> Any:
     """Import the object with the import path `name`, from any package. Raises ConfigError if this fails."""
     from hydra.utils import get_object
 
@@ -72,7 +74,7 @@ def any_object(name: Any, key: str) -> Any:
         raise ConfigError(key, name, f"cannot be imported ({said[-1]}); {wanted}") from error
 
 
-def shipped_piece(name: Any, key: str) -> Any:
+def shipped_piece(name: object, key: str) -> Any:
     """Import the class `name` if it is a component of this package; for configs of unknown origin.
 
     Raises ConfigError for any other name without importing it, since importing a module runs its code.
@@ -80,10 +82,10 @@ def shipped_piece(name: Any, key: str) -> Any:
     from gmdwgf.config.fields import Configurable
 
     module, _, word = str(name).rpartition(".")
-    found: Any = getattr(importlib.import_module(module), word) if _is_class_of_package(module, word) else None
-    is_piece = isinstance(found, type) and issubclass(found, Configurable) and found.__module__ == module
-    if is_piece and not found.runs_named_code:
-        return found
+    found = getattr(importlib.import_module(module), word) if _is_class_of_package(module, word) else None
+    if isinstance(found, type) and issubclass(found, Configurable) and found.__module__ == module:
+        if not found.runs_named_code:
+            return found
     fix = "is not a class of gmdwgf that only computes, and a run folder may run nothing else"
     raise ConfigError(key, name, f"{fix}; load_run(folder, trust=True) if you trust its author")
 
@@ -99,11 +101,11 @@ def _is_class_of_package(module: str, word: str) -> bool:
     return any(isinstance(node, ast.ClassDef) and node.name == word for node in ast.parse(file.read_text()).body)
 
 
-Find = Callable[[Any, str], Any]
+Find = Callable[[object, str], Any]
 """Function that finds a class from its name in a config and the config key: `any_object` or `shipped_piece`."""
 
 
-def build(node: Any, key: str, find: Find = any_object) -> Any:
+def build(node: object, key: str, find: Find = any_object) -> Any:
     """Build the object that a config node describes (`_target_` and its fields), children first.
 
     Raises ConfigError with the full key of a field that is unknown, missing or invalid.
@@ -123,7 +125,7 @@ def build(node: Any, key: str, find: Find = any_object) -> Any:
     return fields if made_by is None else _call(made_by, fields, key)
 
 
-def _call(made_by: Any, fields: dict[str, Any], key: str) -> Any:
+def _call(made_by: Callable[..., T], fields: dict, key: str) -> T:
     from gmdwgf.config.fields import check_fields
 
     try:

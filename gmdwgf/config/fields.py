@@ -9,7 +9,7 @@ import dataclasses
 import math
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeGuard, TypeVar
 
 import equinox as eqx
 import jax
@@ -19,6 +19,8 @@ from jax.core import Tracer
 
 from gmdwgf.config.memory import too_many
 from gmdwgf.mappings import Config
+
+T = TypeVar("T")
 
 _RULE = "gmdwgf_rule"
 UNIT = "gmdwgf_unit"
@@ -53,16 +55,16 @@ class FieldError(ValueError):
         self.name, self.value, self.fix, self.section = name, value, fix, section
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float | np.number) and not isinstance(value, bool)
+def _is_number(value: object) -> TypeGuard[int | float | np.integer | np.floating]:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
 
 
-def _as_real(value: Any) -> Any:
+def _as_real(value: object) -> object:
     # A weakly typed scalar adopts the dtype of the cloud, and makes 1 and 1.0 in YAML equivalent.
     return jnp.asarray(float(value)) if _is_number(value) and _is_in_range(value) else value
 
 
-def _as_reals(value: Any) -> Any:
+def _as_reals(value: object) -> object:
     if _is_number(value):
         return jnp.asarray([float(value)]) if _is_in_range(value) else value
     if isinstance(value, list | tuple) and value and all(_is_number(v) and _is_in_range(v) for v in value):
@@ -70,10 +72,10 @@ def _as_reals(value: Any) -> Any:
     return value
 
 
-def _is_in_range(value: Any) -> bool:
+def _is_in_range(value: int | float | np.integer | np.floating) -> bool:
     """Whether a number is representable in JAX's default float type, without overflow to infinity or underflow to 0."""
     limits = jnp.finfo(jnp.zeros(()).dtype)
-    return value == 0 or not math.isfinite(value) or float(limits.tiny) <= abs(value) <= float(limits.max)
+    return bool(value == 0 or not math.isfinite(value) or float(limits.tiny) <= abs(value) <= float(limits.max))
 
 
 def _check_real(
@@ -128,7 +130,7 @@ def real(
     or_list: bool = False,
     power: Power | None = None,
     ignored_when: IgnoredWhen | None = None,
-    default: Any = dataclasses.MISSING,
+    default: object = dataclasses.MISSING,
 ) -> Any:
     """Field for a traced real number with a unit and bounds; with `or_list` also for a list, stored as an array.
 
@@ -150,7 +152,7 @@ def reals(
     at_least: float | None = None,
     power: Power | None = None,
     ignored_when: IgnoredWhen | None = None,
-    default: Any = dataclasses.MISSING,
+    default: object = dataclasses.MISSING,
 ) -> Any:
     """Field for a traced real number or a list of them, stored as a one-dimensional array; see `real`."""
     rule = _check_real("a number or a list of numbers", unit, above, at_least)
@@ -165,7 +167,7 @@ def real_or_null(
     at_most: float | None = None,
     power: Power | None = None,
     ignored_when: IgnoredWhen | None = None,
-    default: Any = dataclasses.MISSING,
+    default: object = dataclasses.MISSING,
 ) -> Any:
     """Field for a traced real number, or None (`null` or `none` in YAML); see `real`."""
     check_number = _check_real("null or a number", unit, above, None, at_most)
@@ -190,7 +192,7 @@ def count(
     at_most: int = LARGEST_COUNT,
     of_numbers: bool = False,
     ignored_when: IgnoredWhen | None = None,
-    default: Any = dataclasses.MISSING,
+    default: object = dataclasses.MISSING,
 ) -> Any:
     """Field for a static integer; changing it recompiles. `of_numbers`: at least this many floats are stored in memory."""
 
@@ -213,10 +215,12 @@ def count(
 def counts(*names: str) -> Any:
     """Field for static integers of at least 1, one for each of `names`."""
 
-    def check(name: str, value: Any) -> None:
-        whole = isinstance(value, tuple) and all(isinstance(n, int) and not isinstance(n, bool) for n in value)
-        if not whole or len(value) != len(names) or min(value) < 1:
-            raise FieldError(name, value, f"must be integers of at least 1: [{', '.join(names)}]")
+    def check(name: str, value: object) -> None:
+        fix = f"must be integers of at least 1: [{', '.join(names)}]"
+        if not isinstance(value, tuple) or not all(isinstance(n, int) and not isinstance(n, bool) for n in value):
+            raise FieldError(name, value, fix)
+        if len(value) != len(names) or min(value) < 1:
+            raise FieldError(name, value, fix)
         if max(value) > LARGEST_COUNT:
             raise FieldError(name, value, f"must be at most {LARGEST_COUNT} each")
 
@@ -224,7 +228,7 @@ def counts(*names: str) -> Any:
     return eqx.field(static=True, converter=as_tuple, metadata={_RULE: check})
 
 
-def choice(*options: str, ignored_when: IgnoredWhen | None = None, default: Any = dataclasses.MISSING) -> Any:
+def choice(*options: str, ignored_when: IgnoredWhen | None = None, default: object = dataclasses.MISSING) -> Any:
     """Field for a static name, one of `options`."""
 
     def check(name: str, value: object) -> None:
@@ -235,7 +239,7 @@ def choice(*options: str, ignored_when: IgnoredWhen | None = None, default: Any 
     return eqx.field(static=True, metadata=metadata, default=default)
 
 
-def flag(*, default: Any = dataclasses.MISSING) -> Any:
+def flag(*, default: object = dataclasses.MISSING) -> Any:
     """Field for a static boolean."""
 
     def check(name: str, value: object) -> None:
@@ -268,7 +272,7 @@ def pieces(of: type, what: str) -> Any:
     return eqx.field(metadata={_RULE: check}, converter=as_tuple)
 
 
-def _unchanged(value: Any) -> Any:
+def _unchanged(value: T) -> T:
     return value
 
 
@@ -301,7 +305,7 @@ def shown(module: eqx.Module) -> str:
     return f"{type(module).__name__}({fields})"
 
 
-def _value(value: Any) -> str:
+def _value(value: object) -> str:
     if isinstance(value, tuple | list) and type(value) in (tuple, list):
         inside = ", ".join(_value(item) for item in value)
         return f"[{inside}]" if isinstance(value, list) else f"({inside}{',' * (len(value) == 1)})"
@@ -321,7 +325,7 @@ def _value(value: Any) -> str:
     return f"[{', '.join(numbers)}]" if value.ndim else numbers[0]
 
 
-def check_fields(made_by: Any, values: Config) -> None:
+def check_fields(made_by: object, values: Config) -> None:
     """Validate values of fields before an object of the class is constructed, so that its code receives only valid values."""
     if not (isinstance(made_by, type) and issubclass(made_by, Configurable)):
         return

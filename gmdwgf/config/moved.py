@@ -4,7 +4,8 @@
 ids are hashed. Old keys are accepted on the command line for one more version, with a notice.
 """
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple
 
 from gmdwgf.mappings import Config
 
@@ -34,8 +35,12 @@ _KEYS = (
     _Key("drift", "directions", "directions", {"spread": "stratified"}),
 )
 
+_PathOf = Callable[[object], object]
+_KeyOf = Callable[[str, str, object], tuple[str, object]]
+"""Renaming of an import path, and of a field with its value."""
 
-def current_path(path: Any) -> Any:
+
+def current_path(path: object) -> object:
     """Current import path of a class of this package; other values are returned unchanged."""
     if not isinstance(path, str):
         return path
@@ -43,7 +48,7 @@ def current_path(path: Any) -> Any:
     return _CLASSES.get(path) or (f"{_MODULES[module]}.{name}" if module in _MODULES else path)
 
 
-def _first_path(path: Any) -> Any:
+def _first_path(path: object) -> object:
     if not isinstance(path, str):
         return path
     module, _, name = path.rpartition(".")
@@ -78,7 +83,7 @@ def respelled_override(override: str) -> str:
     return override
 
 
-def current_field(section: str, name: str, value: Any) -> tuple[str, Any]:
+def current_field(section: str, name: str, value: object) -> tuple[str, object]:
     """Current name and value of a field."""
     for rule in _KEYS:
         if (rule.section, rule.old) == (section, name):
@@ -86,7 +91,7 @@ def current_field(section: str, name: str, value: Any) -> tuple[str, Any]:
     return name, value
 
 
-def _old_key(section: str, name: str, value: Any) -> tuple[str, Any]:
+def _old_key(section: str, name: str, value: object) -> tuple[str, object]:
     for rule in _KEYS:
         if (rule.section, rule.new) == (section, name):
             olds = {new: old for old, new in rule.values.items()}
@@ -94,7 +99,7 @@ def _old_key(section: str, name: str, value: Any) -> tuple[str, Any]:
     return name, value
 
 
-def _respelled(node: Any, section: str, path_of: Any, key_of: Any) -> Any:
+def _respelled(node: object, section: str, path_of: _PathOf, key_of: _KeyOf) -> object:
     if isinstance(node, list):
         return [_respelled(item, section, path_of, key_of) for item in node]
     if not isinstance(node, dict):
@@ -109,7 +114,7 @@ def _respelled(node: Any, section: str, path_of: Any, key_of: Any) -> Any:
     return found
 
 
-def _notices(node: Any, section: str, prefix: str) -> list[str]:
+def _notices(node: object, section: str, prefix: str) -> list[str]:
     if not isinstance(node, dict):
         return []
     lines = []

@@ -13,11 +13,9 @@ from gmdwgf.mappings import Config
 
 
 def is_own_data(root: Config) -> bool:
-    """Whether the dataset of an unresolved config is read from a file at any scale, or is an object that no config can name."""
+    """Whether the dataset of an unresolved config is read from a file, or is an object that no config can name."""
     dataset = root.get("dataset")
-    if isinstance(dataset, dict):
-        return "standardise" in dataset and dataset.get("path") is not None
-    return isinstance(dataset, str)
+    return dataset.get("path") is not None if isinstance(dataset, dict) else isinstance(dataset, str)
 
 
 def register() -> None:

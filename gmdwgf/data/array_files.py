@@ -5,9 +5,8 @@ Problems raise a FieldError for `path` that states the file, the row and value c
 
 import contextlib
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jax.typing import DTypeLike
@@ -76,7 +75,7 @@ def _said(text: object) -> str:
     return " ".join(str(text).split())[:100]
 
 
-def member(archive: Any, name: str, path: str | Path | None) -> np.ndarray:
+def member(archive: Mapping[str, np.ndarray], name: str, path: str | Path | None) -> np.ndarray:
     """One array of an opened `.npz` file."""
     with reading(path, f"array '{name}': "):
         array = archive[name]

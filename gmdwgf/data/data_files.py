@@ -8,7 +8,6 @@ import functools
 import hashlib
 import os
 from pathlib import Path
-from typing import Any
 
 from gmdwgf.reading import parse_json
 
@@ -16,7 +15,7 @@ _ALONE = ("gmdwgf.targets.arrays.ArrayTarget",)
 """Classes that read a `.npy` file without companion files."""
 
 
-def resolved(path: Any) -> Path:
+def resolved(path: object) -> Path:
     """Absolute path of a file in a config, with `~` expanded; links are not resolved."""
     try:
         return Path(str(path)).expanduser().absolute()
@@ -34,7 +33,7 @@ def labels_beside(notes: Path, name: str) -> Path | None:
     return _beside(notes, name, name) if name and Path(name).name == name else None
 
 
-def read_with(file: Path, made_by: Any = None) -> list[Path]:
+def read_with(file: Path, made_by: object = None) -> list[Path]:
     """`file` and its companion files read by the class with path `made_by`; for unknown classes, all companion files."""
     notes = None if made_by in _ALONE else notes_beside(file)
     if notes is None:
@@ -47,7 +46,7 @@ def read_with(file: Path, made_by: Any = None) -> list[Path]:
     return [file, notes, *([labels] if labels else [])]
 
 
-def named_in(node: Any, key: str = "", made_by: Any = None) -> dict[str, list[Path]]:
+def named_in(node: object, key: str = "", made_by: object = None) -> dict[str, list[Path]]:
     """All files named in a config node, by key, each with its companion files."""
     if isinstance(node, dict):
         made_by = node.get("_target_", made_by)
@@ -66,7 +65,7 @@ def is_path_key(key: str) -> bool:
     return bool(words) and words[-1].rpartition("_")[2] in ("path", "paths")
 
 
-def names_a_file(key: str, value: Any) -> bool:
+def names_a_file(key: str, value: object) -> bool:
     """Whether a key names files and its value is an existing file."""
     try:
         return is_path_key(key) and isinstance(value, str) and _can_be_read(resolved(value))

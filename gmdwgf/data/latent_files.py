@@ -3,7 +3,7 @@
 import contextlib
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -37,7 +37,7 @@ class LatentFile(NamedTuple):
         """Shape of a latent, channels last."""
         return self.points(slice(0, 1))[0].shape[1:]
 
-    def points(self, at: Any) -> tuple[np.ndarray, np.ndarray | None]:
+    def points(self, at: slice | np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Read means and log variances `[n ...]` of rows (a slice or indices), channels last, as float32."""
         log_var = None if self.log_var is None else np.asarray(self.log_var[at], np.float32)
         return split_moments(np.asarray(self.rows[at], np.float32), log_var, self.moments)

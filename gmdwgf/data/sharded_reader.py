@@ -1,7 +1,5 @@
 """Read a file larger than memory in shuffled order, with a resumable state."""
 
-from typing import Any
-
 import numpy as np
 
 from gmdwgf.config.fields import FieldError
@@ -99,7 +97,7 @@ class ShardedReader:
         drawn = np.random.default_rng((self.seed, self.epoch, self.shard, self.group))
         self._order, self.row = drawn.permutation(len(self._rows)), 0
 
-    def _read(self, blocks: np.ndarray) -> tuple[np.ndarray, Any]:
+    def _read(self, blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         # Reopen each time, because the pages of an open memory map count as memory of this process.
         file = latent_files.read_latents(self.path, self.moments)
         spans = [slice(block * self.block, (block + 1) * self.block) for block in blocks.tolist()]

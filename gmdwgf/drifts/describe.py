@@ -4,9 +4,9 @@ import dataclasses
 import inspect
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import equinox as eqx
+import jax
 import numpy as np
 
 from gmdwgf.config.fields import units
@@ -28,7 +28,7 @@ def describe_drift(drift: AbstractDrift, changing: Mapping[str, eqx.Module] | No
     ]
 
 
-def _fields(module: eqx.Module, prefix: str = "") -> Iterator[tuple[str, Any, str]]:
+def _fields(module: eqx.Module, prefix: str = "") -> Iterator[tuple[str, object, str]]:
     """Path, value and unit of every field, including those of nested modules."""
     unit = units(module)
     for field in dataclasses.fields(module):
@@ -43,15 +43,15 @@ def _fields(module: eqx.Module, prefix: str = "") -> Iterator[tuple[str, Any, st
             yield from _fields(part, f"{inner}.")
 
 
-def _field(path: str, value: Any, unit: str, schedule: eqx.Module | None) -> str:
+def _field(path: str, value: object, unit: str, schedule: eqx.Module | None) -> str:
     if schedule is not None:
         numbers = ", ".join(f"{name} {_shown(number)}" for name, number, _ in _fields(schedule))
         value = f"{type(schedule).__name__.lower()} schedule, {numbers}"
     return f"{path} = {_shown(value)}" + (f"  [{unit}]" if unit else "")
 
 
-def _shown(value: Any) -> str:
-    if not eqx.is_array(value):
+def _shown(value: object) -> str:
+    if not isinstance(value, jax.Array):
         return str(value)
     if value.size > 8:
         return f"array of {list(value.shape)}"

@@ -38,7 +38,7 @@ class Checkpoints:
         # Silence Orbax, which logs every write, and also the errors that it raises.
         logging.getLogger("absl").setLevel(logging.CRITICAL)
         self.folder, self.say, self.writing = folder.absolute(), say, writing
-        self._metrics: dict[int, float] = {}
+        self._metrics: dict[int, tuple[str, float]] = {}
         silence_late_errors()
         self.manager = self._open()
 
@@ -110,19 +110,23 @@ class Checkpoints:
         return restored["state"], notes
 
     def _ranked(self) -> list[int]:
-        """Steps of the scored checkpoints, best first; of equal scores the later step comes first."""
-        scored = [step for step in self.steps() if math.isfinite(self._metric(step))]
-        return sorted(scored, key=lambda step: (self._metric(step), -step))
+        """Steps of the scored checkpoints, best first; of equal scores the later step comes first.
 
-    def _metric(self, step: int) -> float:
-        """Metric in the notes of a checkpoint; infinite if there is none or the notes are damaged."""
+        Scores of different metrics do not compare: only those of the metric of the latest scored checkpoint are ranked.
+        """
+        scored = [step for step in self.steps() if math.isfinite(self._metric(step)[1])]
+        kind = self._metric(scored[-1])[0] if scored else ""
+        return sorted((s for s in scored if self._metric(s)[0] == kind), key=lambda s: (self._metric(s)[1], -s))
+
+    def _metric(self, step: int) -> tuple[str, float]:
+        """Name and value of the metric in the notes of a checkpoint; infinite if there is none or the notes are damaged."""
         if step not in self._metrics:
             try:
                 items = ocp.args.Composite(notes=ocp.args.JsonRestore())
                 notes = _verified(self.manager.restore(step, args=items)["notes"], step)
-                self._metrics[step] = score(notes, step)
+                self._metrics[step] = _kind(notes), score(notes, step)
             except Exception:
-                self._metrics[step] = math.inf
+                self._metrics[step] = "", math.inf
         return self._metrics[step]
 
     def _set_aside(self, step: int, error: Exception) -> None:
@@ -157,6 +161,11 @@ def _verified(notes: Facts, step: int) -> Facts:
 def _digest_of_notes(notes: Facts) -> str:
     kept = {name: value for name, value in notes.items() if name != "digest"}
     return hashlib.sha256(json.dumps(kept, sort_keys=True).encode()).hexdigest()
+
+
+def _kind(notes: Facts) -> str:
+    """Name of the metric in verified notes; versions without the gap ranked by MMD^2."""
+    return notes.get("scored_by", "mmd2")
 
 
 def score(notes: Facts, step: int) -> float:

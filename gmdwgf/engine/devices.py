@@ -5,7 +5,6 @@ mesh.
 """
 
 import contextlib
-from typing import Any
 
 import jax
 from jax.sharding import AxisType, Mesh
@@ -27,7 +26,7 @@ def make_mesh(n: int | None) -> Mesh | None:
     return None if n == 1 else jax.make_mesh((n,), (DATA,), axis_types=(AxisType.Auto,), devices=devices[:n])
 
 
-def active(mesh: Mesh | None) -> Any:
+def active(mesh: Mesh | None) -> contextlib.AbstractContextManager:
     """Context in which compiled functions run on the mesh."""
     return contextlib.nullcontext() if mesh is None else jax.set_mesh(mesh)
 

@@ -68,8 +68,8 @@ def _kept(notes: Facts) -> Facts:
 
 def _best(records: list[jsonl.Record], notes: Facts) -> Facts:
     """The best record; the one in the notes if there are no records."""
-    scored = [record for record in records if record.get("mmd2", float("nan")) < float("inf")]
+    scored = [record for record in records if record.get("gap", float("nan")) < float("inf")]
     if not scored:
         return notes["best"]
-    best = min(scored, key=lambda record: record["mmd2"])
-    return {"mmd2": best["mmd2"], "step": best["step"]}
+    best = min(scored, key=lambda record: record["gap"])
+    return {"gap": best["gap"], "step": best["step"]}

@@ -77,7 +77,8 @@ class RunMonitor:
     def __init__(self, run: RunContext):
         self.run, self.reference, self.stopped = run, fixed_reference(run.suite, run.problem), False
         self.checkpoints = Checkpoints(run.folder.checkpoints, run.say)
-        self.snapshots = Snapshots(run.folder.samples, np.asarray(self.reference.y[: run.plan.n_snapshot]))
+        y = run.problem.target.in_data_units(self.reference.y[: run.plan.n_snapshot])
+        self.snapshots = Snapshots(run.folder.samples, np.asarray(y))
         reader = run.problem.target.reader()
         self.window = None if reader is None else StreamWindow(run.problem.target, reader, run.plan.refresh_every)
 
@@ -89,7 +90,7 @@ class RunMonitor:
         if self.window is not None and "window" in notes:
             self.window.restore(notes["window"])
             self._show(self.window.target)
-        self.seconds, self.best = notes.get("seconds", 0.0), notes.get("best", {"mmd2": float("inf"), "step": 0})
+        self.seconds, self.best = notes.get("seconds", 0.0), _best(notes.get("best", {}))
         self.record: Record = notes.get("record", {})
         self._take_up_history()
         run.tracker.start(self.step, self.reference.floor)
@@ -145,8 +146,8 @@ class RunMonitor:
         run = self.run
         scores, x = evaluate(run.problem, run.suite, self.reference, state.ema_params, run.key, run.plan.n_snapshot)
         self.record = {"step": self.step, "seconds": self.seconds, **scores, **logs}
-        if scores["mmd2"] < self.best["mmd2"]:
-            self.best = {"mmd2": scores["mmd2"], "step": self.step}
+        if scores["gap"] < self.best["gap"]:
+            self.best = {"gap": scores["gap"], "step": self.step}
         self.snapshots.add(self.step, x)
         self._log()
         if run.on_evaluation is not None:
@@ -156,8 +157,9 @@ class RunMonitor:
     def save(self, state: TrainState) -> None:
         """Save a checkpoint, with a metric only if these parameters were evaluated at this step."""
         if multihost.is_main_process():
-            metric = self.record["mmd2"] if self.record["step"] == self.step else float("inf")
+            metric = self.record["gap"] if self.record["step"] == self.step else float("inf")
             notes = {"seconds": self.seconds, "best": self.best, "record": self.record}
+            notes |= {"scored_by": "gap"}
             notes |= {"window": self.window.notes()} if self.window else {}
             self.checkpoints.save(state, metric, notes)
 
@@ -165,7 +167,7 @@ class RunMonitor:
         """Result of the run, with its status and the signal that interrupted it, if any."""
         self.checkpoints.close()
         status = "diverged" if self.diverged else "done" if self.ended else "interrupted"
-        best = {"best_mmd2": self.best["mmd2"], "best_step": self.best["step"]}
+        best = {"best_gap": self.best["gap"], "best_step": self.best["step"]}
         summary = {"status": status, **best, **self.record, "step": self.step}
         if status == "interrupted" and stopped_by:
             summary["signal"] = signal.Signals(stopped_by).name
@@ -179,15 +181,16 @@ class RunMonitor:
 def evaluate(
     problem: Problem, suite: MetricSuite, reference: Reference, ema_params: PyTree, key: Key, n_snapshot: int
 ) -> tuple[dict[str, float], np.ndarray]:
-    """Metrics of samples of each averaged generator, and `n_snapshot` samples of the first."""
+    """Metrics of samples of each averaged generator, and `n_snapshot` samples of the first in the units of the data."""
     n, scores, clouds = max(suite.n_samples, n_snapshot), {}, []
+    n_evaluated = suite.n_evaluated(problem.target)
     asked = problem.evaluation(suite.n_samples)
-    labels = None if asked is None else asked.label
+    labels = None if asked is None else asked.label[:n_evaluated]
     for suffix, params in ema.by_suffix(problem.ema_decay, ema_params).items():
         clouds.append(np.asarray(evaluation_samples(problem, params, key, n)))
-        values = suite.evaluate(clouds[-1][: suite.n_samples], reference, labels)
+        values = suite.evaluate(clouds[-1][:n_evaluated], reference, labels)
         scores |= {name + suffix: value for name, value in values.items()}
-    return scores, clouds[0][:n_snapshot]
+    return scores, np.asarray(problem.target.in_data_units(jnp.asarray(clouds[0][:n_snapshot])))
 
 
 @functools.partial(jax.jit, static_argnames="n")
@@ -234,6 +237,11 @@ def _restored(run: RunContext, checkpoints: Checkpoints) -> tuple[TrainState, di
     state = from_host(multihost.broadcast_from_main(plain), fresh)
     run.say(f"resuming at step {int(state.step)} of {run.plan.n_steps}")
     return state, notes, True
+
+
+def _best(kept: dict[str, float]) -> dict[str, float]:
+    """Best gap and its step in the notes of a checkpoint; none in those of versions that ranked by MMD^2."""
+    return kept if "gap" in kept else {"gap": float("inf"), "step": 0}
 
 
 def divergence(state: TrainState) -> dict[str, float | int | str]:

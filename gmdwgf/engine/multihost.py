@@ -8,7 +8,6 @@ import contextlib
 import dataclasses
 import os
 import signal
-from typing import Any
 
 import jax
 import numpy as np
@@ -90,7 +89,7 @@ def _explain_a_sudden_end() -> None:
 LOST = "gmdwgf: a process of this run was lost; the same command resumes from the last checkpoint, with any number of processes\n"
 
 
-def _check_count(name: str, value: Any, at_least: int) -> None:
+def _check_count(name: str, value: object, at_least: int) -> None:
     if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < at_least):
         raise FieldError(name, value, f"must be null or an integer of at least {at_least}")
     if value is not None and value > LARGEST_COUNT:
@@ -102,7 +101,7 @@ def _is_address(value: object) -> bool:
     return bool(host) and port.isdecimal() and 0 < int(port) < 65536
 
 
-def _check_signals(name: str, value: Any) -> None:
+def _check_signals(name: str, value: object) -> None:
     if not isinstance(value, list | tuple) or not all(signal in OFFERED for signal in value):
         raise FieldError(name, value, f"must be a list of signals among {', '.join(OFFERED)}")
 

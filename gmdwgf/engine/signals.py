@@ -3,9 +3,11 @@
 import contextlib
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
-from typing import Any
+
+Handler = Callable[[int, FrameType | None], object] | signal.Handlers | int | None
+"""What `signal.signal` accepts and returns."""
 
 ALWAYS = ("SIGINT", "SIGTERM", "SIGHUP")
 """Sent by Ctrl-C, by schedulers and `kill`, and when a terminal is closed."""
@@ -40,7 +42,7 @@ class Interrupts:
     def __init__(self, more: Iterable[str] = ()):
         self.asked = 0
         self.names = (*ALWAYS, *more)
-        self._before: dict[int, Any] = {}
+        self._before: dict[int, Handler] = {}
 
     def __enter__(self):
         self._before = _handle(self.names, self._ask, keep=(signal.SIG_IGN,))
@@ -69,13 +71,13 @@ def as_control_c() -> Iterator[None]:
         _restore(before)
 
 
-def _handle(names: Iterable[str], handler: Any, keep: tuple = ()) -> dict[int, Any]:
+def _handle(names: Iterable[str], handler: Handler, keep: tuple = ()) -> dict[int, Handler]:
     """Install a handler for signals, except those whose handler is in `keep`; returns the previous handlers."""
     numbers = {getattr(signal, name) for name in names} if _in_main_thread() else set()
     return {number: signal.signal(number, handler) for number in numbers if signal.getsignal(number) not in keep}
 
 
-def _restore(before: dict[int, Any]) -> None:
+def _restore(before: dict[int, Handler]) -> None:
     for number, handler in before.items():
         signal.signal(number, handler)
 

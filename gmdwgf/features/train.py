@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -72,7 +71,7 @@ def fit(
     @functools.partial(
         jax.jit, donate_argnums=0
     )  # not a scan, in which XLA's convolutions on a CPU are 15 times slower
-    def step(state: tuple[Params, Any], rows: jax.Array, key: Key):
+    def step(state: tuple[Params, optax.OptState], rows: jax.Array, key: Key):
         params, opt_state = state
         value, gradient = jax.value_and_grad(loss)(params, (images[rows], labels[rows]), key)
         updates, opt_state = optimizer.update(gradient, opt_state, params)

@@ -48,6 +48,8 @@ class ActiveRun:
         }
         facts["data_files"] = data_paths(spec.config)
         facts["sizes"] = {"dim": problem.target.dim, "n_classes": problem.target.n_classes}
+        if problem.target.standardisation is not None:
+            facts["standardisation"] = problem.target.standardisation.facts()
         if run_id(spec.config) != spec.id:
             raise ConfigError(
                 "dataset.path", spec.config["dataset"].get("path"), "changed while it was read; run the command again"

@@ -1,5 +1,6 @@
 """Check command-line overrides: characters that need quotes, and invalid values of sections that Hydra itself reads."""
 
+from collections.abc import Callable
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -57,7 +58,7 @@ def misused_section(arguments: list[str]) -> str | None:
     return None
 
 
-def _check(override: Override, check_root: Any) -> None:
+def _check(override: Override, check_root: Callable[[object], None]) -> None:
     value: Any = override.value()
     if override.key_or_group == "paths" and "root" in value:
         check_root(value["root"])

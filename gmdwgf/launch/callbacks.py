@@ -7,22 +7,24 @@ import jax.numpy as jnp
 import numpy as np
 
 from gmdwgf.engine.monitor import OnEvaluation
-from gmdwgf.generators.base import AbstractGenerator
 from gmdwgf.mappings import Record
+from gmdwgf.training.problem import Problem
 from gmdwgf.typing import PyTree
 
 Callback = Callable[[int, Record, Callable], bool | None]
 """Called as `callback(step, record, sample)`; `sample(key, n)` draws points from the averaged generator at that step."""
 
 
-def one_callback(generator: AbstractGenerator, callbacks: Sequence[Callback]) -> OnEvaluation:
+def one_callback(problem: Problem, callbacks: Sequence[Callback]) -> OnEvaluation:
     """Combine callbacks into one function of a record and the averaged parameters, which it copies before they are donated."""
 
     def call(record: Record, params: PyTree) -> bool:
         if not callbacks:
             return False
         kept = on_one_device(params)
-        sample = lambda key, n, condition=None: generator.sample(kept, key, n, condition)
+        sample = lambda key, n, condition=None: problem.target.in_data_units(
+            problem.generator.sample(kept, key, n, condition)
+        )
         return any([bool(callback(record["step"], dict(record), sample)) for callback in callbacks])
 
     return call

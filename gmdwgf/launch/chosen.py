@@ -3,32 +3,42 @@
 import dataclasses
 import inspect
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
 import numpy as np
+from numpy.typing import ArrayLike
 from omegaconf import DictConfig, OmegaConf
 
 from gmdwgf.config.build import ConfigError, config_dir, load_node, unknown_name
 from gmdwgf.config.composition import compose
 from gmdwgf.config.fields import FieldError
 from gmdwgf.config.moved import current_field, notice
+from gmdwgf.drifts.base import AbstractDrift
+from gmdwgf.drifts.wrappers.classwise import ClassCondition
+from gmdwgf.drifts.wrappers.feature_space import FeatureSpace
+from gmdwgf.generators.base import AbstractGenerator
 from gmdwgf.generators.particles import ParticlesGenerator
 from gmdwgf.launch.components import problem_of
 from gmdwgf.launch.ignored import check_ignored
 from gmdwgf.launch.kinds import KINDS
 from gmdwgf.mappings import Config
+from gmdwgf.optim.optimizers import AbstractOptimizer
 from gmdwgf.optim.schedules import SCHEDULES, AbstractSchedule
 from gmdwgf.targets.arrays import ArrayTarget
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.targets.functions import FunctionTarget
 from gmdwgf.training.problem import Problem
+from gmdwgf.typing import Array, Key
 
 NUMBERED = ("training", "optimizer", "generator", "metrics")
 """Groups whose fields can be keyword arguments; their names are unique across these groups."""
+
+TargetLike = str | AbstractTarget | ArrayLike | Callable[[Key, int], Array]
+"""A target: its name, an object, points `[N d]`, or a function `(key, n) -> [n d]`."""
 
 
 class Chosen(NamedTuple):
@@ -59,16 +69,16 @@ class Chosen(NamedTuple):
 
 
 def choose(
-    target: Any,
-    drift: Any,
+    target: TargetLike,
+    drift: str | AbstractDrift,
     *,
-    generator: Any = "mlp",
-    optimizer: Any = None,
-    condition: Any = None,
-    features: Any = None,
+    generator: str | AbstractGenerator = "mlp",
+    optimizer: str | AbstractOptimizer | None = None,
+    condition: str | ClassCondition | None = None,
+    features: str | FeatureSpace | None = None,
     schedules: Mapping[str, AbstractSchedule] | None = None,
-    seed: Any = 0,
-    **numbers: Any,
+    seed: object = 0,
+    **numbers: object,
 ) -> Chosen:
     """Compose the config from the arguments of `gmdwgf.fit`. Raises ConfigError for unknown names and invalid values."""
     given = {"dataset": target, "drift": drift, "generator": generator, "optimizer": optimizer}
@@ -98,15 +108,15 @@ def choose(
 
 
 def make_problem(
-    target: Any,
-    drift: Any,
+    target: TargetLike,
+    drift: str | AbstractDrift,
     *,
-    generator: Any = "mlp",
-    optimizer: Any = None,
-    condition: Any = None,
-    features: Any = None,
+    generator: str | AbstractGenerator = "mlp",
+    optimizer: str | AbstractOptimizer | None = None,
+    condition: str | ClassCondition | None = None,
+    features: str | FeatureSpace | None = None,
     schedules: Mapping[str, AbstractSchedule] | None = None,
-    **numbers: Any,
+    **numbers: object,
 ) -> Problem:
     """Make the problem of a training run, the input of `gmdwgf.train_step`, for your own training loop.
 
@@ -136,38 +146,43 @@ def make_problem(
     return problem
 
 
-def as_node(value: Any) -> Any:
+def as_node(value: object) -> object:
     """Describe an object as a config node: `_target_` and its fields. Raises TypeError if they do not determine it."""
     if isinstance(value, eqx.Module):
-        kind, names = type(value), [field.name for field in dataclasses.fields(value)]
-        if list(inspect.signature(kind).parameters) != names:
-            raise TypeError(f"{kind.__name__} is not determined by its fields")
-        node = {"_target_": f"{kind.__module__}.{kind.__qualname__}"}
-        return node | {
-            field.name: _field_node(field, getattr(value, field.name)) for field in dataclasses.fields(value)
-        }
+        return _module_node(value)
     if isinstance(value, list | tuple):
         return [as_node(item) for item in value]
     if isinstance(value, np.ndarray | np.generic | jax.Array) and np.ndim(value) < 2:
-        numbers = [
-            float(str(number)) for number in np.ravel(np.asarray(value))
-        ]  # the shortest decimal representation with the same bits
+        numbers = _numbers(value)
         return numbers if np.ndim(value) else numbers[0]
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(f"{type(value).__name__} cannot be stored in a config")
 
 
-def _field_node(field: dataclasses.Field, value: Any) -> Any:
+def _module_node(module: eqx.Module) -> Config:
+    kind, fields = type(module), dataclasses.fields(module)
+    if list(inspect.signature(kind).parameters) != [field.name for field in fields]:
+        raise TypeError(f"{kind.__name__} is not determined by its fields")
+    target = {"_target_": f"{kind.__module__}.{kind.__qualname__}"}
+    return target | {field.name: _field_node(field, getattr(module, field.name)) for field in fields}
+
+
+def _numbers(value: np.ndarray | np.generic | jax.Array) -> list[float]:
+    """Numbers of an array, each from the shortest decimal representation with the same bits."""
+    return [float(str(number)) for number in np.ravel(np.asarray(value))]
+
+
+def _field_node(field: dataclasses.Field, value: object) -> object:
     """A field as in a YAML file; a list of one number becomes that number if the field converts numbers to lists."""
     convert = field.metadata.get("converter")
     if isinstance(value, jax.Array) and value.shape == (1,) and convert is not None:
-        number = as_node(value)[0]
+        number = _numbers(value)[0]
         return number if np.shape(convert(number)) == (1,) else [number]
     return as_node(value)
 
 
-def _describe(cfg: DictConfig, group: str, value: Any) -> bool:
+def _describe(cfg: DictConfig, group: str, value: object) -> bool:
     """Store the description of an object in the config; returns whether it determines the object."""
     try:
         cfg[group] = as_node(value)
@@ -177,7 +192,7 @@ def _describe(cfg: DictConfig, group: str, value: Any) -> bool:
     return True
 
 
-def _choice(group: str, value: Any) -> str:
+def _choice(group: str, value: object) -> str:
     """Name of an object in folders and figures: of the YAML file of its class, or of the class itself."""
     kind = type(value)
     line = f"_target_: {kind.__module__}.{kind.__qualname__}\n"
@@ -185,27 +200,27 @@ def _choice(group: str, value: Any) -> str:
     return next((path.stem for path in files if line in path.read_text()), kind.__name__)
 
 
-def _as_rows(target: Any) -> np.ndarray | None:
+def _as_rows(target: object) -> np.ndarray | None:
     """The target as an array, if it is one (NumPy, JAX, pandas, PyTorch) or a list of points; otherwise None."""
     if isinstance(target, list | tuple) or hasattr(target, "__array__"):
         return np.asarray(target)
     return None
 
 
-def _as_target(target: Any, rows: np.ndarray | None) -> Any:
+def _as_target(target: TargetLike, rows: np.ndarray | None) -> object:
     try:
         if rows is not None:
-            split: Any = load_node("dataset", "array", {})
-            return ArrayTarget(rows, None, split.held_out_fraction, split.split_seed)
+            split = load_node("dataset", "array", {})
+            return ArrayTarget(rows, None, split.held_out_fraction, split.split_seed, split.standardise)
         if callable(target) and not isinstance(target, AbstractTarget | type):
-            return FunctionTarget(cast(Any, target))
+            return FunctionTarget(target)
     except FieldError as error:
         shown = f"array {list(rows.shape)}" if rows is not None else error.value
         raise ConfigError("target", shown, error.fix) from error
     return target
 
 
-def _check_kind(group: str, value: Any) -> None:
+def _check_kind(group: str, value: object) -> None:
     key = "target" if group == "dataset" else group
     also = ", an array [N d] or a function (key, n) -> [n d]" if group == "dataset" else ""
     if isinstance(value, type) and issubclass(value, KINDS[group]):
@@ -250,7 +265,7 @@ def _argument(group: str) -> str:
     return "target" if group == "dataset" else group
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """Convert a value to plain Python types for a config."""
     if hasattr(value, "__array__"):
         return (
@@ -271,6 +286,6 @@ def _set_schedules(cfg: DictConfig, schedules: Mapping[str, AbstractSchedule]) -
             raise ConfigError(
                 f"schedules.{path}", type(schedule).__name__, unknown_name(path, [str(k) for k in cfg.drift])
             )
-        node = as_node(schedule)
+        node = _module_node(schedule)
         name = node.pop("_target_")
         OmegaConf.update(cfg, f"drift.{path}", {"schedule": short.get(type(schedule), name)} | node, merge=False)

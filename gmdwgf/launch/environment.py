@@ -13,7 +13,7 @@ from inspect import Parameter
 from typing import Any, NamedTuple
 
 import yaml
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from omegaconf.resolvers import oc
 
@@ -74,7 +74,7 @@ def resolved(cfg: DictConfig) -> Resolved:
     return Resolved(values, shown, hidden)
 
 
-def _shown(node: Any, raw: Any, prefix: str, read: dict[str, str], hidden: Hidden) -> Any:
+def _shown(node: DictConfig | ListConfig, raw: Any, prefix: str, read: dict[str, str], hidden: Hidden) -> Any:
     """Resolve `node`, except for values whose resolution reads the environment, which stay as in `raw`."""
     names: list[Any] = list(node.keys()) if isinstance(node, DictConfig) else list(range(len(node)))
     found = dict.fromkeys(names)
@@ -132,12 +132,12 @@ def filled(config: Config, trust: bool) -> Config:
         raise ConfigError("config.yaml", asked[0][1], f"cannot be resolved ({str(error).splitlines()[0]})") from error
 
 
-def _plain(config: DictConfig, name: str) -> Any:
+def _plain(config: DictConfig, name: str) -> object:
     value = config[name]
     return OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value
 
 
-def _interpolations(node: Any, prefix: str) -> Iterator[tuple[str, str]]:
+def _interpolations(node: object, prefix: str) -> Iterator[tuple[str, str]]:
     """Keys and texts of all interpolations."""
     if isinstance(node, str):
         if "${" in node:

@@ -5,7 +5,7 @@ bit, to a run from the start, and has its id and folder. Its manifest names the 
 """
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gmdwgf.config.build import ConfigError
 from gmdwgf.mappings import Config, Facts
@@ -62,7 +62,7 @@ def _longest(root: Path, config: Config) -> RunFiles | None:
     return max(fitting, key=lambda run: run.n_steps or 0, default=None)
 
 
-def _named(root: Path, wanted: Any) -> RunFiles:
+def _named(root: Path, wanted: object) -> RunFiles:
     if not isinstance(wanted, str | int):
         raise ConfigError("extend", wanted, "give the folder of a run, its name or its id in quotes, true, or null")
     path = Path(str(wanted)).expanduser()

@@ -43,8 +43,10 @@ def draw_run(run: RunContext, result: LoopResult, drift: str, title: str) -> lis
         figures["samples"] = samples_over_target(x[-1], y, title, None if modes is None else modes.centres, drift)
         figures["strip"] = sample_strip(snapshots, y, drift)
     if y.shape[1] == 2 and run.problem.condition is None:
-        grid = grid_over(y)
-        v = jax.jit(velocity_field)(run.problem, result.state, grid.astype(y.dtype))
+        grid, to_data = grid_over(y), run.problem.target.standardisation
+        places = grid if to_data is None else to_data.apply(grid)
+        v = jax.jit(velocity_field)(run.problem, result.state, places.astype(y.dtype))
+        v = v if to_data is None else to_data.undo_difference(v)
         figures["velocity"] = velocity_on_grid(grid, v, x[-1], y, title)
     paths = [run.folder.figures / f"{name}.png" for name in figures]
     for path, figure in zip(paths, figures.values(), strict=True):

@@ -2,24 +2,28 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import jax
 import numpy as np
 
+from gmdwgf.drifts.base import AbstractDrift
+from gmdwgf.drifts.wrappers.classwise import ClassCondition
+from gmdwgf.drifts.wrappers.feature_space import FeatureSpace
 from gmdwgf.engine import devices
 from gmdwgf.engine.compilation import keep_compiled_programs
 from gmdwgf.engine.in_memory import train_in_memory
 from gmdwgf.engine.monitor import divergence, fixed_reference
 from gmdwgf.engine.vector_width import use_whole_vectors
+from gmdwgf.generators.base import AbstractGenerator
 from gmdwgf.launch.callbacks import Callback, on_one_device, one_callback
-from gmdwgf.launch.chosen import Chosen, choose
+from gmdwgf.launch.chosen import Chosen, TargetLike, choose
 from gmdwgf.launch.components import components_of
 from gmdwgf.launch.fitting_in_folder import fit_in_folder
 from gmdwgf.launch.ignored import check_ignored
 from gmdwgf.launch.layout import seed_of
 from gmdwgf.launch.result import RunResult, modes_of
 from gmdwgf.mappings import Record
+from gmdwgf.optim.optimizers import AbstractOptimizer
 from gmdwgf.optim.schedules import AbstractSchedule
 from gmdwgf.tracking import RunHeader, Sink
 from gmdwgf.tracking.notebook import default_progress
@@ -28,21 +32,21 @@ from gmdwgf.typing import PyTree
 
 
 def fit(
-    target: Any,
-    drift: Any,
+    target: TargetLike,
+    drift: str | AbstractDrift,
     *,
-    generator: Any = "mlp",
-    optimizer: Any = None,
+    generator: str | AbstractGenerator = "mlp",
+    optimizer: str | AbstractOptimizer | None = None,
     n_steps: int | None = None,
     seed: int = 0,
     callbacks: Callback | Sequence[Callback] = (),
     folder: str | Path | None = None,
     progress: bool = True,
     n_devices: int | None = None,
-    condition: Any = None,
-    features: Any = None,
+    condition: str | ClassCondition | None = None,
+    features: str | FeatureSpace | None = None,
     schedules: Mapping[str, AbstractSchedule] | None = None,
-    **numbers: Any,
+    **numbers: object,
 ) -> RunResult:
     """Train a one-step generator on a target with a drift.
 
@@ -85,8 +89,18 @@ def fit(
     """
     use_whole_vectors()
     callbacks = [callbacks] if callable(callbacks) else list(callbacks)
-    components = {"generator": generator, "optimizer": optimizer, "condition": condition, "features": features}
-    chosen = choose(target, drift, **components, schedules=schedules, seed=seed, n_steps=n_steps, **numbers)
+    chosen = choose(
+        target,
+        drift,
+        generator=generator,
+        optimizer=optimizer,
+        condition=condition,
+        features=features,
+        schedules=schedules,
+        seed=seed,
+        n_steps=n_steps,
+        **numbers,
+    )
     chosen.cfg.devices.n = n_devices
     if folder is None:
         return _fit_in_memory(chosen, callbacks, default_progress() if progress else Sink())
@@ -99,7 +113,7 @@ def _fit_in_memory(chosen: Chosen, callbacks: Sequence[Callback], sink: Sink) ->
     check_ignored(config, chosen.choices, components.problem.target)
     problem, plan, suite, mesh = components.problem, components.plan, components.suite, components.mesh()
     keep_compiled_programs()
-    call = one_callback(problem.generator, callbacks)
+    call = one_callback(problem, callbacks)
 
     def on_evaluation(record: Record, params: PyTree) -> bool:
         sink.log(record["step"], {name: value for name, value in record.items() if name != "step"})
@@ -130,8 +144,9 @@ def _fit_in_memory(chosen: Chosen, callbacks: Sequence[Callback], sink: Sink) ->
         params=on_one_device(ema.of(problem.ema_decay, trained.state.ema_params)),
         steps=np.asarray(list(trained.samples)),
         samples=np.stack(list(trained.samples.values())),
-        targets=np.asarray(reference.y[: plan.n_snapshot]),
+        targets=np.asarray(problem.target.in_data_units(reference.y[: plan.n_snapshot])),
         modes=modes_of(problem.target),
         divergence=divergence(trained.state),
         name=chosen.name(),
+        standardisation=problem.target.standardisation,
     )

@@ -4,7 +4,6 @@ import hashlib
 import io
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +26,7 @@ from gmdwgf.runs.standing import FINISHED
 from gmdwgf.tracking import Sink, jsonl
 from gmdwgf.training import ema
 from gmdwgf.training.state import initial_state
+from gmdwgf.typing import PyTree
 
 
 def fit_in_folder(chosen: Chosen, root: Path, callbacks: Sequence[Callback], progress: Sink | None) -> RunResult:
@@ -45,7 +45,7 @@ def fit_in_folder(chosen: Chosen, root: Path, callbacks: Sequence[Callback], pro
     if state not in FINISHED:
         console = Console(quiet=progress is None, highlight=False, soft_wrap=True, force_jupyter=False)
         say = lambda line: console.print(line, markup=False)
-        call = one_callback(problem.generator, callbacks)
+        call = one_callback(problem, callbacks)
         state = execute(spec, say, lambda line: None, progress=progress, on_evaluation=call)["status"]
     return _read_back(spec, components, state, chosen.name())
 
@@ -70,7 +70,7 @@ def _kept_in(chosen: Chosen, root: Path) -> Chosen:
     return chosen
 
 
-def _check_same(group: str, given: Any, built: Any) -> None:
+def _check_same(group: str, given: PyTree, built: PyTree) -> None:
     """Raise ConfigError unless the config builds the given object, to the bit."""
     bits = lambda tree: [(leaf.shape, np.asarray(leaf).tobytes()) for leaf in map(jnp.asarray, jax.tree.leaves(tree))]
     if type(given) is not type(built) or bits(given) != bits(built):
@@ -107,4 +107,5 @@ def _read_back(spec: RunSpec, components: Components, status: str, name: str) ->
         divergence={key: value for key, value in ending.items() if key.startswith("diverged_")},
         name=name,
         folder=folder.path,
+        standardisation=problem.target.standardisation,
     )

@@ -46,7 +46,7 @@ def check_keys(config: Config) -> None:
     seed_of(config)
 
 
-def _check_section(name: str, section: Any) -> None:
+def _check_section(name: str, section: object) -> None:
     """Check that `paths` and `sweep` have the keys of `configs/train.yaml` and valid values."""
     defaults = machine_sections()[name]
     if not isinstance(section, dict):

@@ -2,7 +2,7 @@
 
 import warnings
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,15 +15,16 @@ from gmdwgf.mappings import Config, Record
 from gmdwgf.runs.folder import RunDir
 from gmdwgf.runs.records import flatten
 from gmdwgf.targets.base import AbstractTarget
+from gmdwgf.targets.standardisation import Standardisation, from_facts
 from gmdwgf.typing import Key, Particles, PyTree
 
 
-def load_drift(name: str, **fields: Any) -> AbstractDrift:
+def load_drift(name: str, **fields: object) -> AbstractDrift:
     """Build the drift of `configs/drift/<name>.yaml`, or of the YAML file `name`, with the given fields changed."""
     return build(load_node("drift", name, fields), "drift")
 
 
-def load_target(name: str, **fields: Any) -> AbstractTarget:
+def load_target(name: str, **fields: object) -> AbstractTarget:
     """Build the target of `configs/dataset/<name>.yaml`, or of the YAML file `name`, with the given fields changed."""
     return build(load_node("dataset", name, fields), "dataset")
 
@@ -45,6 +46,8 @@ class LoadedRun(NamedTuple):
     """Parameters of the averaged generator at the loaded checkpoint."""
     step: int
     """Step of the loaded checkpoint."""
+    standardisation: Standardisation | None = None
+    """Map from the generator's points to the units of the data; None if they are in these units."""
 
     def __repr__(self) -> str:
         at, shape = (self.steps[-1] if len(self.steps) else 0), list(self.samples.shape)
@@ -53,8 +56,9 @@ class LoadedRun(NamedTuple):
         )
 
     def sample(self, key: Key, n: int, condition: Condition | None = None) -> Particles:
-        """Draw `n` points from the trained generator."""
-        return self.generator.sample(self.params, key, n, condition)
+        """Draw `n` points from the trained generator, in the units of the data."""
+        z = self.generator.sample(self.params, key, n, condition)
+        return z if self.standardisation is None else self.standardisation.undo(z)
 
 
 def load_run(
@@ -95,7 +99,21 @@ def load_run(
         params = ema.of(problem.ema_decay, from_host(found[0], like).ema_params, ema_decay)
     dim = problem.target.dim
     x, steps, y = clouds or (np.zeros((0, 0, dim)), np.zeros(0, int), np.zeros((0, dim)))
-    return LoadedRun(config, records, x, steps, y, problem.generator, params, int(found[0].step))
+    at = int(found[0].step)
+    return LoadedRun(config, records, x, steps, y, problem.generator, params, at, _standardisation(run, config, dim))
+
+
+def _standardisation(run: RunDir, config: Config, dim: int) -> Standardisation | None:
+    """The map from the generator's points to the units of the data, as recorded in the manifest."""
+    facts = run.manifest().get("standardisation")
+    try:
+        if facts is None and (config.get("dataset") or {}).get("standardise", "none") != "none":
+            raise ValueError("it is missing")
+        return from_facts(facts, dim)
+    except (KeyError, TypeError, ValueError) as error:
+        raise ConfigError(
+            "folder", run.path, f"its manifest.json has no valid standardisation ({error}); restore it"
+        ) from error
 
 
 def _stand_in(run: RunDir, config: Config, clouds: tuple[np.ndarray, ...] | None) -> AbstractTarget | None:

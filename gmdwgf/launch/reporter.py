@@ -14,6 +14,7 @@ from gmdwgf.files import DamagedFile
 from gmdwgf.launch.ledger import SweepLedger
 from gmdwgf.launch.spec import RunSpec
 from gmdwgf.mappings import Facts
+from gmdwgf.metrics.table import headline
 from gmdwgf.runs.folder import RunIsLive, reason
 
 WORST = math.inf
@@ -46,7 +47,7 @@ class Reporter:
         """Report that the job was already finished."""
         ending = spec.folder.ending()
         state = ending.get("status")
-        what = f"already {state} (MMD^2 {_number(ending.get('mmd2'))})"
+        what = f"already {state} (gap {_number(ending.get('gap'))}, MMD^2 {_number(ending.get('mmd2'))})"
         if spec.drift_changed():
             again = f"python -m gmdwgf.runs rm {_short(spec)} {state}"
             what += f", with another version of the drift's source file ({again} deletes it for a new run)"
@@ -79,7 +80,10 @@ class Reporter:
             what = f"{summary['diverged_term']} = {summary['diverged_value']} at step {summary['diverged_step']}"
             self._end(status, f"diverged ({what}); kept the last good state: {_short(spec)}")
         elif self.number is not None:
-            self._end(status, f"done (MMD^2 {_number(summary['mmd2'])}, {self._seconds()}): {_short(spec)}")
+            self._end(
+                status,
+                f"done (gap {_number(summary['gap'])}, MMD^2 {_number(summary['mmd2'])}, {self._seconds()}): {_short(spec)}",
+            )
         if self.number is None:
             self._table(spec, summary)
         return _metric(summary)
@@ -144,5 +148,5 @@ def _number(value: object) -> str:
 
 
 def _metric(summary: Facts) -> float:
-    value = summary.get("mmd2")
+    value = summary.get(headline([summary]))
     return WORST if value is None or math.isnan(value) or summary.get("status") == "diverged" else float(value)

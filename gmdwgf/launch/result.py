@@ -10,6 +10,7 @@ from gmdwgf.generators.base import AbstractGenerator, Condition
 from gmdwgf.mappings import Config, Facts, Record
 from gmdwgf.runs.table import as_table
 from gmdwgf.targets.base import AbstractTarget
+from gmdwgf.targets.standardisation import Standardisation
 from gmdwgf.typing import Key, Particles, PyTree
 
 
@@ -30,7 +31,7 @@ class RunResult:
     """Final parameters of the averaged generator."""
     steps: np.ndarray
     samples: np.ndarray
-    """Samples `[k n d]` of the averaged generator at the steps `steps` `[k]`."""
+    """Samples `[k n d]` of the averaged generator at the steps `steps` `[k]`, in the units of the data."""
     targets: np.ndarray
     """Held-out targets `[n d]`."""
     modes: np.ndarray | None = None
@@ -41,10 +42,16 @@ class RunResult:
     """Names of target and drift."""
     folder: Path | None = None
     """The run folder; None if the run was not saved."""
+    standardisation: Standardisation | None = None
+    """Map from the generator's points to the units of the data; None if they are in these units."""
 
     def sample(self, key: Key, n: int, condition: Condition | None = None) -> Particles:
-        """Draw `n` points `[n d]` from the averaged generator; free particles return the first `n`, or all if there are fewer."""
-        return self.generator.sample(self.params, key, n, condition)
+        """Draw `n` points `[n d]` from the averaged generator, in the units of the data.
+
+        Free particles return the first `n`, or all if there are fewer.
+        """
+        z = self.generator.sample(self.params, key, n, condition)
+        return z if self.standardisation is None else self.standardisation.undo(z)
 
     def table(self) -> Any:
         """The records as a pandas DataFrame if pandas is installed, otherwise as a list."""
@@ -60,11 +67,11 @@ class RunResult:
         )
 
     def summary(self) -> str:
-        """One line with name, status, and MMD^2 with its floor."""
+        """One line with name, status, the gap, and MMD^2 with its floor."""
         last = self.records[-1]
         at = self.divergence.get("diverged_step", last["step"])
         mean, sd = self.floor.get("mmd2", (float("nan"), float("nan")))
-        score = f"MMD^2 {last['mmd2']:.2e}, floor {mean:.1e} ± {sd:.1e}"
+        score = f"gap {last.get('gap', float('nan')):.1f}, MMD^2 {last['mmd2']:.2e}, floor {mean:.1e} ± {sd:.1e}"
         return f"{self.name}: {self.status} at step {at}; {score}"
 
     def __repr__(self) -> str:

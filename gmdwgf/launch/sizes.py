@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,7 +20,7 @@ def check_memory(problem: Problem, plan: TrainingPlan, metrics: MetricSuite) -> 
             raise ConfigError(key, value, fix)
 
 
-def _asked_for(problem: Problem, plan: TrainingPlan, metrics: MetricSuite) -> Iterator[tuple[str, Any, int, str]]:
+def _asked_for(problem: Problem, plan: TrainingPlan, metrics: MetricSuite) -> Iterator[tuple[str, int | str, int, str]]:
     """Yield config keys, their values, the number of floats that they require, and a description of these."""
     dim = problem.target.dim
     for name in ("batch_size", "n_targets", "n_snapshot"):

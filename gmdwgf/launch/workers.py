@@ -6,7 +6,6 @@ share of its memory.
 """
 
 import contextlib
-import fcntl
 import inspect
 import os
 import stat
@@ -16,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from gmdwgf.config.build import ConfigError
+from gmdwgf.runs import locks
 
 
 def take_share(launcher: Any) -> None:
-    """Take a slot if this process is a worker of joblib, before JAX is imported and until the process ends."""
-    if "joblib" not in str(launcher.get("_target_")) or "jax" in sys.modules:
+    """Take a slot if this process is a worker of joblib, before JAX is imported and until the process ends; not on Windows."""
+    if "joblib" not in str(launcher.get("_target_")) or "jax" in sys.modules or not hasattr(os, "getuid"):
         return
     cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
     n_workers = launcher.n_jobs if launcher.n_jobs > 0 else max(1, len(cores) + 1 + launcher.n_jobs)
@@ -71,7 +71,7 @@ def free_place(folder: Path, n_workers: int) -> int:
     for place in range(n_workers):
         file = os.open(folder / str(place), os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locks.lock(file)
             return place  # the file stays open, and locked
         except OSError:
             os.close(file)

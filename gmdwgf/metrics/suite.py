@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from gmdwgf.config.fields import Configurable, FieldError, count, reals
 from gmdwgf.features.classifier import AbstractClassifier
+from gmdwgf.metrics.floors import Floor, floors, fresh_clouds, gap, n_per_cloud
 from gmdwgf.metrics.mmd import mean_over_distinct_pairs, mmd2, scoring_kernels
 from gmdwgf.metrics.modes import Modes, mode_counts, mode_metrics
 from gmdwgf.metrics.pictures import Judged, answers, class_accuracy, judge, picture_metrics
@@ -39,6 +40,11 @@ class Target(Protocol):
 
     @property
     def n_held_out(self) -> int | None: ...
+    @property
+    def n_rows(self) -> int | None: ...
+    @property
+    def length(self) -> Scalar | float: ...
+    def rows(self, key: Key, index: Array) -> Targets: ...
     def sample(self, key: Key, n: int) -> Targets: ...
     def held_out(self, key: Key, n: int) -> Targets: ...
     def modes(self) -> tuple[Array, Array] | None: ...
@@ -47,18 +53,13 @@ class Target(Protocol):
     def labelled_held_out(self) -> tuple[Targets, Array] | None: ...
 
 
-class Floor(NamedTuple):
-    """Score of fresh data against the held-out points: mean and standard deviation over several clouds."""
-
-    mean: float
-    sd: float
-
-
 class Reference(NamedTuple):
     """Precomputed quantities of the target that are fixed during a run."""
 
     y: Targets
     """Held-out points `[m d]`."""
+    bandwidths: Float[Array, " h"]
+    """Bandwidths of the Gaussian kernel, in the units of `y`."""
     within_y: dict[str, Scalar]
     """Mean over distinct pairs of held-out points, for each kernel."""
     directions: Float[Array, "p d"]
@@ -73,13 +74,14 @@ class Reference(NamedTuple):
 class MetricSuite(Configurable):
     """Distances between a cloud of samples and a target, with the names in `METRICS`.
 
-    The `bandwidths` (data units) of the Gaussian kernel are independent of those used in training, so that all drifts are
-    evaluated by the same metric. `mmd2` and `energy_distance` are unbiased; `w2` and `sliced_w2` are biased upwards for finite
-    clouds, and so are their floors.
+    The `bandwidths` of the Gaussian kernel are independent of those used in training, so that all drifts are evaluated by the same
+    metric. They are multiples of the target's `length`, and so follow the scale of data of the user. `mmd2` and `energy_distance` are
+    unbiased; `w2` and `sliced_w2` are biased upwards for finite clouds, and so are their floors. `gap` is the worst of three metrics
+    above their floors (`gmdwgf.metrics.floors`).
     """
 
     n_samples: int = count(at_least=2, of_numbers=True)
-    bandwidths: Float[Array, " h"] = reals("data units", above=0)
+    bandwidths: Float[Array, " h"] = reals("multiples of the target's length", above=0)
     n_assignment: int = count(of_numbers=True)
     n_projections: int = count(of_numbers=True)
     n_floor_draws: int = count(at_least=2, at_most=10_000)
@@ -89,54 +91,61 @@ class MetricSuite(Configurable):
             fix = f"must be at most n_samples={self.n_samples}; reduce it, or increase n_samples"
             raise FieldError("n_assignment", self.n_assignment, fix)
 
+    def n_evaluated(self, target: Target) -> int:
+        """Number of samples that are evaluated: as many as held-out points, if these are fewer than `n_samples`.
+
+        More would hardly sharpen the comparison, and floors of as many fresh points could not be computed from the training rows.
+        """
+        n = self.n_samples if target.n_held_out is None else min(self.n_samples, target.n_held_out)
+        return n_per_cloud(n, target.n_rows)
+
     def prepare(self, target: Target, key: Key, n: int | None = None) -> Reference:
         """Draw the held-out points and directions, and compute the floor from `n_floor_draws` clouds of fresh data.
 
-        `n` is the number of rows that will be evaluated, by default `n_samples`. Pass the number of particles if it is fixed,
-        since W2 between smaller clouds is larger. If the target is a finite set of rows (`n_held_out` is not None), rows are drawn
-        without replacement here and in the floor, as duplicates would bias the mean over pairs.
+        `n` is the number of rows that will be evaluated, by default `n_evaluated(target)`. Pass the number of particles if it is
+        fixed, since W2 between smaller clouds is larger. Held-out rows of a file are drawn without replacement, as duplicates would
+        bias the mean over pairs.
         """
         key_y, key_directions, key_floor = jax.random.split(key, 3)
         n_y = self.n_samples if target.n_held_out is None else min(self.n_samples, target.n_held_out)
         y, directions = _held_out(target, key_y, n_y, key_directions, self.n_projections)
-        within_y, y_sorted = _fixed_terms(self.bandwidths, y, directions)
+        bandwidths = self.bandwidths * target.length
+        within_y, y_sorted = _fixed_terms(bandwidths, y, directions)
         modes = target.modes()
         if modes is not None:
             centres, masses = modes
             modes = Modes(centres, masses / jnp.sum(masses), jnp.asarray(target.mode_radius(), y.dtype))
         classifier = target.classifier()
         judged = None if classifier is None else judge(classifier, y, self.bandwidths)
-        reference = Reference(y, within_y, directions, y_sorted, modes, judged, floor={})
-        floor = self._floor(target, key_floor, n or self.n_samples, reference)
+        reference = Reference(y, bandwidths, within_y, directions, y_sorted, modes, judged, floor={})
+        n = min(n or self.n_samples, self.n_evaluated(target))
+        scores = [self.evaluate(x, reference) for x in fresh_clouds(target, key_floor, self.n_floor_draws, n)]
+        floor = floors(scores, n, target.n_rows)
         return reference._replace(floor=floor | _accuracy_on_data(target, classifier))
-
-    def _floor(self, target: Target, key: Key, n: int, reference: Reference) -> dict[str, Floor]:
-        clouds = _fresh_clouds(target, jax.random.split(key, self.n_floor_draws), n)
-        scores = [self.evaluate(cloud, reference) for cloud in clouds]
-        by_name = {name: np.array([score[name] for score in scores], float) for name in scores[0]}
-        return {name: Floor(float(s.mean()), float(s.std(ddof=1))) for name, s in by_name.items()}
 
     def evaluate(
         self, x: Particles | np.ndarray, reference: Reference, labels: Array | None = None
     ) -> dict[str, float]:
         """Compute all metrics of the cloud `x` `[n d]`, as Python floats; mode and image metrics only if the target has them.
 
-        `w2` matches the first min(n, m, n_assignment) rows of `x` and of the held-out points, so the rows should be in random
-        order. All values are NaN if any entry of `x` is not finite; `mmd2` and `energy_distance` are NaN for a single row.
-        `labels` `[n]` are the requested classes.
+        `w2` couples the first `n_assignment` rows of `x` and of the held-out points, so the rows should be in random order. All
+        values are NaN if any entry of `x` is not finite; `mmd2` and `energy_distance` are NaN for a single row. `labels` `[n]` are
+        the requested classes.
         """
         x = _checked(x, reference)
         absent = (_OF_MODES if reference.modes is None else ()) + (_OF_PICTURES if reference.judged is None else ())
         absent += ("class_accuracy",) if labels is None else ()
+        absent += () if reference.floor else ("gap",)
         names = [name for name in METRICS if name not in absent]
         on_host = np.asarray(x)
         if not np.isfinite(on_host).all():
             return dict.fromkeys(names, math.nan)
         # Dispatch first, so that the device computes while the host solves the assignment problem.
-        on_device = _device_metrics(self.bandwidths, x, reference._replace(judged=None, floor={}))
+        on_device = _device_metrics(x, reference._replace(judged=None, floor={}))
         of_pictures = {} if reference.judged is None else picture_metrics(x, reference.judged, self.bandwidths, labels)
-        n = min(len(on_host), len(reference.y), self.n_assignment)
+        n = self.n_assignment
         values = {"w2": exact_w2(on_host[:n], np.asarray(reference.y[:n])), **jax.device_get(on_device), **of_pictures}
+        values |= {"gap": gap(values, reference.floor)} if reference.floor else {}
         return {name: int(values[name]) if name in _COUNTS else float(values[name]) for name in names}
 
     def mode_masses(self, x: Particles | np.ndarray, reference: Reference) -> list[float]:
@@ -147,18 +156,6 @@ class MetricSuite(Configurable):
         if not bool(jnp.isfinite(x).all()):
             return [math.nan] * len(reference.modes.masses)
         return (np.asarray(_belonging(x, reference.modes)) / len(x)).tolist()
-
-
-def _fresh_clouds(target: Target, keys: Array, n: int) -> list:
-    """Draw a cloud of `n` samples for each key; for a finite target, of up to `n` distinct rows."""
-    finite = target.n_held_out is not None
-    clouds = [_drawn(target, key, 4 * n if finite else n) for key in keys]
-    if not finite:
-        return clouds
-    # Duplicate rows would be pairs at distance 0 and raise the floor of mmd2 by one over the number of rows.
-    firsts = [np.sort(np.unique(cloud, axis=0, return_index=True)[1]) for cloud in clouds]
-    n_common = min(n, *(len(first) for first in firsts))
-    return [cloud[first[:n_common]] for cloud, first in zip(clouds, firsts, strict=True)]
 
 
 def _accuracy_on_data(target: Target, classifier: AbstractClassifier | None) -> dict[str, Floor]:
@@ -179,11 +176,6 @@ def _checked(x: Any, reference: Reference) -> Particles:
 
 
 @eqx.filter_jit
-def _drawn(target: Target, key: Key, n: int) -> Targets:
-    return target.sample(key, n)
-
-
-@eqx.filter_jit
 def _held_out(target, key, n, key_directions, n_projections):
     # Separate from the pair terms, which are sharded over devices: every process needs all of these rows.
     y = target.held_out(key, n)
@@ -198,8 +190,8 @@ def _fixed_terms(bandwidths, y, directions):
 
 @jax.jit
 @full_precision
-def _device_metrics(bandwidths, x, reference):
-    values = mmd2(scoring_kernels(bandwidths), x, reference.y, reference.within_y)
+def _device_metrics(x, reference):
+    values = mmd2(scoring_kernels(reference.bandwidths), x, reference.y, reference.within_y)
     values["sliced_w2"] = sliced_w2(sorted_projections(x, reference.directions), reference.y_sorted)
     return values if reference.modes is None else values | mode_metrics(x, reference.modes)
 

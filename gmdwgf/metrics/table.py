@@ -1,5 +1,9 @@
-"""Names, units and descriptions of all metrics, used by curves, reports and READMEs."""
+"""Names, units and descriptions of all metrics, used by curves, reports and READMEs.
 
+The length of a run is the unit of the data, or of the standardised rows if the target standardises them.
+"""
+
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 
@@ -14,10 +18,11 @@ class Metric(NamedTuple):
 
 # fmt: off
 METRICS: dict[str, Metric] = {
+    "gap": Metric("gap", "sd of the floor", "lower", "worst of energy, MMD² and sliced W2 above fresh data; about 1 for data"),
     "mmd2": Metric("MMD²", "none", "lower", "unbiased squared MMD, mean of Gaussian kernels; about 0 at convergence"),
-    "energy_distance": Metric("energy distance", "data units", "lower", "unbiased 2E|x-y| - E|x-x'| - E|y-y'|"),
-    "w2": Metric("W2", "data units", "lower", "exact Wasserstein-2 distance, as many samples as held-out points"),
-    "sliced_w2": Metric("sliced W2", "data units", "lower", "root mean square over fixed directions of 1-D W2"),
+    "energy_distance": Metric("energy distance", "length of the run", "lower", "unbiased 2E|x-y| - E|x-x'| - E|y-y'|"),
+    "w2": Metric("W2", "length of the run", "lower", "exact Wasserstein-2 distance between samples and held-out points"),
+    "sliced_w2": Metric("sliced W2", "length of the run", "lower", "root mean square over fixed directions of 1-D W2"),
     "near": Metric("near", "share", "higher", "samples within three standard deviations of a mode"),
     "covered": Metric("covered modes", "count", "higher", "modes with at least a quarter of their target mass near them"),
     "n_modes": Metric("modes", "count", "neither", "modes of the target"),
@@ -34,3 +39,14 @@ METRICS: dict[str, Metric] = {
 }
 # fmt: on
 """Keys of `MetricSuite.evaluate`, in display order."""
+
+HEADLINE = "gap"
+"""Metric by which checkpoints, settings and runs are ranked."""
+
+BEFORE = "mmd2"
+"""Metric by which runs of versions without the gap are ranked."""
+
+
+def headline(records: Iterable[Mapping[str, object]]) -> str:
+    """Metric by which runs are ranked, from their final records: the gap, or MMD^2 if one of them has no gap."""
+    return HEADLINE if all(HEADLINE in record for record in records) else BEFORE

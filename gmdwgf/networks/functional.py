@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+import numpy as np
 from flax import nnx
 
 from gmdwgf.typing import Key
@@ -12,7 +13,7 @@ Params = dict
 """Nested dictionaries of arrays."""
 
 
-def default_float() -> Any:
+def default_float() -> np.dtype:
     """Dtype of new parameters: float32, or float64 if JAX has x64 enabled."""
     return jax.dtypes.canonicalize_dtype(float)
 

@@ -11,7 +11,7 @@
 
 import abc
 import functools
-from typing import Any
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -134,6 +134,8 @@ class Step(AbstractSchedule):
 
 SCHEDULES = {"constant": Constant, "linear": Linear, "exponential": Exponential, "cosine": Cosine, "step": Step}
 
+M = TypeVar("M", bound=eqx.Module)
+
 
 def value_at(module: eqx.Module, path: str) -> Any:
     """Value at a dotted path of field names and indices, e.g. `bandwidth` or `drifts.0.bandwidth`."""
@@ -141,7 +143,7 @@ def value_at(module: eqx.Module, path: str) -> Any:
     return functools.reduce(step_down, path.split(".") if path else [], module)
 
 
-def with_value(module: eqx.Module, path: str, value: Scalar) -> Any:
+def with_value(module: M, path: str, value: Scalar) -> M:
     """Copy of `module` with the real number at `path` replaced, also inside a trace; every entry of a list is replaced."""
     owner, _, name = path.rpartition(".")
     if name.isdigit():  # one number of a list

@@ -43,8 +43,12 @@ def finals_by_setting(
     finals: dict[str, list[tuple[str, list[float], int]]],
     floor: tuple[float, float] | None,
     styles: dict[str, DriftStyle],
+    label: str = "MMD²",
 ) -> Figure:
-    """Plot the final MMD^2 of every setting of a drift, `(caption, values of seeds, lost seeds)`; crosses mark lost seeds."""
+    """Plot the final value of a metric, called `label`, of every setting of a drift; crosses mark lost seeds.
+
+    `finals` has `(caption, values of seeds, number of lost seeds)` for every setting.
+    """
     width = PAGE if sum(map(len, finals.values())) > 9 else COLUMN
     figure = Figure((width, 2.7), layout="constrained")
     parts = figure.subplots(1, len(finals), sharey=True, squeeze=False, width_ratios=[len(f) for f in finals.values()])
@@ -62,7 +66,7 @@ def finals_by_setting(
         axes.set_xlim(-0.6, len(cells) - 0.4)
         axes.set_title(drift, pad=10)
         axes.spines[["top", "right"]].set_visible(False)
-    parts[0, 0].set_ylabel("MMD²")
+    parts[0, 0].set_ylabel(label)
     return figure
 
 

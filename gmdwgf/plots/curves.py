@@ -10,7 +10,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from gmdwgf.mappings import Record
 from gmdwgf.plots.style import COLUMN, TARGET, Figure, colour_of, empty_panel, legend_below, styled
 
-PANELS = {"mmd2": "MMD²", "v_rms": "rms $|v|$"}
+PANELS = {"gap": "gap", "mmd2": "MMD²", "v_rms": "rms $|v|$"}
 """Metrics to plot, with their labels; panels without records are omitted."""
 
 _RATIO = 20
@@ -19,7 +19,7 @@ _RATIO = 20
 
 @styled
 def metric_curves(records: Sequence[Record], floor: Mapping[str, tuple[float, float]], drift: str = "") -> Figure:
-    """Plot MMD^2 and the RMS velocity against the step.
+    """Plot the gap, MMD^2 and the RMS velocity against the step.
 
     `records` are those of metrics.jsonl; `floor` contains mean and standard deviation of each metric for fresh data, drawn as the
     band mean +- 2 sd. Values of different orders of magnitude are on a logarithmic axis, which is linear around 0 if some are

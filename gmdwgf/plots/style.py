@@ -5,7 +5,7 @@ import io
 import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import matplotlib
 import matplotlib.figure
@@ -104,11 +104,15 @@ def _lighter(colour: str, share: float = 0.35) -> str:
     return "#" + "".join(f"{round(n + share * (255 - n)):02X}" for n in numbers)
 
 
-def styled(draw: Callable) -> Callable:
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def styled(draw: Callable[P, R]) -> Callable[P, R]:
     """Decorator that runs a drawing function in this style and restores matplotlib's settings."""
 
     @functools.wraps(draw)
-    def drawn(*args: object, **kwargs: object) -> Any:
+    def drawn(*args: P.args, **kwargs: P.kwargs) -> R:
         with matplotlib.rc_context(_RC):
             return draw(*args, **kwargs)
 

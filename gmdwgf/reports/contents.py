@@ -17,7 +17,7 @@ from gmdwgf.analysis.cells import caption, cells, settings_of, short, show, vari
 from gmdwgf.analysis.commands import Commands
 from gmdwgf.analysis.status import count_states
 from gmdwgf.mappings import Facts
-from gmdwgf.metrics.table import METRICS
+from gmdwgf.metrics.table import METRICS, headline
 from gmdwgf.plots.style import drift_styles
 from gmdwgf.reading import shown
 from gmdwgf.reports import samples
@@ -54,6 +54,7 @@ def contents(runs: Sequence[RunFiles], root: Path, page: Path, note: str = "") -
         or " ".join(dict.fromkeys(str(run.flat["sweep.note"]) for run in runs if run.flat.get("sweep.note"))),
         "summary": count_states(runs),
         "near": NEAR,
+        "headline": headline(run.last for run in runs if run.state == "done"),
         "verdicts": VERDICTS,
         "metrics": {name: list(metric) for name, metric in metrics.items() if name in measured},
         "drifts": _drifts(runs, drifts, scores),
@@ -95,7 +96,8 @@ def _run(run: RunFiles, keys: Sequence[str], common: Facts, page: Path) -> Facts
         "end": number_of(run.ending.get("diverged_step")),
         "settings": {key: show(value) for key, value in settings_of(run, keys)},
         "values": {name: number_of(last[name]) for name in (*METRICS, "v_rms") if name in last},
-        "floor": list(run.floor()),
+        "headline": (name := headline([last])),
+        "floor": list(run.floor(name)),
         "curve": _curve(run),
         "own": {key: _yaml(value) for key, value in run.flat.items() if common.get(key, ...) != value},
         "typed": _words(manifest.get("command")),
@@ -113,7 +115,7 @@ def _words(command: object) -> str:
     return " ".join(map(str, command)) if isinstance(command, list) else str(command or "")
 
 
-def _mapping(value: Any) -> Facts:
+def _mapping(value: object) -> Facts:
     return value if isinstance(value, dict) else {}
 
 
@@ -205,12 +207,12 @@ def first_sentence(target: object) -> str:
     return ""
 
 
-def as_json(data: Any) -> str:
+def as_json(data: object) -> str:
     """JSON that can be embedded in a script element, with NaN and infinities as null and numbers rounded to five digits."""
     return json.dumps(_plain(data), separators=(",", ":"), ensure_ascii=False).replace("<", "\\u003c")
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, dict):
         return {str(name): _plain(item) for name, item in value.items()}
     if isinstance(value, list | tuple):

@@ -48,7 +48,7 @@ function duration(seconds) {
 }
 
 // Everything that changes: which metric and seed are shown, where in training the samples are, which drifts have curves.
-const state = { metric: "mmd2" in DATA.metrics ? "mmd2" : Object.keys(DATA.metrics)[0], seed: null, position: 0, all: true, hidden: new Set() };
+const state = { metric: DATA.headline in DATA.metrics ? DATA.headline : Object.keys(DATA.metrics)[0], seed: null, position: 0, all: true, hidden: new Set() };
 const listeners = {};
 const on = (names, listener) => names.split(" ").forEach((name) => (listeners[name] ??= []).push(listener));
 function set(name, value) {
@@ -69,7 +69,7 @@ const small = (...children) => html("small", {}, ...children);
 const VERDICT_WORDS = { floor: "at the floor", close: "close", far: "far", diverged: "diverged", failed: "failed", unfinished: "unfinished" };
 function verdictOf(run) {
   if (run.state !== "done") return run.state === "live" ? "unfinished" : run.state;
-  const [mean, sd] = run.floor, ratio = run.values.mmd2 / (mean + 2 * sd);
+  const [mean, sd] = run.floor, ratio = run.values[run.headline] / (mean + 2 * sd);
   return ratio <= 1 ? "floor" : ratio <= DATA.near ? "close" : "far";
 }
 const cellOf = new Map(DATA.cells.flatMap((cell) => cell.runs.map((id) => [id, cell])));

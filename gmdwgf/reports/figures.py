@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from gmdwgf.analysis.cells import Cell, caption, cells, varied
+from gmdwgf.metrics.table import METRICS, headline
 from gmdwgf.plots import comparison
 from gmdwgf.plots.style import drift_styles
 from gmdwgf.reports.findings import Score, best, number_of, score
@@ -22,14 +23,14 @@ def draw_figures(runs: Sequence[RunFiles], folder: Path) -> Iterator[Path]:
         name = re.sub(r"[^\w.-]", "_", dataset)  # read from a run folder of unknown origin
         here = {drift: [s for s in scores if s.cell[:2] == (dataset, drift)] for drift in styles}
         here = {drift: found for drift, found in here.items() if found}
+        metric = headline(run.ending for run in runs if run.dataset == dataset and run.state == "done")
         floor = floor_of(runs, dataset)
         bests = {drift: seed_curve(best(found).cell) for drift, found in here.items()}
         figure = comparison.curves_by_drift({drift: curve for drift, curve in bests.items() if curve}, floor, styles)
         yield from comparison.write_both(figure, folder / f"curves_{name}")
-        finals = {drift: [_final(s) for s in found] for drift, found in here.items()}
-        yield from comparison.write_both(
-            comparison.finals_by_setting(finals, floor, styles), folder / f"settings_{name}"
-        )
+        finals = {drift: [_final(s, metric) for s in found] for drift, found in here.items()}
+        figure = comparison.finals_by_setting(finals, floor_of(runs, dataset, metric), styles, METRICS[metric].label)
+        yield from comparison.write_both(figure, folder / f"settings_{name}")
         y = next((kept["y"] for run in runs if run.dataset == dataset and (kept := run.read_samples())), None)
         if y is not None:
             grid = {drift: [_panel(s) for s in found] for drift, found in here.items()}
@@ -54,8 +55,8 @@ def seed_curve(cell: Cell, metric: str = "mmd2") -> comparison.Curve:
     return sorted(by_step.items())
 
 
-def _final(s: Score) -> tuple[str, list[float], int]:
-    values = [number_of(run.last.get("mmd2"), math.nan) for run in s.cell.runs if run.state == "done"]
+def _final(s: Score, metric: str) -> tuple[str, list[float], int]:
+    values = [number_of(run.last.get(metric), math.nan) for run in s.cell.runs if run.state == "done"]
     return caption(s.cell.settings), values, s.count("diverged") + s.count("failed")
 
 

@@ -6,15 +6,16 @@ from typing import Any, NamedTuple
 
 from gmdwgf.analysis.cells import Cell, caption, settings_of, show
 from gmdwgf.analysis.collect import summaries
+from gmdwgf.metrics.table import headline
 from gmdwgf.runs.records import RunFiles
 
 NEAR = 3.0
 """Multiple of the floor's upper edge up to which a cell counts as close (ours)."""
 
 VERDICTS = {
-    "floor": "at the floor: MMD^2 within that of fresh data",
-    "close": f"close: MMD^2 within {NEAR:.0f} times the floor",
-    "far": "far: MMD^2 above that",
+    "floor": "at the floor: the gap is within that of fresh data",
+    "close": f"close: the gap is within {NEAR:.0f} times the floor",
+    "far": "far: the gap is above that",
     "diverged": "diverged: no seed reached the end",
     "failed": "failed: every seed crashed",
     "unfinished": "unfinished",
@@ -23,7 +24,7 @@ VERDICTS = {
 
 
 class Score(NamedTuple):
-    """A cell with its mean MMD^2 over the seeds that reached the end."""
+    """A cell with its mean gap over the seeds that reached the end (MMD^2 for runs that have no gap)."""
 
     cell: Cell
     verdict: str
@@ -49,15 +50,16 @@ def score(cell: Cell) -> Score:
         states = {run.state for run in cell.runs}
         verdict = "diverged" if "diverged" in states else "failed" if states == {"failed"} else "unfinished"
         return Score(cell, verdict, math.nan, math.nan, math.nan)
-    numbers = summaries([{"mmd2": number_of(run.ending.get("mmd2"), math.nan)} for run in done], ["mmd2"])
-    edge = max((mean + 2 * sd for mean, sd in (run.floor() for run in done)), default=math.nan)
-    ratio = numbers["mmd2"] / edge if edge > 0 else math.nan
+    name = headline(run.ending for run in done)
+    numbers = summaries([{name: number_of(run.ending.get(name), math.nan)} for run in done], [name])
+    edge = max((mean + 2 * sd for mean, sd in (run.floor(name) for run in done)), default=math.nan)
+    ratio = numbers[name] / edge if edge > 0 else math.nan
     verdict = "floor" if ratio <= 1 else "close" if ratio <= NEAR else "far"
-    return Score(cell, verdict, numbers["mmd2"], numbers["mmd2_sd"], ratio)
+    return Score(cell, verdict, numbers[name], numbers[f"{name}_sd"], ratio)
 
 
 def best(scores: Sequence[Score]) -> Score:
-    """The cell with the lowest MMD^2; cells without lost seeds are preferred."""
+    """The cell with the lowest mean; cells without lost seeds are preferred."""
     return min(scores, key=lambda s: (math.isnan(s.mean), s.count("diverged") + s.count("failed") > 0, s.mean))
 
 

@@ -30,7 +30,7 @@ function drawOverview() {
     ...DRIFTS.map((drift) => html("tr", {}, html("th", {}, driftLabel(drift)), DATASETS.map((dataset) => html("td", {}, bestCell(drift, dataset))))));
   const used = new Set(DATA.cells.map((cell) => cell.verdict));
   $("#verdicts").replaceChildren(
-    "Best setting of each drift: MMD² over the seeds, mean ± sd. The floor's edge is what fresh data scores, mean + 2 sd. These words are ours:",
+    "Best setting of each drift: the gap over the seeds, mean ± sd (MMD² in runs of versions without the gap). The floor's edge is what fresh data scores, mean + 2 sd. These words are ours:",
     ...Object.entries(DATA.verdicts).filter(([name]) => used.has(name)).flatMap(([name, text]) => [html("br"), html("span", { class: `verdict ${name}` }), text]));
   $("#findings").replaceChildren(...DRIFTS.map((drift) => html("li", { style: { "--c": driftVariable(drift) } }, html("b", {}, drift),
     DATA.drifts[drift].what && [" ", html("span", { class: "hint" }, `${DATA.drifts[drift].what}.`)], html("br"), DATA.drifts[drift].finding)));
@@ -73,7 +73,7 @@ function sectionOf(dataset) {
 
 function drawSections() {
   $("#datasets").replaceChildren(...DATASETS.map(sectionOf), html("p", { class: "hint" },
-    "Grey: held-out data; colour: samples; the framed panel is the drift's best setting, the number its MMD². MMD² is estimated without bias, so near 0 it falls on both sides of it: its axis is linear within the floor and logarithmic beyond. Samples of one run come from the same noise at every step; between the steps that were kept they move in straight lines."));
+    "Grey: held-out data; colour: samples; the framed panel is the drift's best setting, the number its gap. MMD² is estimated without bias, so near 0 it falls on both sides of it: its axis is linear within the floor and logarithmic beyond. Samples of one run come from the same noise at every step; between the steps that were kept they move in straight lines."));
   $("#datasets").addEventListener("click", (event) => {
     const drift = event.target.closest("[data-drift]")?.dataset.drift;
     if (!drift || !event.target.closest(".legend")) return;

@@ -72,7 +72,7 @@ function panelOf(cell) {
     return html("div", { class: "panel" }, html("div", { class: "frame" }, html("div", { class: "empty" }, "no run of this seed")),
       html("div", { class: "text" }, html("b", {}, cell.caption)));
   }
-  const verdict = verdictOf(run), value = run.state === "done" ? number(run.values.mmd2) : VERDICT_WORDS[verdict];
+  const verdict = verdictOf(run), value = run.state === "done" ? number(run.values[run.headline]) : VERDICT_WORDS[verdict];
   const title = `${run.drift}, ${cell.caption}, seed ${run.seed}: ${VERDICT_WORDS[verdict]}${run.why ? `\n${run.why}` : ""}`;
   return html("a", { class: cell.best ? "panel best" : "panel", href: toRun(run.id), "data-run": run.id, style: { "--c": driftVariable(run.drift) }, title },
     html("div", { class: "frame" }, html("canvas", { "aria-label": `samples of ${run.name}` }), html("div", { class: "empty" })),

@@ -1,7 +1,7 @@
 // All runs: sorted by a click on a heading, filtered by words and by state.
 const FLOORS = {
   name: "× floor", number: true, shown: (run, value) => (value === null ? "–" : value <= 1 ? "≤ 1" : number(Number(value.toPrecision(2)))),
-  value: (run) => (run.state === "done" && run.floor[0] !== null ? run.values.mmd2 / (run.floor[0] + 2 * run.floor[1]) : null),
+  value: (run) => (run.state === "done" && run.floor[0] !== null ? run.values[run.headline] / (run.floor[0] + 2 * run.floor[1]) : null),
 };
 const COLUMNS = [
   { name: "run", value: (run) => run.id, shown: (run) => html("a", { href: toRun(run.id) }, run.id) },
@@ -13,7 +13,7 @@ const COLUMNS = [
   { name: "step", value: (run) => run.step, number: true },
   ...Object.entries(DATA.metrics).flatMap(([key, [name]]) => [
     { name, value: (run) => run.values[key] ?? null, number: true },
-    ...(key === "mmd2" ? [FLOORS] : []),
+    ...(key === DATA.headline ? [FLOORS] : []),
   ]),
   { name: "time", value: (run) => run.seconds, number: true, shown: (run, value) => duration(value) },
   ...(DATA.runs.some((run) => run.why) ? [{ name: "why", value: (run) => run.why, wide: true }] : []),

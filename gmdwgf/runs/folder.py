@@ -2,7 +2,6 @@
 
 import contextlib
 import errno
-import fcntl
 import json
 import os
 import platform
@@ -17,7 +16,7 @@ from typing import IO
 from gmdwgf.config.build import ConfigError
 from gmdwgf.files import DamagedFile, write_atomically
 from gmdwgf.mappings import Config, Facts
-from gmdwgf.runs import typed_files
+from gmdwgf.runs import locks, typed_files
 from gmdwgf.runs.leftovers import sweep_up
 from gmdwgf.runs.marks import marks
 
@@ -105,7 +104,7 @@ class RunDir:
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / "run.lock").open("a+") as file:
             try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                locks.lock(file.fileno())
             except BlockingIOError as error:
                 who = f"by another process{_shown(_holder(file))}"
                 raise RunIsLive(f"{self.path} is being written {who}; wait for it or stop it") from error
@@ -119,6 +118,8 @@ class RunDir:
             finally:
                 with contextlib.suppress(OSError):
                     file.truncate(0)
+                with contextlib.suppress(OSError):
+                    locks.unlock(file.fileno())
 
     def is_there(self) -> bool:
         """Whether the folder of a started run still exists."""

@@ -5,7 +5,6 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import Any
 
 from gmdwgf.config.build import ConfigError
 from gmdwgf.config.moved import as_first_spelled, current_path, updated
@@ -75,7 +74,7 @@ def check_choices(choices: Config) -> None:
             raise ConfigError(group, repr(name)[1:-1], f"is not the name of a config; {own}")
 
 
-def differences(kept: Config, asked: Config) -> dict[str, tuple[Any, Any]]:
+def differences(kept: Config, asked: Config) -> dict[str, tuple[object, object]]:
     """Result-affecting keys with different values in two configs, and both values (None if missing). Files compare by `data_id`."""
     one, other = (_flat(science(updated(config))) for config in (kept, asked))
     return {
@@ -90,14 +89,14 @@ def same_value(one: object, other: object) -> bool:
     return _canonical(one) == _canonical(other)
 
 
-def _flat(node: Any, key: str = "") -> Config:
+def _flat(node: object, key: str = "") -> Config:
     if not isinstance(node, dict) or not node:
         return {key: node}
     parts = [_flat(value, f"{key}.{name}" if key else str(name)) for name, value in node.items()]
     return {name: value for part in parts for name, value in part.items()}
 
 
-def _canonical(value: Any, name: str = "", made_by: Any = None) -> Any:
+def _canonical(value: object, name: str = "", made_by: object = None) -> object:
     if isinstance(value, dict):
         made_by = value.get("_target_", made_by)
         return {str(key): _canonical(item, str(key), made_by) for key, item in value.items()}

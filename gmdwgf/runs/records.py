@@ -1,13 +1,11 @@
 """Read run folders as data, without JAX, without modifying files, and tolerating damaged ones."""
 
-import fcntl
 import functools
 import math
 import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -15,7 +13,7 @@ from gmdwgf.config.build import ConfigError
 from gmdwgf.files import DamagedFile
 from gmdwgf.mappings import Config, Facts, Record
 from gmdwgf.reading import one_line, shown
-from gmdwgf.runs import snapshots, typed_files
+from gmdwgf.runs import locks, snapshots, typed_files
 from gmdwgf.runs.folder import ENDINGS
 from gmdwgf.runs.marks import is_run
 from gmdwgf.tracking import jsonl
@@ -135,7 +133,8 @@ def is_live(path: Path) -> bool:
     """Whether a process holds the lock of a run, tested by acquiring a shared lock and releasing it at once."""
     try:
         with (path / "run.lock").open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            locks.lock(file.fileno(), shared=True)
+            locks.unlock(file.fileno())
     except BlockingIOError:
         return True
     except OSError:
@@ -143,7 +142,7 @@ def is_live(path: Path) -> bool:
     return False
 
 
-def flatten(config: Any, prefix: str = "") -> Config:
+def flatten(config: object, prefix: str = "") -> Config:
     """Flatten `{"drift": {"bandwidth": 0.3}}` to `{"drift.bandwidth": 0.3}`; a list is one value."""
     if not isinstance(config, dict) or not config:
         return {prefix: config} if prefix else {}

@@ -6,7 +6,7 @@ version or of the user, are passed through.
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from gmdwgf.config.moved import updated
 from gmdwgf.files import DamagedFile
@@ -81,7 +81,7 @@ ENDING = {
     "diverged_value": TEXT,
     "error": TEXT,
     "traceback": TEXT,
-    **dict.fromkeys(("seconds", "wall_seconds", "best_mmd2", "v_rms", "loss"), NUMBER),
+    **dict.fromkeys(("seconds", "wall_seconds", "best_mmd2", "best_gap", "gap", "v_rms", "loss"), NUMBER),
     _ANY: SCALAR,
 }
 
@@ -116,7 +116,7 @@ def read_ending(folder: Path, name: str) -> Contents:
     return _read(folder / name, parse_json, dict.fromkeys(METRICS, NUMBER) | ENDING, FIX)
 
 
-def _read(path: Path, parse: Callable[[str], Any], schema: Config, fix: str) -> Contents:
+def _read(path: Path, parse: Callable[[str], object], schema: Config, fix: str) -> Contents:
     try:
         found = read_mapping(path, parse, fix)
     except FileNotFoundError:

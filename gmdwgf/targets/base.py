@@ -7,7 +7,8 @@ import numpy as np
 from gmdwgf.config.fields import Configurable
 from gmdwgf.data.sharded_reader import ShardedReader
 from gmdwgf.features.classifier import AbstractClassifier
-from gmdwgf.typing import Array, Float, Int, Key, Scalar, Targets, Weights
+from gmdwgf.targets.standardisation import Standardisation
+from gmdwgf.typing import Array, Float, Int, Key, Particles, Scalar, Targets, Weights
 
 
 class AbstractTarget(Configurable):
@@ -30,6 +31,29 @@ class AbstractTarget(Configurable):
     def n_held_out(self) -> int | None:
         """Number of distinct held-out points; None if the target can be sampled indefinitely."""
         return None
+
+    @property
+    def standardisation(self) -> Standardisation | None:
+        """The map from the points of this target to the units of the data; None if they are in these units."""
+        return None
+
+    def in_data_units(self, points: Particles) -> Particles:
+        """Points `[n dim]` of this target, or of a generator trained on it, in the units of the data."""
+        return points if self.standardisation is None else self.standardisation.undo(points)
+
+    @property
+    def length(self) -> Scalar | float:
+        """Length (data units) that the bandwidths of metrics and the divergence radius are multiples of; 1 for a standard scale."""
+        return 1.0
+
+    @property
+    def n_rows(self) -> int | None:
+        """Number of training rows in memory; None if the target can be sampled indefinitely."""
+        return None
+
+    def rows(self, key: Key, index: Int[Array, " n"]) -> Targets:
+        """Training points of the rows `index`, `[n dim]`; only for targets with rows."""
+        raise NotImplementedError(f"{type(self).__name__} has no rows")
 
     def introduction(self) -> list[str]:
         """Notices about the target to print before a run."""

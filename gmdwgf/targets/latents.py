@@ -13,8 +13,11 @@ from gmdwgf.data import array_files, latent_files, shipped
 from gmdwgf.data.sharded_reader import ShardedReader
 from gmdwgf.features.classifier import AbstractClassifier
 from gmdwgf.features.digits import ENCODER, DigitFeatures, digit_weights
+from gmdwgf.features.networks import Params
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Array, Float, Int, Key, Scalar, Targets
+
+_Labels = np.ndarray | None
 
 _N_AT_ONCE = 512
 """Number of rows of a streamed file that are converted at a time."""
@@ -62,7 +65,7 @@ class ImageLatents(AbstractTarget):
     """Training rows of class k are `first[k]` to `first[k + 1]`; empty without classes."""
     held_labels: Int[Array, " m"]
     """Classes of the held-out rows; empty without classes."""
-    weights: Any
+    weights: Params | None
     """Weights of decoder and classifier, if the latents are those of the included encoder."""
     latent_shape: tuple[int, ...] = eqx.field(static=True)
     source: Source = eqx.field(static=True)
@@ -72,15 +75,17 @@ class ImageLatents(AbstractTarget):
     def __init__(
         self,
         path: str | None,
-        labels: Any,
-        posterior: Any,
+        labels: object,
+        posterior: object,
         scale: Any,
-        held_out_fraction: Any,
-        split_seed: Any,
-        moments: Any,
-        max_resident: Any,
+        held_out_fraction: object,
+        split_seed: object,
+        moments: object,
+        max_resident: object,
     ):
-        _check(labels, posterior, held_out_fraction, split_seed, moments, max_resident)
+        labels, posterior, held_out_fraction, split_seed, moments, max_resident = _checked(
+            labels, posterior, held_out_fraction, split_seed, moments, max_resident
+        )
         file = latent_files.read_latents(shipped.LATENTS if path is None else path, moments)
         self.source = Source(str(file.path), held_out_fraction, split_seed, file.moments)
         self.scale, self.latent_shape, self.weights = scale, file.shape, _weights(file)
@@ -101,7 +106,9 @@ class ImageLatents(AbstractTarget):
             self.train, self.held = (_rows(file.points(rows), posterior) for rows in (train_rows[order], held_rows))
         self.held_labels = jnp.asarray(held_labels if n_classes else [], int)
 
-    def _first_rows(self, file: latent_files.LatentFile, max_resident: Any) -> tuple[Any, Any, Any, Any]:
+    def _first_rows(
+        self, file: latent_files.LatentFile, max_resident: int | float
+    ) -> tuple[np.ndarray, _Labels, np.ndarray, _Labels]:
         """The first training rows and the held-out rows, in the format of the file, with their labels."""
         n_bytes, named = 4 * file.rows[0].size, array_files.shown(file.path)
         if file.path.suffix == ".npz":
@@ -148,6 +155,13 @@ class ImageLatents(AbstractTarget):
 
     def training_rows(self) -> Targets:
         return self.scale * self.train.mean
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.train)
+
+    def rows(self, key: Key, index: Int[Array, " n"]) -> Targets:
+        return self.scale * self.train.at(index, key)
 
     @property
     def n_classes(self) -> int:
@@ -200,7 +214,9 @@ def _in_parts(rows: np.ndarray, moments: int | None, posterior: bool) -> Rows:
     return Rows(jnp.asarray(mean, dtype), None if std is None else jnp.asarray(std, dtype))
 
 
-def _by_class(labels: np.ndarray | None, n_classes: int, path: str | Path, fix: str) -> tuple[Any, Int[Array, " k"]]:
+def _by_class(
+    labels: np.ndarray | None, n_classes: int, path: str | Path, fix: str
+) -> tuple[slice | np.ndarray, Int[Array, " k"]]:
     """The permutation that sorts rows by class, and the first index of each class; the identity without classes."""
     if not n_classes or labels is None:
         return slice(None), jnp.zeros(0, int)
@@ -247,7 +263,7 @@ def _split(file: latent_files.LatentFile, fraction: float, seed: int) -> tuple[n
     return order[n_held:], order[:n_held]
 
 
-def _weights(file: latent_files.LatentFile) -> Any:
+def _weights(file: latent_files.LatentFile) -> Params | None:
     """Weights of decoder and classifier, if the file states that its latents are those of the included encoder."""
     if file.encoder != ENCODER:
         return None
@@ -261,10 +277,14 @@ def _weights(file: latent_files.LatentFile) -> Any:
     return weights
 
 
-def _check(labels: Any, posterior: Any, fraction: Any, split_seed: Any, moments: Any, max_resident: Any) -> None:
-    for name, value in (("labels", labels), ("posterior", posterior)):
-        if not isinstance(value, bool):
-            raise FieldError(name, value, "must be true or false")
+def _checked(
+    labels: object, posterior: object, fraction: object, split_seed: object, moments: object, max_resident: object
+) -> tuple[bool, bool, float, int, int | None, int | float]:
+    """The same values. Raises FieldError for the first that is invalid."""
+    if not isinstance(labels, bool):
+        raise FieldError("labels", labels, "must be true or false")
+    if not isinstance(posterior, bool):
+        raise FieldError("posterior", posterior, "must be true or false")
     if not isinstance(fraction, float) or not 0 < fraction < 1:
         raise FieldError("held_out_fraction", fraction, "must be a number between 0 and 1, e.g. 0.2")
     if type(split_seed) is not int or split_seed < 0:
@@ -273,3 +293,4 @@ def _check(labels: Any, posterior: Any, fraction: Any, split_seed: Any, moments:
         raise FieldError("moments", moments, "must be null or the axis of the moments, e.g. -1")
     if isinstance(max_resident, bool) or not isinstance(max_resident, int | float) or not max_resident > 0:
         raise FieldError("max_resident", max_resident, "must be a number of bytes greater than 0, e.g. 2e9")
+    return labels, posterior, fraction, split_seed, moments, max_resident

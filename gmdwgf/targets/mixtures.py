@@ -88,7 +88,7 @@ class TwoModes(AbstractRoundMixture):
         return centres, jnp.stack([1 - self.fraction, self.fraction])
 
 
-def _as_matrix(value: Any) -> Any:
+def _as_matrix(value: object) -> object:
     # Other values are returned unchanged; `__check_init__` reports them.
     try:
         return jnp.asarray(value, float) if isinstance(value, list | tuple) else value

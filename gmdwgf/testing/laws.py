@@ -9,7 +9,7 @@ import inspect
 import operator
 import re
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import TypeVar
 
 import equinox as eqx
 import jax
@@ -315,7 +315,10 @@ def _scaled(drift: AbstractDrift, factor: float) -> AbstractDrift:
     return jax.tree.map(lambda leaf: leaf * factor if eqx.is_inexact_array(leaf) else leaf, drift)
 
 
-def _lengths_scaled(module: eqx.Module, factor: float) -> Any:
+Module = TypeVar("Module", bound=eqx.Module)
+
+
+def _lengths_scaled(module: Module, factor: float) -> Module:
     """The drift with every length multiplied by `factor`, according to the units of its fields, including nested drifts."""
     for name, unit in units(module).items():
         power = 1 if unit.startswith("data units") else 2 if "length^2" in unit else 0

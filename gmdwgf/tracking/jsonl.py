@@ -9,7 +9,6 @@ import math
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 from gmdwgf.files import DamagedFile, replaced_atomically
 from gmdwgf.mappings import Record as Record
@@ -121,9 +120,11 @@ def _decode(line: str) -> Record:
     return {shown(name): value if name == "step" else _value(value) for name, value in record.items()}
 
 
-def _value(value: Any) -> float | int:
+def _value(value: object) -> float | int:
     if value is None:
         return math.nan
-    if type(value) not in (int, float) or (type(value) is int and abs(value) >= 2**63):
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("not a number or null")
+    if isinstance(value, int) and abs(value) >= 2**63:
         raise ValueError("not a number or null")
     return value

@@ -13,7 +13,7 @@ from gmdwgf.tracking.base import RunHeader, Sink, Values
 
 
 class ProgressSink(Sink):
-    """Shows step, steps per second, remaining time, MMD^2 with its floor, and the RMS velocity.
+    """Shows step, steps per second, remaining time, gap, MMD^2 with its floor, and the RMS velocity.
 
     Without a terminal, a line is printed at records, at most every `line_every` seconds, and at the end. Lines are printed to
     standard output unless another `console` is given.
@@ -70,13 +70,16 @@ class ProgressSink(Sink):
 def progress_line(run: RunHeader, step: int, values: Values, rate: float | int) -> str:
     """One line about the progress of a run; `rate` is in steps per second, 0 if unknown.
 
-    The floor is shown as mean + 2 sd: MMD^2 below it is indistinguishable from fresh data.
+    The gap is the worst of three metrics above fresh data, in standard deviations of their floors. The floor of MMD^2 is shown as
+    mean + 2 sd: MMD^2 below it is indistinguishable from fresh data.
     """
     parts = [f"{step}/{run.n_steps}"]
     if rate > 0:
         parts.append(f"{rate:.3g} steps/s")
     if rate > 0 and step < run.n_steps:
         parts.append(f"{_duration((run.n_steps - step) / rate)} left")
+    if "gap" in values:
+        parts.append(f"gap {values['gap']:.3g} sd")
     if "mmd2" in values:
         mean, sd = run.floor.get("mmd2", (0.0, 0.0))
         floor = f" (floor {mean + 2 * sd:.0e})" if sd > 0 else ""
@@ -109,7 +112,9 @@ class SharedProgress:
         slowest = min(step for step, _ in self.runs.values())
         together = [values for _, values in self.runs.values()]
         names = set.intersection(*(set(values) for values in together))
-        middle = {name: statistics.median(values[name] for values in together) for name in names & {"mmd2", "v_rms"}}
+        middle = {
+            name: statistics.median(values[name] for values in together) for name in names & {"gap", "mmd2", "v_rms"}
+        }
         getattr(self.sink, method)(slowest, middle)
 
 

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from gmdwgf.mappings import Facts
@@ -154,7 +155,7 @@ def _open(config: WandbConfig, mode: str, run: RunHeader) -> Any:
         raise
 
 
-def _check_access(wandb: Any) -> None:
+def _check_access(wandb: ModuleType) -> None:
     """Raise if `init` would prompt for an API key, or wait for a server that has recently not responded."""
     if not wandb.login(prompt=False, verify=False):
         raise PermissionError("no API key")
@@ -162,12 +163,12 @@ def _check_access(wandb: Any) -> None:
         raise ConnectionError("the server did not answer a moment ago")
 
 
-def _forget_failed_start(wandb: Any, mode: str) -> None:
+def _forget_failed_start(wandb: ModuleType, mode: str) -> None:
     # wandb's service keeps the id of a run that failed to start, and would not accept it for the offline run.
     if mode == "online":
         _unanswered[_server(wandb)] = time.monotonic()
     wandb.teardown()
 
 
-def _server(wandb: Any) -> str:
+def _server(wandb: ModuleType) -> str:
     return wandb.Settings().base_url

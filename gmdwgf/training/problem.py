@@ -28,7 +28,9 @@ class TrainingPlan(Configurable):
     n_sub_batches: int = count(ignored_when={"batching": ("full",)})
     eta: Scalar = real("fraction of the drift travelled in a step", above=0)
     ema_decay: Decay = real("", at_least=0, at_most=1, or_list=True)
-    divergence_radius: Scalar = real("data units: a particle beyond it ends the run as diverged", above=0)
+    divergence_radius: Scalar = real(
+        "multiples of the target's length: a particle beyond it ends the run as diverged", above=0
+    )
     eval_every: int = count()
     checkpoint_every: int = count()
     refresh_every: int = count()

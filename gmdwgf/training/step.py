@@ -56,7 +56,9 @@ def _examine(problem: Problem, step: Array, v: Particles, x: Particles, loss: Sc
     """Check each term in order and record the first that is not finite or too large."""
     farthest = jnp.max(jnp.abs(x))
     values = jnp.stack([jnp.max(jnp.abs(v)), farthest, loss, optax.tree.norm(params)])
-    bad = ~jnp.isfinite(values) | jnp.asarray([False, True, False, False]) & ~(farthest <= problem.divergence_radius)
+    bad = ~jnp.isfinite(values) | jnp.asarray([False, True, False, False]) & ~(
+        farthest <= problem.divergence_radius * problem.target.length
+    )
     first = jnp.argmax(bad)
     return Health(jnp.any(bad), step, jnp.where(jnp.any(bad), first + 1, 0), values[first])
 

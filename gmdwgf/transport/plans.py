@@ -4,13 +4,13 @@ Rows are exact: P_ij = a_i softmax_j(S_ij + g_j + log b_j) with S = -c / epsilon
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
 
 from gmdwgf.pairs import reductions
-from gmdwgf.typing import Array, Float, Particles, Point, Scalar, Targets
+from gmdwgf.typing import Array, Float, Particles, Point, PyTree, Scalar, Targets
 
 NEAR = 40.0
 """Largest difference, up to a constant, between potentials and the centre of a stored kernel. Terms that underflow in
@@ -50,15 +50,15 @@ class Plan(Protocol):
         """Mean cost in units of epsilon."""
         ...
 
-    def start(self) -> tuple[Any, DualPoint]:
+    def start(self) -> tuple[PyTree, DualPoint]:
         """The dual point at g = 0."""
         ...
 
-    def at(self, kept: Any, g: Float[Array, " m"]) -> tuple[Any, DualPoint]:
+    def at(self, kept: PyTree, g: Float[Array, " m"]) -> tuple[PyTree, DualPoint]:
         """The dual point at `g`."""
         ...
 
-    def normal_operator(self, kept: Any, point: DualPoint) -> Callable[[Array], Array]:
+    def normal_operator(self, kept: PyTree, point: DualPoint) -> Callable[[Array], Array]:
         """v -> P^T diag(1/a) P v, for `kept` returned with `point`."""
         ...
 

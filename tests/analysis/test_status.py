@@ -71,7 +71,7 @@ def test_rm_deletes_what_is_named_and_nothing_else(four, tmp_path):
     assert before - names(tmp_path) == {four["failed"].name, four["diverged"].name}
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize(("answer", "left"), [("n", 4), ("", 4), ("y", 3)])
 def test_rm_asks_first(four, tmp_path, monkeypatch, answer, left):
     monkeypatch.setattr("builtins.input", lambda question: answer)

@@ -22,9 +22,8 @@ def plain(cfg):
 
 
 def with_file(cfg, path="points.npy"):
-    """A composed config whose dataset is a file at any scale."""
-    OmegaConf.update(cfg, "dataset.path", path, force_add=True)
-    OmegaConf.update(cfg, "dataset.standardise", "scale", force_add=True)
+    """A composed config whose dataset is read from a file."""
+    cfg.dataset.path = path
     return cfg
 
 

@@ -62,7 +62,7 @@ def test_the_density_ratio_in_the_factor_is_clipped(objective, factor):
     np.testing.assert_allclose(v, factor, rtol=1e-5)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_trained_critic_approaches_the_log_ratio_of_two_gaussians():
     # log p/q is quadratic, so its slope is linear; the data are far from unit scale and from the origin.
     rng = np.random.default_rng(0)
@@ -77,7 +77,7 @@ def test_a_trained_critic_approaches_the_log_ratio_of_two_gaussians():
     np.testing.assert_allclose(output.info["gap"], np.mean(logit(y)) - np.mean(logit(x)), rtol=0.15)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_the_w1_potential_points_to_the_target_at_the_speed_that_the_penalty_leaves():
     # A slope s costs strength (s - 1)^2 and gains s W1, in the frame: s = 1 + W1 / (2 strength).
     x = jnp.asarray(3.0 * skewed_clouds(200, 1)[0], jnp.float32)
@@ -126,7 +126,7 @@ def test_points_between_honour_the_masses(x64):
     np.testing.assert_allclose(mean, (0.8 + 3.0) / 2, atol=0.1)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_an_inner_step_that_is_not_finite_is_left_out(clouds):
     x, y = (jnp.asarray(cloud, jnp.float32) for cloud in clouds)
     drift = gmdwgf.load_drift("critic", **SMALL)
@@ -137,7 +137,7 @@ def test_an_inner_step_that_is_not_finite_is_left_out(clouds):
     assert not same_bits(answer(drift, state, x, y)[1], state)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_the_critic_is_part_of_the_checkpoint(tmp_path):
     problem = small_problem("critic", changes={"drift": {"width": 8}})
     one, other = (jax.jit(initial_state)(problem, jax.random.key(seed)) for seed in (0, 1))

@@ -73,7 +73,7 @@ def test_elsewhere_there_are_no_self_pairs_but_the_columns_keep_their_mask(cloud
     np.testing.assert_allclose(answer(deng(temperature=0.6), x, y, at).v, expected, atol=1e-12)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_weights_act_as_repeated_points(clouds, x64):
     # Both clouds are repeated twice on average: joint rows compare copies of the two, which weights keep at one a point.
     x, y = map(jnp.asarray, clouds)

@@ -70,7 +70,7 @@ def test_one_group_without_negatives_is_the_drift(clouds, x64):
     np.testing.assert_allclose(got.info["raw_rms"], unit * np.sqrt(np.mean(np.sum(raw[0] ** 2, axis=1))), rtol=1e-8)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_groups_share_their_scales_and_nothing_else(groups, x64):
     x, y, negatives, weights = groups
     together = grouped(released(scale_normalise=False, rms_normalise=False), *groups)[0].v
@@ -125,7 +125,7 @@ def test_the_floor_moves_the_overfull_mode_in_units_of_the_drift(apart, temperat
     assert abs(np.mean([speed(0.0, seed) for seed in range(8)])) < 0.3
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize(("floor", "low", "high"), [(1e-6, 0.0, 0.3), (0.0, 1.8, 2.4)])
 def test_the_floor_holds_samples_that_start_inside_a_ring_of_modes_in_its_middle(floor, low, high):
     # Why the defaults do not learn 8 Gaussians of radius 2 (docs/drifts.md): to each sample the targets are all floor.
@@ -141,7 +141,7 @@ def test_the_floor_holds_samples_that_start_inside_a_ring_of_modes_in_its_middle
     assert low <= radius <= high
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_single_precision_agrees(groups):
     single = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float32), groups)
     v, unit, loss = expected(*groups)

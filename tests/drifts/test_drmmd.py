@@ -33,7 +33,7 @@ def divergence(kernel, lam, x, y):
     return (1 + lam) * g @ np.linalg.solve(phi_y.T @ phi_y / len(y) + lam * np.eye(len(g)), g)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("name", KERNELS)
 def test_functional_is_the_norm_weighted_by_the_inverse_covariance_operator(name, clouds, x64):
     expected = divergence(profiles(0.7)[name].k, 0.05, *clouds)
@@ -88,7 +88,7 @@ def test_several_bandwidths_are_the_mean_of_their_kernels(clouds, x64):
     np.testing.assert_allclose(got, divergence(kernel, 0.05, *clouds), rtol=1e-8)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("adaptive", [False, True])
 def test_weights_act_as_repeated_points(adaptive, clouds, x64):
     x, y = clouds
@@ -114,7 +114,7 @@ def test_adaptive_regularisation_follows_the_root_of_the_divergence_since_the_fi
     np.testing.assert_allclose(later.v, answer(fixed, (), closer, y).v, rtol=1e-6)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_adaptive_keeps_its_state_and_obeys_the_laws(clouds, x64):
     drift = drmmd(adaptive=True)
     state = drift.init(KEY, *map(jnp.asarray, clouds))
@@ -130,7 +130,7 @@ def test_adaptive_is_no_flow_once_the_first_divergence_is_in_the_past(clouds, x6
     assert asymmetry(lambda cloud: answer(drift, state, cloud, y).v, x) > 1e-3
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_adaptive_from_a_first_batch_that_already_fits_stays_at_the_field():
     x = jnp.asarray(skewed_clouds()[0], jnp.float32)
     drift = drmmd(adaptive=True)
@@ -139,7 +139,7 @@ def test_adaptive_from_a_first_batch_that_already_fits_stays_at_the_field():
     assert all(np.isfinite(value) for value in info.values())
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize(("kernel", "bandwidth"), [("gaussian", 10.0), ("laplace", 0.5)])
 def test_single_precision_is_finite_and_its_floor_is_the_same_problem(kernel, bandwidth, x64):
     # 200 targets: the regularisation counts as at least 200 eps = 2.4e-5.

@@ -98,7 +98,7 @@ def test_a_clip_below_one_is_refused():
         FDivergenceDrift("js", H, 0.5)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("law", ["curl_free", "wasserstein_gradient_flow", "degenerate_clouds", "extreme_scales"])
 def test_the_steepest_member_obeys_the_laws(law):
     check_drift(gmdwgf.load_drift("f_divergence", divergence="chi2"), [law])

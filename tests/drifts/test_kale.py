@@ -34,7 +34,7 @@ def divergence(kernel, lam, x, y):
     return (1 + lam) * (1 - best.fun)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("lam", [0.5, 0.05, 0.005])
 @pytest.mark.parametrize("name", KERNELS)
 def test_functional_is_the_maximum_over_the_hilbert_space(name, lam, clouds, x64):
@@ -111,7 +111,7 @@ def test_it_says_when_it_has_not_converged(clouds, x64):
     assert 2 <= solved["n_iters"] < 12
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_the_decrement_is_what_the_newton_direction_takes_from_the_dual_at_first(clouds, x64):
     x, y = map(jnp.asarray, clouds)
     b, u, lam = masses(None, y), jnp.cos(3 * y[:, 0]), jnp.asarray(0.05)

@@ -71,7 +71,7 @@ def test_weights_act_as_repeated_points(clouds, x64):
     kernel_loops.assert_weights_act_as_repeated_points(load("laplace"), *clouds)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("law", ["zero_at_equality", "degenerate_clouds", "extreme_scales"])
 def test_another_member_obeys_the_laws(law):
     check_drift(gmdwgf.load_drift("kernel_score", kernel="matern"), [law])

@@ -43,6 +43,7 @@ def test_the_drift_obeys_the_law(name, law, x64):
     check_drift(gmdwgf.load_drift(name, **SETTINGS.get(name, {})), [law])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", options("drift"))
 def test_products_of_matrices_are_in_full_precision(name):
     """Only the program can tell: a CPU multiplies float32 exactly whatever it is asked."""

@@ -97,7 +97,7 @@ def test_the_laplace_field_splits_into_sharp_scores(clouds, x64):
         np.testing.assert_allclose(v[i], a_q * difference[i] + (a_p - a_q) * s_p, atol=1e-10)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_only_the_gaussian_field_is_a_gradient_and_none_is_a_flow(clouds, x64):
     # Claims 13 and 14.
     x, y = map(jax.numpy.asarray, clouds)
@@ -145,7 +145,7 @@ def test_single_precision_agrees_at_a_small_bandwidth(clouds, x64):
         np.testing.assert_allclose(got, exact, atol=1e-4)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("law", ["zero_at_equality", "degenerate_clouds", "extreme_scales"])
 @pytest.mark.parametrize("fields", [{"kernel": "matern"}, {"kernel": "imq", "self_term": "leave_one_out"}])
 def test_other_members_obey_the_laws(fields, law):

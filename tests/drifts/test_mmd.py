@@ -156,7 +156,7 @@ def test_weights_act_as_repeated_points(kernel, clouds, x64):
     assert_weights_act_as_repeated_points(gmdwgf.load_drift("mmd", kernel=kernel, **FIELDS), *clouds)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_riesz_kernel_obeys_the_laws(x64):
     laws = ["shape_dtype_and_finite", "wasserstein_gradient_flow", "functional_gradient", "degenerate_clouds"]
     check_drift(gmdwgf.load_drift("mmd", kernel="riesz", exponent=0.6), laws)

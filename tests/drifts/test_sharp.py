@@ -120,7 +120,7 @@ def test_imq_cannot_be_normalised():
         SharpDrift("imq", H, "sharp_normalised")
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("law", ["functional_gradient", "zero_at_equality", "degenerate_clouds", "extreme_scales"])
 @pytest.mark.parametrize("kernel", ["laplace", "imq"])
 def test_un_normalised_members_obey_the_laws(kernel, law):

@@ -55,7 +55,7 @@ def test_velocity_equals_plain_kernel_sinkhorn(clouds, x64):
     np.testing.assert_allclose(velocity(x, y, epsilon=0.5).v, expected, atol=1e-9)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_velocity_for_the_plain_distance_is_a_difference_of_mean_unit_vectors(clouds, x64):
     x, y = clouds
     plans = [plan_loops.sinkhorn_plan(np.exp(-plan_loops.distances(x, cloud) / 0.5)) for cloud in (y, x)]
@@ -108,7 +108,7 @@ def test_velocity_is_half_of_what_ott_differentiates(clouds, x64):
     np.testing.assert_allclose(got, -len(x) * jax.grad(divergence)(x) / 2, atol=1e-8)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_relaxation_is_the_tau_of_ott(clouds, x64):
     # tau = rho / (rho + epsilon), on the problem whose entropy is counted against the product of the masses.
     from ott.geometry.geometry import Geometry
@@ -186,7 +186,7 @@ def test_a_collapsed_cloud_amid_two_targets_stays(x64):
     assert np.abs(velocity(np.zeros((4, 1)), y, epsilon=0.25, solver="ott").v).max() < 1e-12
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("fields", [{}, {"unbalanced": 1.0}], ids=str)
 def test_it_says_when_it_has_not_converged(fields, clouds, x64):
     capped = velocity(*clouds, epsilon=0.001, threshold=1e-9, max_iters=10, **fields).info
@@ -213,7 +213,7 @@ def test_weights_act_as_repeated_points(clouds, x64):
     assert_weights_act_as_repeated_points(sinkhorn(epsilon=0.5, unbalanced=1.0), *clouds, atol=1e-9)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_point_of_weight_zero_is_not_there(clouds, x64):
     x, y = clouds
     weights = (np.arange(len(y)) > 3).astype(float)
@@ -221,7 +221,7 @@ def test_a_point_of_weight_zero_is_not_there(clouds, x64):
     np.testing.assert_allclose(weighted, velocity(x, y[4:], epsilon=0.5).v, atol=1e-9)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n", "cost"), [(13, "half_squared"), (4, "euclidean"), (2, "half_squared"), (1, "half_squared")]
 )
@@ -266,7 +266,7 @@ def test_one_batch_obeys_the_laws(x64):
     check_drift(sinkhorn(epsilon=0.5), laws)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_one_batch_draws_samples_of_the_target_together_and_two_batches_do_not(x64):
     # E <v, x> at p = q, over 40 draws of small batches: a shrinking push, against none within 3 standard errors.
     draws = np.random.default_rng(0).normal(size=(40, 2, 12, 2))
@@ -281,7 +281,7 @@ def test_one_batch_draws_samples_of_the_target_together_and_two_batches_do_not(x
     assert abs(two) < 3 * two_error
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_two_distant_modes_of_unequal_mass_are_balanced(x64):
     # Claim 26: the over-full cluster moves towards the other at .375 L; a local field would leave it where it is.
     x, y = plan_loops.two_modes(0.8, 4.0), plan_loops.two_modes(0.5, 4.0, seed=1)

@@ -78,14 +78,14 @@ def test_one_scaling_is_the_proxy_and_many_are_the_sinkhorn_plan(n_iters, expect
     np.testing.assert_allclose(got, wanted, atol=1e-12)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_many_scalings_are_the_sinkhorn_drift(clouds, x64):
     x, y = clouds
     exact = gmdwgf.load_drift("sinkhorn", epsilon=H**2, self_term="same_batch", threshold=1e-12, max_iters=20000)
     np.testing.assert_allclose(answer(proxy(ruiz_iters=400), x, y).v, answer(exact, x, y).v, atol=1e-9)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_the_core_is_a_gradient_field_and_the_cross_weighted_one_is_not_and_neither_is_a_flow(clouds, x64):
     # Claims 13 and 14.
     x, y = map(jnp.asarray, clouds)
@@ -96,7 +96,7 @@ def test_the_core_is_a_gradient_field_and_the_cross_weighted_one_is_not_and_neit
         assert asymmetry(lambda cloud, drift=drift: answer(drift, cloud, y).v, x) > 1e-2
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("fields", [{}, {"ruiz_iters": 3}, {"cross_weight": False, "ruiz_iters": 3}])
 def test_the_field_at_the_particles_is_the_velocity(fields, clouds, x64):
     x, y = clouds

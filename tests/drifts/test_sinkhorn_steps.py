@@ -35,7 +35,7 @@ def test_many_corrections_are_the_sinkhorn_drift(clouds, x64):
     np.testing.assert_allclose(answer(steps(300), *clouds).v, answer(exact, *clouds).v, atol=1e-9)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_the_field_comes_nearer_to_a_flow_with_every_correction(clouds, x64):
     # Claim 13: the asymmetry of the particle Jacobian falls with the number of corrections.
     x, y = map(jnp.asarray, clouds)
@@ -46,7 +46,7 @@ def test_the_field_comes_nearer_to_a_flow_with_every_correction(clouds, x64):
     assert found[4] < 1e-8
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_iters", "printed"), [(0, 0.28205128), (1, 0.58718681), (3, 0.67588058), (50, 0.67896697)])
 def test_gaussians_give_the_slope_of_the_k_step_recursion(n_iters, printed, x64):
     # Claim 18 for a = .5, b = 1.6, epsilon = .8, with the recursion in precisions beside the printed numbers.

@@ -79,7 +79,7 @@ def test_functional_along_is_the_half_squared_mmd_of_the_projections(clouds, x64
     np.testing.assert_allclose(got, expected, rtol=1e-12)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("d", [2, 5])
 def test_the_mean_over_directions_is_the_energy_drift_and_its_error_falls_like_one_over_root_p(d, x64):
     x, y = map(jnp.asarray, skewed_clouds(6, 8, d))
@@ -95,7 +95,7 @@ def test_the_mean_over_directions_is_the_energy_drift_and_its_error_falls_like_o
     np.testing.assert_allclose(spreads[0] / spreads[1], 4.0, rtol=0.1)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize(("p", "d"), [(1, 1), (3, 2), (7, 5)])
 def test_the_mean_over_spread_directions_is_the_energy_drift(p, d, x64):
     x, y = map(jnp.asarray, skewed_clouds(6, 8, d))
@@ -105,7 +105,7 @@ def test_the_mean_over_spread_directions_is_the_energy_drift(p, d, x64):
     assert float(jnp.max(jnp.abs(jnp.mean(draws, axis=0) - answer(ENERGY, x, y).v) / standard_error)) < 4.5
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize(("p", "apart"), [(4, 0), (16, 30)])
 def test_a_few_stratified_directions_in_the_plane_are_nearer_than_64_independent_ones(p, apart, x64):
     x, y = map(jnp.asarray, skewed_clouds(300, 400))
@@ -120,7 +120,7 @@ def test_a_few_stratified_directions_in_the_plane_are_nearer_than_64_independent
     assert error(p, "stratified") < error(64, "independent") / 1.5
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "dim"), [(5, 2), (3, 7), (7, 7), (12, 5), (4, 1)])
 def test_spread_directions_are_equal_angles_in_the_plane_and_frames_beyond(n, dim, x64):
     directions = np.asarray(slicing.stratified_directions(KEY, n, dim, float))

@@ -36,7 +36,7 @@ def barycentres_of_plans(directions, x, y, a=None, b=None):
     return v
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "m"), [(13, 17), (12, 18), (13, 13), (9, 3)])
 def test_velocity_is_the_barycentre_of_the_optimal_plans_for_any_sizes(n, m, x64):
     x, y = skewed_clouds(n, m)

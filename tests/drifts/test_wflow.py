@@ -20,7 +20,7 @@ def written_out(x, y, epsilon, n_iters):
     return np.concatenate([move(q1, p1) - move(q1, q2), move(q2, p2) - move(q2, q1)])
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("n_iters", [0, 3])
 def test_each_half_is_drawn_to_half_of_the_targets_and_repelled_by_the_other_half(n_iters, clouds, x64):
     x, y = clouds
@@ -56,7 +56,7 @@ def test_normalised_drift_has_mean_square_one_in_units_of_the_targets(scale_norm
     np.testing.assert_allclose(normalised.info["raw_rms"], raw.info["v_rms"], rtol=1e-10)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_elsewhere_the_whole_batch_repels_at_the_same_normalisation(clouds, x64):
     x, y = clouds
     at = y[:5] + 0.1
@@ -67,7 +67,7 @@ def test_elsewhere_the_whole_batch_repels_at_the_same_normalisation(clouds, x64)
     np.testing.assert_allclose(got, factor * answer(steps, x, y, at).v, atol=1e-10)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_the_smallest_batches_have_an_answer(n, clouds, x64):
     x, y = clouds
@@ -80,7 +80,7 @@ def test_the_smallest_batches_have_an_answer(n, clouds, x64):
     assert np.isfinite(answer(wflow(), jnp.zeros((n, 2)), jnp.zeros((4, 2))).v).all()
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_points_of_weight_zero_are_not_there(clouds, x64):
     x, y = clouds
     weights = [np.where(np.isin(np.arange(len(c)), [1, len(c) // 2 + 2]), 0.0, 1.0) for c in (x, y)]  # one in each half
@@ -90,7 +90,7 @@ def test_points_of_weight_zero_are_not_there(clouds, x64):
     np.testing.assert_allclose(weighted[kept_x], expected, atol=1e-10)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_weights_are_masses_within_their_half(clouds, x64):
     x, y = clouds[0][:12], clouds[1][:12]
     doubled = np.array([0, 0, 1, 2, 3, 4, 6, 6, 7, 8, 9, 10])  # the first of each half twice, its last one left out

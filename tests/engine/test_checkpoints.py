@@ -319,7 +319,7 @@ def full_disk(tmp_path):
     subprocess.run(["umount", place], check=True)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_full_disk_raises_once_and_prints_nothing(full_disk):
     done = subprocess.run(
         [sys.executable, "-c", FULL, full_disk / "checkpoints"],

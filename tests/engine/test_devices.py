@@ -135,14 +135,14 @@ def test_a_lost_process_ends_the_run_clearly_and_fewer_go_on(tmp_path, on_one_de
     assert_same_numbers(final_record(tmp_path), on_one_device)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_batch_that_the_devices_cannot_share_is_refused_with_the_nearest(tmp_path):
     done = run_command("+drift=kl", "training.batch_size=60", cwd=tmp_path, env=EIGHT)
     assert done.returncode == 2
     assert re.search("training.batch_size=60: .* 8 devices; .*56 or 64", done.stderr)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "key"),
     [

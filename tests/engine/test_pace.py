@@ -78,6 +78,7 @@ class FakeClock:
         return self.now
 
 
+@pytest.mark.slow
 def test_one_by_one_no_other_run_begins_once_a_stop_is_asked_for(monkeypatch):
     problems = [small_problem()] * 3
     states = [jax.jit(initial_state)(problems[0], jax.random.key(seed)) for seed in range(3)]
@@ -88,7 +89,7 @@ def test_one_by_one_no_other_run_begins_once_a_stop_is_asked_for(monkeypatch):
     assert int(executor.state(2).step) == 0
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_in_parts_no_other_part_begins_once_a_stop_is_asked_for():
     problems = [small_problem(changes={"drift": {"bandwidth": width}}) for width in (0.2, 0.3, 0.5)]
     states = [jax.jit(initial_state)(problem, jax.random.key(0)) for problem in problems]
@@ -116,7 +117,7 @@ def job_in(root):
         return make_spec(compose("train", overrides=[*RUN, f"paths.root={root}"]), {})
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_signal_is_answered_within_the_bound_whatever_the_chunk_and_changes_no_number(monkeypatch, tmp_path):
     execute(job_in(tmp_path / "whole"), str, str)
     job, clock, said = job_in(tmp_path / "stopped"), FakeClock(monkeypatch, 1 / 4), []

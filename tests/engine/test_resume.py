@@ -92,7 +92,7 @@ def test_classes_features_averages_and_a_share_of_a_file_come_back_after_a_kill(
     assert without_clock(resumed.records) == without_clock(expected.records)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_control_c_saves_and_says_how_to_go_on(uninterrupted, tmp_path):
     process = start(*COMMAND, cwd=tmp_path)
     wait_for_checkpoint(tmp_path, 20, process)
@@ -131,7 +131,7 @@ def test_a_damaged_newest_checkpoint_falls_back_and_says_so(uninterrupted, tmp_p
     assert list((folder / "damaged").iterdir())
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_two_processes_cannot_write_one_run(tmp_path):
     process = start(*COMMAND, cwd=tmp_path)
     wait_for_checkpoint(tmp_path, 0, process)
@@ -143,7 +143,7 @@ def test_two_processes_cannot_write_one_run(tmp_path):
     assert "is being written by another process" in second.stderr
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_crash_keeps_its_traceback_and_is_retried(uninterrupted, tmp_path):
     shutil.copytree(uninterrupted / "runs", tmp_path / "runs")
     folder = folder_of(tmp_path)

@@ -40,6 +40,7 @@ def one_by_one(problems):
     return executor, moves, first
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("n_devices", "memory"), [(1, None), (2, None), (2, 1.0)], ids=["batched", "shared out", "in parts"]
 )

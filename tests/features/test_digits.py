@@ -41,6 +41,7 @@ def test_latents_are_standardised_over_the_training_digits(latents):
     np.testing.assert_array_equal(np.bincount(latents.labels[latents.held_out]), [100] * 10)
 
 
+@pytest.mark.slow
 def test_the_classifier_knows_held_out_decoded_digits_as_well_as_is_claimed(features, latents):
     mean, _ = latents.points(latents.held_out)
     logits = jax.jit(lambda f, points: f.answers(points)[1])(features, 0.5 * mean)
@@ -49,6 +50,7 @@ def test_the_classifier_knows_held_out_decoded_digits_as_well_as_is_claimed(feat
     assert right > 0.9
 
 
+@pytest.mark.slow
 def test_encoding_undoes_decoding_nearly(features, latents):
     mean, _ = latents.points(slice(0, 5000, 50))
     again, log_var = encode(shipped.load_params(shipped.VAE)["encoder"], features.decode(0.5 * jnp.asarray(mean)))
@@ -56,6 +58,7 @@ def test_encoding_undoes_decoding_nearly(features, latents):
     assert np.mean((again - mean) ** 2) < 0.25 * np.mean(mean**2)
 
 
+@pytest.mark.slow
 def test_maps_have_their_shapes_and_slopes(features):
     points = 0.5 * jax.random.normal(jax.random.key(0), (3, 16))
     shapes = {name: made.shape for name, made in features.maps(points).items()}
@@ -68,6 +71,7 @@ def test_maps_have_their_shapes_and_slopes(features):
     np.testing.assert_allclose(jnp.sum(slope * way), difference, rtol=0.02)
 
 
+@pytest.mark.thorough
 def test_the_convolution_for_loops_is_that_of_jax():
     network = networks.init(networks.DigitEncoder, jax.random.key(0))
     images = jax.random.uniform(jax.random.key(1), (2, 28, 28, 1))
@@ -76,6 +80,7 @@ def test_the_convolution_for_loops_is_that_of_jax():
         np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_pictures_of_the_target_are_the_decoded_points(features):
     y = target().held_out(jax.random.key(0), 5)
     pictures = target().pictures(y)
@@ -84,6 +89,7 @@ def test_pictures_of_the_target_are_the_decoded_points(features):
     assert target().classifier().answers(y)[1].shape == (5, 10)
 
 
+@pytest.mark.slow
 def test_a_class_asked_for_is_the_class_seen():
     labelled = target(labels=True)
     asked = jnp.repeat(jnp.arange(10), 30)

@@ -62,6 +62,7 @@ def test_the_published_sizes_have_the_published_number_of_parameters(name, publi
     assert round(n / 1e6) == published
 
 
+@pytest.mark.slow
 def test_the_output_is_zero_at_the_start():
     x = sample(dit(), fresh(dit()), jax.random.key(1), 4, told(4))
     np.testing.assert_array_equal(x, np.zeros((4, DIM)))
@@ -78,6 +79,7 @@ def test_registers_are_no_part_of_the_output_and_reach_it_only_through_the_block
     assert np.abs(draw(moved | opened) - draw(params | opened)).max() > 1e-3
 
 
+@pytest.mark.slow
 def test_rows_do_not_meet(conditional):
     n = 5
     z = jax.random.normal(jax.random.key(2), (n, DIM))
@@ -89,6 +91,7 @@ def test_rows_do_not_meet(conditional):
         np.testing.assert_allclose(alone, together[one], rtol=2e-5, atol=2e-5)
 
 
+@pytest.mark.thorough
 def test_noise_styles_label_and_guidance_all_matter(conditional):
     z, styles = jax.random.normal(jax.random.key(2), (1, DIM)), jnp.asarray([[0, 3]])
     base = apply(dit(), conditional, z, styles, told(1, 0, 1.0))
@@ -130,6 +133,7 @@ def test_twenty_steps_learn_a_picture_for_each_class():
     assert losses[-1] < float(jnp.mean((goals - goals.mean(0)) ** 2))  # the least that is possible without labels
 
 
+@pytest.mark.thorough
 def test_one_trace_serves_every_label_and_guidance_scale(conditional):
     sample.clear_cache()
     for label, guidance in ((0, 1.0), (1, 2.5), (2, 4.0)):
@@ -137,6 +141,7 @@ def test_one_trace_serves_every_label_and_guidance_scale(conditional):
     assert sample._cache_size() == 1
 
 
+@pytest.mark.slow
 def test_a_vmap_over_parameters_is_one_by_one(conditional):
     others = awake(dit(), seed=9)
     z, styles = jax.random.normal(jax.random.key(2), (1, DIM)), jnp.asarray([[0, 3]])
@@ -146,6 +151,7 @@ def test_a_vmap_over_parameters_is_one_by_one(conditional):
         np.testing.assert_allclose(one, expected, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_double_single_and_half_precision_agree(x64):
     params = awake(dit())
     z = jax.random.normal(jax.random.key(2), (4, DIM))

@@ -48,6 +48,7 @@ def sample(generator, params, key, n, condition=None):
     return generator.sample(params, key, n, condition)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", options("generator"))
 def test_every_generator_makes_points_of_the_shape_that_is_asked_for(name):
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
@@ -62,6 +63,7 @@ def test_every_generator_makes_points_of_the_shape_that_is_asked_for(name):
         assert n_parameters(generator, 6, dim, n_classes) == n > 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_rows_are_drawn_by_themselves_and_anew_for_every_key(name):
     generator = SMALL[name]
@@ -89,6 +91,7 @@ def test_label_and_guidance_matter_and_share_one_trace(name):
     assert apply._cache_size() == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SMALL)
 def test_a_vmap_over_parameters_is_one_by_one_in_double_precision(name, x64):
     generator = SMALL[name]
@@ -119,6 +122,7 @@ def test_without_classes_a_perceptron_sees_its_noise_alone():
     np.testing.assert_allclose(generator.sample(params, jax.random.key(1), 6), expected, rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_with_classes_a_perceptron_sees_noise_label_vector_and_guidance(x64):
     generator = MLPGenerator(noise_dim=3, width=8, depth=0, activation="silu")
     params = generator.init(jax.random.key(0), 1, 2, N_CLASSES)

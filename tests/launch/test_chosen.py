@@ -91,7 +91,7 @@ def small():
     return gmdwgf.make_problem("eight_gaussians", "kl", **numbers)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_loop_of_ones_own_takes_the_steps_of_the_package():
     problem, key = small(), jax.random.key(0)
     state = gmdwgf.initial_state(problem, key)
@@ -104,7 +104,7 @@ def test_a_loop_of_ones_own_takes_the_steps_of_the_package():
     assert same_bits(chunk, state)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_first_state_shares_no_memory_with_its_key_or_within_itself():
     problem, key = small(), jax.random.key(0)
     for start in (initial_state(problem, key), jax.jit(initial_state)(problem, key)):

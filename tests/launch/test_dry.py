@@ -41,7 +41,7 @@ COMMANDS = {
 }
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("case", "before"), [("one", "absent"), ("sweep", "absent"), *((case, "present") for case in COMMANDS)]
 )
@@ -70,7 +70,7 @@ def test_a_dry_run_writes_and_removes_nothing(case, before, cli, tmp_path, monke
 DRY_YAML = "# @package _global_\nsweep: {dry: true, name: from_yaml}\n"
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command", [ONE, SWEEP[:3], [*SWEEP[:3], "hydra/launcher=vectorized"]], ids=["one", "sweep", "side by side"]
 )

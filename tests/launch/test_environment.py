@@ -117,7 +117,7 @@ def test_messages_are_said_without_the_values():
     assert root("see /home/me/runs/x") == "see /home/me/runs/x"
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "override",
     [
@@ -137,7 +137,7 @@ def test_an_error_does_not_print_a_value_of_the_environment(cli, tmp_path, overr
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_load_run_reads_the_environment_for_who_trusts_the_folder(tmp_path, monkeypatch):
     monkeypatch.setenv("GMDWGF_MASK", "keep")
     job = make_run(tmp_path, drift="kl", drift__self_term="'${oc.env:GMDWGF_MASK}'")

@@ -114,7 +114,7 @@ WAYS = {
 }
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("way", "value"), [*((way, "absolute") for way in WAYS), ("sweep", ".."), ("sweep", "../../precious")]
 )

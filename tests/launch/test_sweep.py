@@ -32,7 +32,7 @@ def test_fail_fast_leaves_out_what_has_not_begun(cli, tmp_path):
     assert list(states(tmp_path / "runs").values()) == ["failed"]
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_dry_says_what_would_come_of_every_cell_and_runs_nothing(four, cli, tmp_path):
     (tmp_path / "runs").symlink_to(four)
     before = steps_of(four)
@@ -88,7 +88,7 @@ def test_jobs_as_one_program_agree_with_jobs_by_themselves(four, cli, tmp_path):
     assert "4 jobs: 0 done, 4 skipped" in cli(*FOUR, "hydra/launcher=vectorized")[1]
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_cells_that_diverge_or_are_refused_leave_their_group_alone(cli, tmp_path):
     cells = ["drift.bandwidth=0.3,-1", "training.divergence_radius=0.05,100"]
     code, out, err = cli("-m", "+drift=kl", *cells, "hydra/launcher=vectorized", "hydra.launcher.how=together", *SMALL)
@@ -97,7 +97,7 @@ def test_cells_that_diverge_or_are_refused_leave_their_group_alone(cli, tmp_path
     assert sorted(states(tmp_path / "runs").values()) == ["diverged", "done", "failed", "failed"]
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_run_that_is_asked_for_twice_is_run_once(cli):
     cells = ["drift=kl", "training.checkpoint_every=4,8"]  # on which no number depends
     code, out, err = cli("-m", *cells, "hydra/launcher=vectorized", *SMALL[:3], *SMALL[4:])
@@ -105,7 +105,7 @@ def test_a_run_that_is_asked_for_twice_is_run_once(cli):
     assert "2 jobs: 1 done, 1 skipped" in out
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", ["how=apart", "max_runs=0", "n_devices=two", "memory_gb=-1", "what=1"])
 def test_a_bad_setting_of_the_launcher_is_one_line(setting, cli):
     code, _, err = cli(*FOUR, "hydra/launcher=vectorized", f"hydra.launcher.{setting}")

@@ -78,7 +78,7 @@ def test_sliced_w2_in_one_dimension_is_exact_w2():
     np.testing.assert_allclose(sliced(x, y, uniform_directions(jax.random.key(0), 3, 1)), exact_w2(x, y), rtol=1e-10)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize(("n", "m", "copies"), [(5, 5, 3), (6, 4, 2), (1, 7, 4)])
 def test_repeating_every_point_leaves_sliced_w2_as_it_is(n, m, copies):

@@ -91,7 +91,7 @@ def test_a_bad_field_is_named(field, value):
     assert error.value.name == field
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_every_value_has_a_line_in_the_table_and_is_a_python_number(reference):
     values = suite().evaluate(cloud(150), reference)
     assert list(values) == list(reference.floor) == WITHOUT_PICTURES
@@ -163,7 +163,7 @@ def test_the_floor_has_the_mean_and_the_unbiased_deviation_of_the_scores_of_its_
     np.testing.assert_allclose(floor["energy_distance"].sd, deviation, rtol=1e-6)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_no_random_key_of_a_reference_is_used_twice():
     with jax.debug_key_reuse(True):
         suite().prepare(Spots(), jax.random.key(0))

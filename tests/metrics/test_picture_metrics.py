@@ -51,7 +51,7 @@ def slow_precision(x, y, k=3):
     return np.mean([any(np.linalg.norm(a - b) <= r for b, r in zip(y, radii, strict=True)) for a in x])
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("d", [2, 20])
 def test_precision_and_recall_are_those_of_a_slow_loop(d):
     x, y = skewed_clouds(40, 31, d=d)

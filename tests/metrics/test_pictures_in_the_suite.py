@@ -49,7 +49,7 @@ def cloud(seed=1, n=150):
     return np.asarray(Cloud().sample(jax.random.key(seed), 200))[:n]
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_every_metric_of_pictures_is_there_where_a_classifier_is(reference):
     values = SUITE.evaluate(cloud(), reference)
     assert list(values) == list(reference.floor)

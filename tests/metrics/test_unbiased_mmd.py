@@ -136,7 +136,7 @@ def test_mean_mmd2_of_two_gaussians_is_the_closed_form():
     assert abs(mean - truth) < 4 * error
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("profile", [gaussian, energy])
 def test_the_estimators_average_to_zero_when_the_laws_agree(profile):
     n, m = 16, 24

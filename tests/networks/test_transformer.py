@@ -95,7 +95,7 @@ def test_a_gated_layer_is_its_formula(h):
     np.testing.assert_allclose(layer(h), expected, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_block_is_the_identity_at_the_start_whatever_the_condition(h):
     make = lambda rngs: Block(WIDTH, HEADS, None, rngs)
     condition = jax.random.normal(jax.random.key(5), (2, WIDTH))
@@ -122,7 +122,7 @@ def test_waves_tell_every_place_of_a_grid(x64):
             np.testing.assert_allclose(told[4 * row + column], expected, rtol=1e-12, atol=1e-12)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_half_precision_work_keeps_the_parameters_single():
     make = lambda rngs: Block(WIDTH, HEADS, jnp.bfloat16, rngs)
     params = random_params(lambda: init(make, jax.random.key(0)))

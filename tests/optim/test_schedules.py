@@ -68,7 +68,7 @@ def test_the_drift_at_a_step_has_the_scheduled_values_wherever_they_are():
     assert float(value_at(gmdwgf.load_drift("critic"), "optimizer.learning_rate")) == pytest.approx(1e-3)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_step_moves_with_the_field_as_scheduled_and_logs_it():
     problem = with_schedules(bandwidth=schedules.Linear(1.0, 0.2, 4))
     state = jax.jit(initial_state)(problem, jax.random.key(0))
@@ -83,7 +83,7 @@ def test_a_step_moves_with_the_field_as_scheduled_and_logs_it():
         np.testing.assert_allclose(moved.params["out"]["kernel"], expected.params["out"]["kernel"], rtol=1e-4)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_one_trace_serves_every_number_of_a_schedule():
     traces = []
 
@@ -99,7 +99,7 @@ def test_one_trace_serves_every_number_of_a_schedule():
     assert len(traces) == 1
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_run_with_a_schedule_does_not_depend_on_how_it_is_cut():
     problem = with_schedules(bandwidth=schedules.Cosine(1.0, 0.2, 9))
     assert same_bits(run_steps(problem, 10), run_steps(problem, 3, 4, 10))
@@ -165,7 +165,7 @@ def test_only_real_numbers_can_have_a_schedule():
         build_drift(node, TARGET)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_run_says_and_keeps_what_its_drift_is_made_of(tmp_path):
     anneal = "{schedule: linear, start: {rule: median, factor: 0.5}, end: 0.1, n_steps: ${training.n_steps}}"
     overrides = ["drift=kl", f"drift.bandwidth={anneal}", "debug=tiny", "tracking.wandb.mode=disabled"]

@@ -38,7 +38,7 @@ def test_log_sum_exp_has_the_softmax_as_gradient_also_with_masked_candidates(x64
     np.testing.assert_allclose(jax.grad(reductions.log_sum_exp)(logits), jax.nn.softmax(logits), rtol=1e-14)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("n", [64, 61])
 def test_tiles_give_what_one_block_gives_and_so_do_their_gradients(n, x64):
     rng = np.random.default_rng(1)
@@ -67,7 +67,7 @@ def test_the_sums_for_accelerators_are_the_products_of_a_cpu(d, x64, monkeypatch
     assert reductions.platform_factor() > 1
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("d", [2, 40])
 def test_float32_barycentres_are_those_of_float64_to_single_precision(d, x64):
     rng = np.random.default_rng(2)

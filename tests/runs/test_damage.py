@@ -154,7 +154,7 @@ HARMFUL = {
 }
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["config.yaml", "manifest.json", "DONE.json", "metrics.jsonl", "samples.npz"])
 def test_a_harmful_file_is_named_and_ends_no_command(whole, tmp_path, name):
     names = folders_with(tmp_path, whole["done"], name, HARMFUL.values())

@@ -5,13 +5,16 @@ import fcntl
 import json
 import os
 import signal
+import struct
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
 from gmdwgf.config.build import ConfigError
 from gmdwgf.runs.folder import RunDir, RunIsLive, RunVanished
+from gmdwgf.runs.records import is_live
 
 HOLD = "import sys, time; from pathlib import Path; from gmdwgf.runs.folder import RunDir\n"
 HOLD += "with RunDir(Path(sys.argv[1])).lock(): print('held', flush=True); time.sleep(600)"
@@ -70,6 +73,52 @@ def test_a_file_system_without_locks_is_named_with_a_fix(number, tmp_path, monke
         RunDir(tmp_path).lock(),
     ):
         pass
+
+
+def test_asking_whether_a_run_is_live_writes_nothing(tmp_path):
+    assert not is_live(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "run.lock").write_text("{}")
+    (tmp_path / "run.lock").chmod(0o444)
+    assert not is_live(tmp_path)
+    assert (tmp_path / "run.lock").read_text() == "{}"
+
+
+@pytest.fixture
+def as_on_windows(monkeypatch):
+    """No `fcntl`, and a `msvcrt` that locks bytes from the position of the file on, with the byte locks of Linux."""
+
+    def locking(file, mode, n_bytes):
+        is_read_only = fcntl.fcntl(file, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY
+        kind = {0: fcntl.F_UNLCK, 2: fcntl.F_RDLCK if is_read_only else fcntl.F_WRLCK}[mode]
+        first = os.lseek(file, 0, os.SEEK_CUR)
+        assert first > 1000, "a locked byte cannot be read on Windows, and the name of the holder must be"
+        wanted = struct.pack("hhqqi", kind, os.SEEK_SET, first, n_bytes, 0)
+        try:
+            fcntl.fcntl(file, fcntl.F_OFD_SETLK, wanted)
+        except BlockingIOError as error:
+            raise PermissionError(errno.EACCES, "Permission denied") from error
+
+    monkeypatch.setitem(sys.modules, "msvcrt", SimpleNamespace(locking=locking, LK_NBLCK=2, LK_UNLCK=0))
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+
+
+@pytest.mark.skipif(
+    not hasattr(fcntl, "F_OFD_SETLK"), reason="byte locks of one process against itself are those of Linux"
+)
+def test_without_fcntl_one_process_at_a_time_has_a_run_and_its_holder_is_said(as_on_windows, tmp_path):
+    with RunDir(tmp_path).lock():
+        assert is_live(tmp_path)
+        with pytest.raises(RunIsLive, match=f"process {os.getpid()} on"), RunDir(tmp_path).lock():
+            pass
+    assert not is_live(tmp_path)
+    with RunDir(tmp_path).lock() as to_say:
+        assert to_say is None
+
+
+def test_runs_and_workers_are_imported_without_fcntl():
+    code = "import sys; sys.modules['fcntl'] = None; import gmdwgf.runs.records, gmdwgf.launch.workers"
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_a_folder_that_vanished_is_noticed_once_the_run_has_begun(tmp_path):

@@ -110,7 +110,7 @@ GONE = {
 }
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("case", GONE)
 def test_a_finished_run_of_which_something_is_gone_goes_on_and_says_what_is(tmp_path, case):
     job = finished(tmp_path)

@@ -54,7 +54,7 @@ def evaluated(request):
     return Evaluated(y, *((log_density[part], score[part]) for part in parts))
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_the_density_integrates_to_one_and_gives_every_cell_its_share_of_the_samples(evaluated):
     density = np.exp(evaluated.at_grid[0]).reshape(N_CELLS, PER_CELL, N_CELLS, PER_CELL)
     probabilities = density.mean(axis=(1, 3)) * (2 * HALF_WIDTH / N_CELLS) ** 2

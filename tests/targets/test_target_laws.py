@@ -45,7 +45,7 @@ def draw(target, key):
     return target.sample(key, 11), target.held_out(key, 11)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_samples_are_finite_points_of_the_dimension_it_tells(target):
     assert isinstance(target, AbstractTarget)
     for y in draw(target, jax.random.key(0)):
@@ -69,7 +69,7 @@ def test_the_same_key_gives_the_same_points_and_another_key_others(target):
         assert not np.array_equal(y, different)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_no_random_key_is_used_twice_in_a_sample(target):
     with jax.debug_key_reuse(True):
         jax.jit(lambda key: target.sample(key, 7))(jax.random.key(0))
@@ -92,7 +92,7 @@ def test_one_trace_serves_all_values_of_its_numbers(target):
     assert not np.array_equal(y, changed)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_batch_of_targets_is_a_vmap_over_their_numbers(target):
     other = scaled(target)
     both = jax.tree.map(lambda *leaves: jnp.stack(leaves), target, other)

@@ -33,7 +33,7 @@ def job_of(tmp_path, *overrides):
     return make_spec(cfg, {})
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "overrides",
     [
@@ -70,7 +70,7 @@ def test_a_conditional_run_with_guidance_ends_with_its_figures(tmp_path):
     assert 0 <= run.records[-1]["class_accuracy"] < 0.6  # four steps teach no class
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_the_classifier_agrees_with_the_labels_of_held_out_pictures_and_not_with_others():
     target, suite = gmdwgf.load_target("image_latents", labels=True), load_suite()
     reference = suite.prepare(target, jax.random.key(0))

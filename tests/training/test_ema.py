@@ -18,7 +18,7 @@ DECAYS = [0.5, 0.9, 0.99]
 SEVERAL = {"training": {"ema_decay": DECAYS}}
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_each_decay_of_a_list_is_the_run_with_that_decay_alone():
     together = run_steps(small_problem(changes=SEVERAL), 20)
     assert isinstance(together.ema_params, tuple)

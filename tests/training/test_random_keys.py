@@ -49,7 +49,7 @@ def test_every_purpose_has_a_key_of_its_own_at_every_step():
     assert len({np.asarray(jax.random.key_data(key)).tobytes() for key in keys}) == len(keys)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [0, 3])
 def test_noise_targets_and_drift_of_a_step_come_from_the_keys_of_their_purposes(problem, step):
     at = lambda name: purpose(KEY, jnp.asarray(step), name)

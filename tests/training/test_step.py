@@ -18,7 +18,7 @@ def test_loss_is_eta_squared_times_the_mean_squared_velocity(clouds, x64):
     )
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_gradient_of_the_loss_is_two_eta_times_the_gradient_of_the_functional(clouds, x64):
     # Claim 12, through a nonlinear generator.
     _, y = map(jnp.asarray, clouds)
@@ -35,7 +35,7 @@ def test_gradient_of_the_loss_is_two_eta_times_the_gradient_of_the_functional(cl
     np.testing.assert_allclose(jax.grad(loss)(w), expected, rtol=1e-10)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_particles_with_sgd_at_one_half_are_the_explicit_euler_step():
     problem = small_problem(generator="particles", optimizer="euler")
     state = jax.jit(initial_state)(problem, jax.random.key(0))
@@ -85,7 +85,7 @@ def test_a_bad_step_freezes_the_last_good_state_and_records_why(changes, term):
         assert TERMS[int(state.health.term)] == term
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_adam_ignores_a_constant_factor_on_the_drift_and_sgd_does_not(x64):
     # Claim 30: eta scales V in the loss gradient.
     def travelled(optimizer, eta):

@@ -72,7 +72,7 @@ def test_a_relaxed_plan_in_tiles_is_the_one_of_ott(cost, x64):
     np.testing.assert_allclose(tiled.g, dense.g, atol=1e-9)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_marginal_error_is_the_one_that_ott_measures():
     from ott.geometry.geometry import Geometry
 
@@ -95,7 +95,7 @@ def test_newton_balances_far_clusters_in_a_few_steps(solver, apart):
     assert column_error(plan_of(found, x, y, 0.25)) < 2e-3
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("threshold", [1e-2, 3e-3, 1e-3])
 def test_newton_ends_well_below_the_threshold_and_with_a_velocity_as_good(threshold, x64):
     # An error just below the threshold would lie in the slow modes, where the velocity is off by ten times as much.
@@ -107,7 +107,7 @@ def test_newton_ends_well_below_the_threshold_and_with_a_velocity_as_good(thresh
     assert np.sqrt(np.mean((ours - theirs) ** 2)) < threshold * np.std(y)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["newton", "streamed"])
 @pytest.mark.parametrize("offsets", [(100.0, 100.0), (100.0, 0.0)], ids=["both", "one"])
 def test_clouds_far_from_the_origin_and_from_each_other_are_solved_in_single_precision(offsets, solver):
@@ -134,7 +134,7 @@ def test_repeated_points_and_small_epsilon_converge(solver, epsilon):
     assert column_error(plan_of(found, x, y, epsilon)) < 3e-3
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_under_vmap_every_problem_gets_its_own_answer_and_says_whether_it_is_solved():
     x, y = single(*skewed())
     epsilons = jnp.asarray([0.5, 0.1, 0.01])
@@ -146,7 +146,7 @@ def test_under_vmap_every_problem_gets_its_own_answer_and_says_whether_it_is_sol
         np.testing.assert_allclose(together.g[k], capped(epsilon).g, atol=1e-4)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("solver", ["newton", "streamed"])
 def test_where_newton_gets_nowhere_plain_iterations_finish(solver, monkeypatch):
     monkeypatch.setattr(newton, "MAX_STEPS", 0)
@@ -157,7 +157,7 @@ def test_where_newton_gets_nowhere_plain_iterations_finish(solver, monkeypatch):
     assert column_error(plan_of(found, x, y, 0.05)) < 2e-4
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_newton_step_that_leads_nowhere_is_replaced_by_a_plain_iteration(monkeypatch, x64):
     # Directions of pure noise: what is left must be Sinkhorn's own path, or better.
     noise = jnp.asarray(np.random.default_rng(1).normal(size=M))
@@ -175,7 +175,7 @@ def uniform():
     return plans.Masses(jnp.full(N, 1 / N), jnp.full(M, 1 / M))
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("spread", [1.0, 500.0], ids=["near", "far"])
 def test_kept_and_tiled_plans_are_those_of_the_formula(spread, x64):
     x, y = map(jnp.asarray, skewed())
@@ -210,7 +210,7 @@ def test_hessian_of_the_dual_is_the_one_that_newton_solves_with(x64):
     np.testing.assert_allclose(made.normal_operator(kept, point)(v) - point.columns * v, curvature, atol=1e-12)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize(("solver", "keeps"), [("streamed", False), ("newton", True)])
 def test_streamed_keeps_nothing_of_size_n_x_m(solver, keeps):
     n, m = 6144, 4096

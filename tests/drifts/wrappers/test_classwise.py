@@ -40,7 +40,7 @@ def velocities(drift, x, y, others=None, guidance="none", alpha=(1.0, 1.0, 1.0))
     return field.update(field.init(KEY, *rows), *rows, KEY)[0].v.reshape(x.shape)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["kl", "sinkhorn_steps", "mmd", "deng"])
 def test_every_class_sees_only_its_own_targets(name, groups, x64):
     x, y, _ = groups
@@ -86,7 +86,7 @@ def test_negatives_without_guidance_change_nothing(name, groups, x64):
     np.testing.assert_allclose(guided, velocities(drift, x, y), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_velocity_guidance_leans_away_from_the_targets_of_any_class(groups, x64):
     # W-Flow: v + w (T_qp - T_qu), in which the self term drops out.
     x, y, others = groups
@@ -97,7 +97,7 @@ def test_velocity_guidance_leans_away_from_the_targets_of_any_class(groups, x64)
         np.testing.assert_allclose(v[g], to_y + (alpha[g] - 1) * (to_y - to_u), rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_the_released_loss_shares_its_scales_over_the_classes_and_takes_its_own_negatives(groups, x64):
     x, y, others = groups
     drift, alpha = gmdwgf.load_drift("deng_released"), jnp.asarray([1.0, 2.0, 3.0])
@@ -115,7 +115,7 @@ def test_guidance_scales_have_the_density_of_their_power(power, x64):
     np.testing.assert_allclose(np.interp(a, grid, cumulative / cumulative[-1]), u, atol=1e-7)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_step_takes_equal_shares_of_its_classes_and_tells_the_generator():
     problem = conditional(guidance="negatives")
     y, told, _ = draw_batch(problem, jnp.asarray(5), lambda name: purpose(KEY, jnp.asarray(5), name))
@@ -128,7 +128,7 @@ def test_a_step_takes_equal_shares_of_its_classes_and_tells_the_generator():
     assert len(set(told.guidance.tolist())) == 4
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_conditional_training_learns_each_class_where_it_is():
     problem = conditional("mmd", changes={"optimizer": {"learning_rate": 0.01}})
     state = run_steps(problem, 400, chunk_size=100)

@@ -42,7 +42,7 @@ def velocity(drift, features, x, y, **fields):
     return field.update(field.init(KEY, x, y), x, y, KEY)[0].v
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 @pytest.mark.parametrize("scale", ["none", "batch"])
 def test_regressing_on_it_has_the_gradient_of_the_feature_losses(scale, clouds, x64):
     x, y = map(jnp.asarray, clouds)
@@ -63,7 +63,7 @@ def test_regressing_on_it_has_the_gradient_of_the_feature_losses(scale, clouds, 
     np.testing.assert_allclose(got, -factor * jax.grad(losses)(x) / 2, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_the_flow_of_a_functional_stays_the_flow_of_the_functional_of_the_features(clouds, x64):
     x, y = map(jnp.asarray, clouds)
     drift = gmdwgf.load_drift("mmd", kernel="gaussian", bandwidth=0.7)
@@ -88,7 +88,7 @@ def test_rms_normalised_maps_all_have_a_say(clouds, x64):
     np.testing.assert_allclose(jnp.sqrt(jnp.mean(jnp.sum(v**2, axis=1))), rms_distance(y), rtol=1e-9)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_the_field_elsewhere_is_that_of_the_particles_where_they_are(clouds, x64):
     x, y = map(jnp.asarray, clouds)
     field = FeatureSpaceDrift(gmdwgf.load_drift("mmd", kernel="gaussian"), space(Curved()))
@@ -116,7 +116,7 @@ def test_training_in_features_with_a_critic_is_bit_equal_however_it_is_cut():
     assert same_bits(run_steps(problem, 6, chunk_size=6), run_steps(problem, 2, 6, chunk_size=3))
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_function_of_ones_own_is_a_feature_map(clouds):
     x = jnp.asarray(clouds[0], jnp.float32)
     node = {"_target_": "gmdwgf.features.base.Function", "function": f"{__name__}.curved"}

@@ -17,7 +17,7 @@ def velocity(drift, x, y, **options):
     return drift.update(drift.init(KEY, x, y), x, y, KEY, **options)[0].v
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_velocity_is_the_weighted_sum_of_the_parts_for_points_and_masses_alike(clouds, x64):
     x, y = map(jnp.asarray, clouds)
     parts = gmdwgf.load_drift("mmd", kernel="gaussian", bandwidth=0.7), gmdwgf.load_drift("kl", bandwidth=0.5)
@@ -27,7 +27,7 @@ def test_velocity_is_the_weighted_sum_of_the_parts_for_points_and_masses_alike(c
     np.testing.assert_allclose(got, expected, atol=1e-12)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_sum_of_flows_is_the_flow_of_the_sum(x64):
     drift = SumDrift((gmdwgf.load_drift("mmd", kernel="gaussian"), gmdwgf.load_drift("mmd")), [0.5, 2.0])
     assert drift.tags().flow_of == "weights[0] (MMD^2(q, p) / 2) + weights[1] (MMD^2(q, p) / 2)"
@@ -69,7 +69,7 @@ class Counting(AbstractDrift):
         return Tags(zero_at_equality=False, curl_free=True, flow_of=None, reach="local")
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_each_part_keeps_its_own_state_and_info(clouds):
     x, y = (jnp.asarray(cloud, jnp.float32) for cloud in clouds)
     drift = SumDrift((gmdwgf.load_drift("kl"), Counting()), [0.0, 3.0])
