@@ -16,7 +16,19 @@ The value is factor * length^power, where the power is that of a length in the u
 draws from the target, as it is trained on.
 
 In many dimensions all distances are near the median, and the nearest targets decide whether a kernel sees anything; in the plane
-hundreds of targets are close together, and `nearest` alone is too short.
+hundreds of targets are close together, and `nearest` alone is too short. Hence the defaults for data of a user. Measured with a
+batch of 256 and 600 steps, one seed, on rows scaled to a median distance of 2: energy distance from all rows, in standard
+deviations between halves of the rows (hundreds and more: collapsed or diverged):
+
+| rows | d | nearest | kl: nearest | kl: nearest, at least 0.2 medians | deng: nearest / 4 | deng: 0.1 medians |
+|---|---|---|---|---|---|---|
+| two_moons | 2 | 0.06 | 226 | -0.6 | 74,196 | 1.3 |
+| eight_gaussians | 2 | 0.02 | 696 | 4.5 | 311 | 2.7 |
+| checkerboard | 2 | 0.08 | 243 | 0.1 | 65,603 | -0.2 |
+| a curved sheet | 3 | 0.13 | 249 | -0.4 | 1,332 | 0.0 |
+| five Gaussians | 10 | 0.32 | 152 | 63 | 7.0 | -0.4 |
+| digit latents | 16 | 0.88 | 10.1 | 10.1 | 1.0 | -0.1 |
+| four heavy-tailed factors | 30 | 1.09 | 9.9 | 9.9 | 0.8 | 0.5 |
 """
 
 import functools
@@ -98,7 +110,13 @@ class Rule(Configurable):
 
     def words(self, distances: Distances, power: int) -> str:
         """How the value was computed."""
-        what = {"median": "median distance", "mean_distance": "mean distance", "nearest": f"nearest of {self.among}"}
-        name = what.get(self.rule) or f"{float(self.q or 0):g}th percentile of distances"
-        length = f"{name} {self.length(distances):.6g}"
-        return f"{float(self.factor):.6g} * " + (f"({length})^{power}" if power != 1 else length)
+        name = {
+            "median": "median distance",
+            "mean_distance": "mean distance",
+            "percentile": f"percentile {float(self.q or 0):g} of the distances",
+            "nearest": f"distance to the nearest of {self.among}",
+        }[self.rule]
+        if self.share_of_median > 0:
+            name += f", at least {float(self.share_of_median):g} median distances"
+        length = f"{self.length(distances):.6g}" + (f"^{power}" if power != 1 else "")
+        return f"{float(self.factor):.6g} * {length} ({name})"

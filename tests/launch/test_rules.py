@@ -119,7 +119,7 @@ def test_targets_that_are_one_point_have_no_lengths():
 def test_rules_are_told_with_their_length_power_and_unit():
     told = built("sinkhorn", epsilon={"rule": "median", "factor": 0.005}).introduction()[-1]
     median = np.median(pairs(np.asarray(TARGET.sample(jax.random.key(0), N_DRAWN), float)))
-    assert f"drift.epsilon = {0.005 * median**2:.6g} by its rule: 0.005 * (median distance {median:.6g})^2" in told
+    assert f"drift.epsilon = {0.005 * median**2:.6g} by its rule: 0.005 * {median:.6g}^2 (median distance)" in told
     assert f"[{unit_of(gmdwgf.drifts.SinkhornDrift, 'epsilon')}]" in told
     several = built("mmd", kernel="gaussian", bandwidth=[1.0, {"rule": "nearest"}]).introduction()[-1]
     assert "drift.bandwidth.1 = " in several
