@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from gmdwgf.config.fields import IGNORED, OPTIONS, POWER, UNIT
+from gmdwgf.config.fields import IGNORED, OPTIONS, POWER, UNIT, Power
 from gmdwgf.mappings import Config
 
 
@@ -19,8 +19,8 @@ class Ignored(NamedTuple):
 
 def power_of(made_by: object, name: str, node: Config) -> int | None:
     """Power of a length in the unit of a field, given the values of its config node; None if it declares no number."""
-    power = _metadata(made_by, name).get(POWER)
-    return power(node) if callable(power) else power
+    power: Power | None = _metadata(made_by, name).get(POWER)
+    return power if power is None or isinstance(power, int) else power(node)
 
 
 def unit_of(made_by: object, name: str) -> str:
@@ -43,5 +43,6 @@ def _why_ignored(made_by: object, name: str, node: Config) -> Ignored | None:
 
 def _metadata(made_by: object, name: str) -> Mapping[str, Any]:
     """Metadata of a field of a class; empty for anything that is not a dataclass."""
-    is_module = isinstance(made_by, type) and dataclasses.is_dataclass(made_by)
-    return {field.name: field.metadata for field in dataclasses.fields(made_by)}.get(name, {}) if is_module else {}
+    if not (isinstance(made_by, type) and dataclasses.is_dataclass(made_by)):
+        return {}
+    return {field.name: field.metadata for field in dataclasses.fields(made_by)}.get(name, {})

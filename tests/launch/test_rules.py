@@ -51,7 +51,7 @@ def test_every_real_number_of_a_drift_declares_the_power_of_a_length_in_its_unit
             value = getattr(part, field.name)
             if eqx.is_inexact_array(value) or field.name == "unbalanced":
                 expected = POWERS.get((type(part).__name__, field.name), int(field.name == "bandwidth"))
-                assert power_of(type(part), field.name, vars(part)) == expected, (type(part), field.name)
+                assert power_of(type(part), field.name, dict(vars(part))) == expected, (type(part), field.name)
 
 
 @pytest.mark.parametrize(
