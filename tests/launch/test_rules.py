@@ -28,7 +28,7 @@ POWERS = {
 
 
 def built(name, target=TARGET, **fields):
-    return build_drift(OmegaConf.to_container(load_node("drift", name, {})) | fields, target)
+    return build_drift(OmegaConf.to_container(load_node("drift", name, {}), resolve=True) | fields, target)
 
 
 def distances():

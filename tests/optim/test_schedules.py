@@ -30,7 +30,7 @@ ANNEAL = {"schedule": "exponential", "start": 2.0, "end": 0.5, "n_steps": 10}
 
 
 def built(name, **fields):
-    return build_drift(OmegaConf.to_container(load_node("drift", name, {})) | fields, TARGET)
+    return build_drift(OmegaConf.to_container(load_node("drift", name, {}), resolve=True) | fields, TARGET)
 
 
 def with_schedules(**by_path) -> Problem:
