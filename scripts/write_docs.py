@@ -77,7 +77,7 @@ def entry(name: str) -> str:
 
 
 def _short(value) -> str:
-    text = OmegaConf.to_yaml(value, resolve=False).strip() if OmegaConf.is_config(value) else str(value)
+    text = OmegaConf.to_yaml(value, resolve=True).strip() if OmegaConf.is_config(value) else str(value)
     return textwrap.shorten(text, 80, placeholder=" ...")
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from gmdwgf.config import own_data
 from gmdwgf.config.moved import current_field, current_path, notice
 from gmdwgf.mappings import Config
 
@@ -22,6 +23,8 @@ from gmdwgf.mappings import Config
 logging.getLogger("hydra").addHandler(logging.NullHandler())
 
 T = TypeVar("T")
+
+own_data.register()
 
 _MOST_SHOWN = 200
 """Maximum number of characters of a value in an error message."""

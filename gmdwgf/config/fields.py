@@ -8,7 +8,7 @@ command line derives the key.
 import dataclasses
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, TypeGuard, TypeVar
 
 import equinox as eqx
@@ -23,7 +23,16 @@ from gmdwgf.mappings import Config
 T = TypeVar("T")
 
 _RULE = "gmdwgf_rule"
-_UNIT = "gmdwgf_unit"
+UNIT = "gmdwgf_unit"
+POWER = "gmdwgf_power"
+IGNORED = "gmdwgf_ignored"
+OPTIONS = "gmdwgf_options"
+
+Power = int | Callable[[Config], int]
+"""Power of a length in the unit of a field, 0 if it has none; or a function of the other values of its config node."""
+
+IgnoredWhen = Mapping[str, tuple[object, ...]]
+"""Values of other fields of the same node with which a field is ignored, by the names of these fields."""
 
 LARGEST_COUNT = 2**31 - 1
 """Largest count, since steps and array sizes are 32-bit integers."""
@@ -119,22 +128,62 @@ def real(
     at_most: float | None = None,
     below: float | None = None,
     or_list: bool = False,
+    power: Power | None = None,
+    ignored_when: IgnoredWhen | None = None,
     default: object = dataclasses.MISSING,
 ) -> Any:
-    """Field for a traced real number with a unit and bounds; with `or_list` also for a list, stored as an array."""
+    """Field for a traced real number with a unit and bounds; with `or_list` also for a list, stored as an array.
+
+    `power` is the power of a length in the unit, which a rule raises its length to: by default 1 if the unit begins with "data
+    units", otherwise 0. `ignored_when`: other fields and their values with which this field is ignored.
+    """
     rule = _check_real(
         "a number or a list of numbers" if or_list else "a number", unit, above, at_least, at_most, below
     )
     as_written = lambda value: (_as_reals if or_list and isinstance(value, list | tuple) else _as_real)(value)
-    return eqx.field(converter=as_written, metadata={_RULE: rule, _UNIT: unit}, default=default)
+    metadata = {_RULE: rule, UNIT: unit, POWER: power_of_unit(unit, power), IGNORED: ignored_when or {}}
+    return eqx.field(converter=as_written, metadata=metadata, default=default)
 
 
 def reals(
-    unit: str = "", *, above: float | None = None, at_least: float | None = None, default: object = dataclasses.MISSING
+    unit: str = "",
+    *,
+    above: float | None = None,
+    at_least: float | None = None,
+    power: Power | None = None,
+    ignored_when: IgnoredWhen | None = None,
+    default: object = dataclasses.MISSING,
 ) -> Any:
-    """Field for a traced real number or a list of them, stored as a one-dimensional array."""
+    """Field for a traced real number or a list of them, stored as a one-dimensional array; see `real`."""
     rule = _check_real("a number or a list of numbers", unit, above, at_least)
-    return eqx.field(converter=_as_reals, metadata={_RULE: rule, _UNIT: unit}, default=default)
+    metadata = {_RULE: rule, UNIT: unit, POWER: power_of_unit(unit, power), IGNORED: ignored_when or {}}
+    return eqx.field(converter=_as_reals, metadata=metadata, default=default)
+
+
+def real_or_null(
+    unit: str,
+    *,
+    above: float,
+    at_most: float | None = None,
+    power: Power | None = None,
+    ignored_when: IgnoredWhen | None = None,
+    default: object = dataclasses.MISSING,
+) -> Any:
+    """Field for a traced real number, or None (`null` or `none` in YAML); see `real`."""
+    check_number = _check_real("null or a number", unit, above, None, at_most)
+
+    def check(name: str, value: object) -> None:
+        if value is not None:
+            check_number(name, value)
+
+    convert = lambda value: None if value == "none" else _as_real(value)
+    metadata = {_RULE: check, UNIT: unit, POWER: power_of_unit(unit, power), IGNORED: ignored_when or {}}
+    return eqx.field(converter=convert, metadata=metadata, default=default)
+
+
+def power_of_unit(unit: str, power: Power | None) -> Power:
+    """The declared power of a length in a unit, or else that of the unit's first words."""
+    return int(unit.startswith("data units")) if power is None else power
 
 
 def count(
@@ -142,6 +191,7 @@ def count(
     at_least: int = 1,
     at_most: int = LARGEST_COUNT,
     of_numbers: bool = False,
+    ignored_when: IgnoredWhen | None = None,
     default: object = dataclasses.MISSING,
 ) -> Any:
     """Field for a static integer; changing it recompiles. `of_numbers`: at least this many floats are stored in memory."""
@@ -159,7 +209,7 @@ def count(
         if whole is not value:
             raise FieldError(name, value, f"must be an integer; write {whole}")
 
-    return eqx.field(static=True, metadata={_RULE: check}, default=default)
+    return eqx.field(static=True, metadata={_RULE: check, IGNORED: ignored_when or {}}, default=default)
 
 
 def counts(*names: str) -> Any:
@@ -178,14 +228,15 @@ def counts(*names: str) -> Any:
     return eqx.field(static=True, converter=as_tuple, metadata={_RULE: check})
 
 
-def choice(*options: str, default: object = dataclasses.MISSING) -> Any:
+def choice(*options: str, ignored_when: IgnoredWhen | None = None, default: object = dataclasses.MISSING) -> Any:
     """Field for a static name, one of `options`."""
 
     def check(name: str, value: object) -> None:
         if value not in options:
             raise FieldError(name, value, "must be one of " + ", ".join(options))
 
-    return eqx.field(static=True, metadata={_RULE: check}, default=default)
+    metadata = {_RULE: check, OPTIONS: options, IGNORED: ignored_when or {}}
+    return eqx.field(static=True, metadata=metadata, default=default)
 
 
 def flag(*, default: object = dataclasses.MISSING) -> Any:
@@ -286,5 +337,5 @@ def check_fields(made_by: object, values: Config) -> None:
 
 def units(module: eqx.Module) -> dict[str, str]:
     """Unit of every field of `module` that has one, by field name."""
-    named = {field.name: field.metadata.get(_UNIT, "") for field in dataclasses.fields(module)}
+    named = {field.name: field.metadata.get(UNIT, "") for field in dataclasses.fields(module)}
     return {name: unit for name, unit in named.items() if unit}

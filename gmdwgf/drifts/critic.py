@@ -58,11 +58,11 @@ class CriticDrift(AbstractDrift):
     optimizer: AbstractOptimizer = piece(AbstractOptimizer)
     objective: str = choice(*WEIGHTS, "w1")
     n_inner: int = count()
-    width: int = count(of_numbers=True)
+    width: int = count(of_numbers=True, ignored_when={"depth": (0,)})
     depth: int = count(at_least=0, at_most=MOST_LAYERS)
-    activation: str = choice(*ACTIVATIONS)
+    activation: str = choice(*ACTIVATIONS, ignored_when={"depth": (0,)})
     gradient_penalty: Scalar = real("per squared slope, in the frame of the first targets", at_least=0)
-    ratio_clip: Scalar = real("largest density ratio", at_least=1)
+    ratio_clip: Scalar = real("largest density ratio", at_least=1, ignored_when={"objective": ("kl", "w1")})
 
     def check_values(self) -> None:
         schedule = self.optimizer.schedule

@@ -63,7 +63,9 @@ class DengReleasedDrift(StatelessDrift):
     Source: the released code of Deng et al. 2026 (arXiv:2602.04770), reimplemented from its formula.
     """
 
-    temperatures: Float[Array, " k"] = reals("mean distances", above=0)
+    temperatures: Float[Array, " k"] = reals(
+        "mean distances", above=0, power=lambda node: 0 if node.get("scale_normalise") else 1
+    )
     product_floor: Scalar = real("product of two probabilities", at_least=0)
     distance_floor: Scalar = real("data units", at_least=0)
     self_mask: bool = flag()

@@ -49,7 +49,7 @@ class FDivergenceDrift(StatelessDrift):
 
     divergence: str = choice(*WEIGHTS)
     bandwidth: Scalar = real("data units (standard deviation)", above=0)
-    ratio_clip: Scalar = real("largest density ratio", at_least=1)
+    ratio_clip: Scalar = real("largest density ratio", at_least=1, ignored_when={"divergence": ("kl",)})
 
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
         del key

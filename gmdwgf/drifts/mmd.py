@@ -32,8 +32,13 @@ class MMDDrift(StatelessDrift):
     """
 
     kernel: str = choice("gaussian", "laplace", "imq", "matern", "energy", "riesz")
-    bandwidth: Float[Array, " k"] = reals("data units", above=0)
-    exponent: Scalar = real("power of the distance", above=0, below=2)
+    bandwidth: Float[Array, " k"] = reals("data units", above=0, ignored_when={"kernel": LONG_RANGE})
+    exponent: Scalar = real(
+        "power of the distance",
+        above=0,
+        below=2,
+        ignored_when={"kernel": ("gaussian", "laplace", "imq", "matern", "energy")},
+    )
     estimator: str = choice("v", "u")
     noise: Scalar = real("data units", at_least=0)
 

@@ -1,29 +1,21 @@
 """Wasserstein gradient flow of the Sinkhorn divergence (arXiv:1810.08278; as a drift arXiv:2603.12366)."""
 
-import math
-from typing import Any
-
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jax.core import Tracer
 
 from gmdwgf import transport
-from gmdwgf.config.fields import FieldError, choice, count, real
+from gmdwgf.config.fields import choice, count, real, real_or_null
 from gmdwgf.drifts.affinity import halves
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
+from gmdwgf.mappings import Config
 from gmdwgf.pairs import reductions
 from gmdwgf.typing import Particles, Scalar, Targets
 
 
-def _real_or_null() -> Any:
-    """A traced real number, or None (`null` or `none` in YAML)."""
-
-    def convert(value):
-        number = isinstance(value, int | float) and not isinstance(value, bool)
-        return jnp.asarray(float(value)) if number else None if value == "none" else value
-
-    return eqx.field(converter=convert)
+def _power(node: Config) -> int:
+    """Power of a length in cost units."""
+    return 1 if node.get("cost") == "euclidean" else 2
 
 
 class SinkhornDrift(StatelessDrift):
@@ -58,19 +50,13 @@ class SinkhornDrift(StatelessDrift):
     (arXiv:2603.12366), arXiv:2605.05118.
     """
 
-    epsilon: Scalar = real("cost units (half_squared: length^2, euclidean: length)", above=0)
+    epsilon: Scalar = real("cost units (half_squared: length^2, euclidean: length)", above=0, power=_power)
     cost: str = choice(*transport.COSTS)
     threshold: Scalar = real("L1 marginal error", above=0)
     max_iters: int = count()
     solver: str = choice(*transport.SOLVERS)
     self_term: str = choice("same_batch", "two_batch")
-    unbalanced: Scalar | None = _real_or_null()
-
-    def check_values(self) -> None:
-        rho = self.unbalanced
-        if rho is not None and not isinstance(rho, Tracer):
-            if not isinstance(rho, jax.Array) or not 0 < float(rho) < math.inf:
-                raise FieldError("unbalanced", rho, "must be null or a number greater than 0 (cost units)")
+    unbalanced: Scalar | None = real_or_null("cost units, weight of the marginals' KL penalty", above=0, power=_power)
 
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
         del key

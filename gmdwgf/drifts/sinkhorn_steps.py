@@ -26,7 +26,7 @@ class SinkhornStepsDrift(StatelessDrift):
     Source: He et al. 2026 (arXiv:2603.12366), whose epsilon is that of the full cost (`transport.full_cost_epsilon`).
     """
 
-    epsilon: Scalar = real("half squared cost units (length^2)", above=0)
+    epsilon: Scalar = real("half squared cost units (length^2)", above=0, power=2)
     n_iters: int = count(at_least=0)
 
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:

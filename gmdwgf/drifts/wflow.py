@@ -29,7 +29,11 @@ class WFlowDrift(StatelessDrift):
     Source: arXiv:2605.11755. The halves and the RMS about the mean are ours.
     """
 
-    epsilon: Scalar = real("squared RMS of the targets, or half squared cost units", above=0)
+    epsilon: Scalar = real(
+        "squared RMS of the targets, or half squared cost units",
+        above=0,
+        power=lambda node: 0 if node.get("scale_normalise") else 2,
+    )
     n_iters: int = count(at_least=0)
     scale_normalise: bool = flag()
     rms_normalise: bool = flag()

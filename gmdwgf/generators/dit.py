@@ -36,7 +36,7 @@ class DiTGenerator(AbstractGenerator):
     n_heads: int = count()
     n_registers: int = count(at_least=0, of_numbers=True)
     n_styles: int = count(at_least=0, of_numbers=True)
-    n_codes: int = count(of_numbers=True)
+    n_codes: int = count(of_numbers=True, ignored_when={"n_styles": (0,)})
     compute_dtype: str = choice(*_PRECISIONS)
     remat: bool = flag()
 

@@ -17,9 +17,9 @@ class MLPGenerator(AbstractGenerator):
     """
 
     noise_dim: int = count(of_numbers=True)
-    width: int = count(of_numbers=True)
+    width: int = count(of_numbers=True, ignored_when={"depth": (0,)})
     depth: int = count(at_least=0, at_most=MOST_LAYERS)
-    activation: str = choice(*ACTIVATIONS)
+    activation: str = choice(*ACTIVATIONS, ignored_when={"depth": (0,)})
 
     def init(self, key: Key, n: int, dim: int, n_classes: int = 0) -> Params:
         del n

@@ -23,6 +23,7 @@ from gmdwgf.drifts.wrappers.feature_space import FeatureSpace
 from gmdwgf.generators.base import AbstractGenerator
 from gmdwgf.generators.particles import ParticlesGenerator
 from gmdwgf.launch.components import problem_of
+from gmdwgf.launch.ignored import check_ignored
 from gmdwgf.launch.kinds import KINDS
 from gmdwgf.mappings import Config
 from gmdwgf.optim.optimizers import AbstractOptimizer
@@ -140,7 +141,9 @@ def make_problem(
         schedules=schedules,
         **numbers,
     )
-    return problem_of(chosen.with_objects())
+    problem = problem_of(chosen.with_objects())
+    check_ignored(chosen.config(), chosen.choices, problem.target)
+    return problem
 
 
 def as_node(value: object) -> object:

@@ -158,9 +158,10 @@ def _value(key: str, arguments: list[str]) -> str:
 
 
 def _defaults(arguments: list[str]) -> DictConfig | None:
-    """The config with only the choices of groups applied; None if these do not compose."""
+    """The config with only the choices of groups and of a data file applied; None if these do not compose."""
     # Of a swept group take the first choice, at which an error stops the sweep.
-    chosen = [argument.split(",")[0] for argument in arguments if argument.split("=", 1)[0] in _groups()]
+    kept = [*_groups(), "dataset.path"]  # defaults differ for data of a user
+    chosen = [argument.split(",")[0] for argument in arguments if argument.split("=", 1)[0] in kept]
     own = [f"hydra.searchpath=[{','.join(f'file://{folder}' for folder in _own(arguments))}]"]
     GlobalHydra.instance().clear()
     try:
@@ -200,7 +201,8 @@ def _default(error: ConfigError, arguments: list[str]) -> str:
     """Suffix that states the default of the key in error, if another value was given."""
     cfg = _defaults(arguments)
     value = OmegaConf.select(cfg, error.key) if cfg is not None else None
-    if value is None or isinstance(value, DictConfig) or str(value) == str(error.value):
+    is_said = str(value) == str(error.value) or f"leave it at {value}" in error.fix
+    if value is None or isinstance(value, DictConfig) or is_said:
         return ""
     shown = str(value).lower() if isinstance(value, bool) else value
     return f"; the default is {error.key}={shown}"

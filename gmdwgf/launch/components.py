@@ -12,6 +12,7 @@ from gmdwgf.engine.multihost import DevicesConfig
 from gmdwgf.generators.base import n_parameters
 from gmdwgf.launch.drift_fields import BuiltDrift, build_drift
 from gmdwgf.launch.extension import Parent, parent_of
+from gmdwgf.launch.ignored import check_ignored
 from gmdwgf.launch.kinds import check_kinds
 from gmdwgf.launch.layout import OPTIONAL, check_keys
 from gmdwgf.launch.sizes import check_memory
@@ -53,6 +54,8 @@ def build_components(spec: RunSpec) -> Components:
     check_keys(spec.config)
     components = components_of(spec.config)
     check_memory(components.problem, components.plan, components.suite)
+    if spec.folder.status() == "new":
+        check_ignored(spec.config, spec.choices, components.problem.target)
     parent = parent_of(spec.config, spec.folder, components.problem.optimizer) if spec.writes else None
     return components._replace(parent=parent)
 

@@ -19,6 +19,7 @@ from gmdwgf.launch.callbacks import Callback, on_one_device, one_callback
 from gmdwgf.launch.chosen import Chosen, TargetLike, choose
 from gmdwgf.launch.components import components_of
 from gmdwgf.launch.fitting_in_folder import fit_in_folder
+from gmdwgf.launch.ignored import check_ignored
 from gmdwgf.launch.layout import seed_of
 from gmdwgf.launch.result import RunResult, modes_of
 from gmdwgf.mappings import Record
@@ -109,6 +110,7 @@ def fit(
 def _fit_in_memory(chosen: Chosen, callbacks: Sequence[Callback], sink: Sink) -> RunResult:
     config = chosen.config()
     seed, components = seed_of(config), components_of(chosen.with_objects())
+    check_ignored(config, chosen.choices, components.problem.target)
     problem, plan, suite, mesh = components.problem, components.plan, components.suite, components.mesh()
     keep_compiled_programs()
     call = one_callback(problem, callbacks)

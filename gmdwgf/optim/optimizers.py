@@ -21,7 +21,7 @@ class RateSchedule(Configurable):
 
     decay: str = choice("constant", "cosine", "linear")
     warmup_fraction: Scalar = real("fraction of the run", at_least=0, at_most=1)
-    final_fraction: Scalar = real("fraction of the learning rate", at_least=0)
+    final_fraction: Scalar = real("fraction of the learning rate", at_least=0, ignored_when={"decay": ("constant",)})
 
     def __call__(self, step: Scalar, n_steps: Scalar) -> Scalar:
         """Factor at `step` of `n_steps`."""

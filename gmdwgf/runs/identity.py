@@ -84,6 +84,11 @@ def differences(kept: Config, asked: Config) -> dict[str, tuple[object, object]]
     }
 
 
+def same_value(one: object, other: object) -> bool:
+    """Whether two values of a key are the same in the id of a run."""
+    return _canonical(one) == _canonical(other)
+
+
 def _flat(node: object, key: str = "") -> Config:
     if not isinstance(node, dict) or not node:
         return {key: node}

@@ -25,7 +25,7 @@ class TrainingPlan(Configurable):
     batch_size: int = count(of_numbers=True)
     n_targets: int = count(of_numbers=True)
     batching: str = choice("full", "sub_batches")
-    n_sub_batches: int = count()
+    n_sub_batches: int = count(ignored_when={"batching": ("full",)})
     eta: Scalar = real("fraction of the drift travelled in a step", above=0)
     ema_decay: Decay = real("", at_least=0, at_most=1, or_list=True)
     divergence_radius: Scalar = real(

@@ -12,6 +12,9 @@ from gmdwgf.typing import Array, Float, Int, Key, Scalar
 
 GUIDANCE = ("none", "negatives", "velocity")
 
+UNGUIDED = {"guidance": ("none",)}
+"""When the fields of the guidance are ignored."""
+
 
 class ClassCondition(Configurable):
     """Classes of a training step and their guidance.
@@ -28,10 +31,10 @@ class ClassCondition(Configurable):
 
     n_groups: int = count()
     guidance: str = choice(*GUIDANCE)
-    guidance_max: Scalar = real("", at_least=1)
-    guidance_power: Scalar = real("")
-    unguided_fraction: Scalar = real("", at_least=0, at_most=1)
-    n_unconditional: int = count(of_numbers=True)
+    guidance_max: Scalar = real("", at_least=1, ignored_when=UNGUIDED)
+    guidance_power: Scalar = real("", ignored_when=UNGUIDED)
+    unguided_fraction: Scalar = real("", at_least=0, at_most=1, ignored_when=UNGUIDED)
+    n_unconditional: int = count(of_numbers=True, ignored_when=UNGUIDED)
     evaluate_at: Scalar = real("guidance scale of evaluated samples", at_least=1)
 
     def check(self, target: AbstractTarget, batch_size: int, n_targets: int) -> None:

@@ -29,7 +29,7 @@ class FeatureSpace(Configurable):
 
     maps: AbstractFeatures = piece(AbstractFeatures)
     scale: str = choice(*SCALES)
-    scale_decay: Scalar = real("", at_least=0, below=1)
+    scale_decay: Scalar = real("", at_least=0, below=1, ignored_when={"scale": ("none", "batch")})
     rms_normalise: bool = flag()
 
 
