@@ -30,7 +30,7 @@ class Commands:
     """Commands of many runs; configs that they share are composed once."""
 
     def __init__(self) -> None:
-        self._bases: dict[tuple[str, ...], _Base] = {}
+        self._bases: dict[tuple[object, ...], _Base] = {}
         self._choices: dict[tuple[object, ...], list[str]] = {}
 
     def __call__(self, run: RunFiles) -> str | None:
@@ -49,22 +49,29 @@ class Commands:
         if made_by not in self._choices:
             self._choices[made_by] = self._nearest(run, problem)
         choices = problem + self._choices[made_by]
-        return choices + _differences(self._base(choices), run)
+        return choices + _differences(self._base(choices, run), run)
 
     def _nearest(self, run: RunFiles, problem: list[str]) -> list[str]:
         """Choices of generator and optimiser that need the fewest overrides."""
-        if _made_by(self._base(problem).config) == _made_by(run.config):
+        if _made_by(self._base(problem, run).config) == _made_by(run.config):
             return []
         generators, optimizers = ([[], *([f"{part}={name}"] for name in options(part))] for part in _PARTS)
         pairs = [generator + optimizer for generator, optimizer in itertools.product(generators, optimizers)]
-        return min(pairs, key=lambda pair: len(pair) + len(_differences(self._base(problem + pair), run)))
+        return min(pairs, key=lambda pair: len(pair) + len(_differences(self._base(problem + pair, run), run)))
 
-    def _base(self, choices: list[str]) -> _Base:
-        if tuple(choices) not in self._bases:
+    def _base(self, choices: list[str], run: RunFiles) -> _Base:
+        """The config of the choices; of a run on a file with the defaults of data from files, although it names no file."""
+        path = run.flat.get("dataset.path")
+        name = (path is not None, *choices)
+        if name not in self._bases:
             cfg = compose(dict(choice.split("=", 1) for choice in choices))
+            if path is not None:
+                cfg.dataset.path = path
             plain: Any = OmegaConf.to_container(cfg, resolve=True)
-            self._bases[tuple(choices)] = _Base(plain, _references(cfg))
-        return self._bases[tuple(choices)]
+            if path is not None:
+                plain["dataset"]["path"] = None
+            self._bases[name] = _Base(plain, _references(cfg))
+        return self._bases[name]
 
 
 def _made_by(config: Config) -> tuple[object, ...]:
@@ -101,7 +108,7 @@ def _compare(base: Config, config: Config, prefix: str = "") -> list[tuple[str, 
             continue
         if name not in base:
             found.append((f"+{key}", value))
-        elif isinstance(value, dict) and isinstance(base[name], dict):
+        elif isinstance(value, dict) and isinstance(base[name], dict) and not value.keys() & {"rule", "schedule"}:
             found += _compare(base[name], value, f"{key}.")
         elif base[name] != value:
             found.append((key, value))

@@ -1,5 +1,6 @@
 import shlex
 
+import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
@@ -30,6 +31,19 @@ def test_the_command_of_a_run_makes_that_run(tmp_path, choices):
     command = Commands()(read_runs(tmp_path)[0])
     words = shlex.split(command)
     assert words[:3] == ["python", "-m", "gmdwgf.train"]
+    with initialize_config_dir(str(config_dir()), version_base="1.3"):
+        again = compose("train", overrides=words[3:])
+    assert run_id(OmegaConf.to_container(again, resolve=True)) == job.id
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("bandwidth", [None, "0.3", "{rule: median, factor: 0.1}"])
+def test_the_command_of_a_run_on_a_file_makes_that_run(tmp_path, bandwidth):
+    np.save(tmp_path / "x.npy", np.random.default_rng(0).normal(size=(40, 2)))
+    changes = {} if bandwidth is None else {"drift__bandwidth": bandwidth}
+    job = make_run(tmp_path / "runs", drift="kl", dataset="array", dataset__path=str(tmp_path / "x.npy"), **changes)
+    words = shlex.split(Commands()(read_runs(tmp_path / "runs")[0]))
+    assert any("bandwidth" in word for word in words) == (bandwidth is not None)
     with initialize_config_dir(str(config_dir()), version_base="1.3"):
         again = compose("train", overrides=words[3:])
     assert run_id(OmegaConf.to_container(again, resolve=True)) == job.id
