@@ -83,9 +83,9 @@ def read_text(path: Path, max_bytes: int = MAX_BYTES) -> str:
     return content.decode("utf-8")
 
 
-def one_line(text: str) -> str:
-    """Escape line breaks and control characters in text from a file, for use in a message."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:200]
+def one_line(text: str, n_most: int = 200) -> str:
+    """Escape line breaks and control characters in text from a file, for use in a message of at most `n_most` characters."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())[:n_most]
 
 
 def shown(text: str) -> str:

@@ -69,6 +69,7 @@ def print_status(runs: Sequence[RunFiles], words: Sequence[str]) -> None:
             "gap: worst of energy distance, MMD^2 and sliced W2 above fresh data, in sd of their floors (fresh data: about 1); "
             "floor: MMD^2 of fresh data, mean + 2 sd"
         )
+    lines += [f"{run.id}: warning: {line}" for run in shown for line in run.warnings]
     print("\n".join([*lines, count_states(shown)]))  # noqa: T201
 
 

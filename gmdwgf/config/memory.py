@@ -16,9 +16,10 @@ def too_many(n_numbers: int, what: str) -> str | None:
     n_bytes, there = BYTES * n_numbers, machine_bytes()
     if n_bytes <= there:
         return None
-    return f"would need {_short(n_bytes)} bytes for {what}, and this machine has {_short(there)}; take a smaller one"
+    return f"would need {short(n_bytes)} bytes for {what}, and this machine has {short(there)}; take a smaller one"
 
 
-def _short(n_bytes: int) -> str:
+def short(n_bytes: int) -> str:
+    """A number of bytes with two digits."""
     # A Python float ends at 1e308, a count does not.
     return f"{n_bytes:.2g}" if n_bytes < 10**300 else f"1e{len(str(n_bytes)) - 1}"

@@ -104,6 +104,11 @@ class AbstractDrift(Configurable):
         output, states = ask(states, jnp.concatenate([x, negatives], axis=1), y, keys, masses)
         return output._replace(v=output.v[:, : x.shape[1]]), states
 
+    def n_stored(self, n: int, m: int) -> int:
+        """Numbers in the pairwise arrays that a step of `n` particles and `m` targets stores at least; 0 if pairs are streamed."""
+        del n, m
+        return 0
+
     @abc.abstractmethod
     def tags(self) -> Tags:
         """Claims about this drift with its current options."""

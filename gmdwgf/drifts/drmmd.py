@@ -94,6 +94,10 @@ class DrMMDDrift(AbstractDrift):
 
         return solve
 
+    def n_stored(self, n: int, m: int) -> int:
+        """The kernel matrix of the targets."""
+        return m * m
+
     def tags(self) -> Tags:
         return Tags(
             zero_at_equality=True, curl_free=True, flow_of=None if self.adaptive else "DrMMD(q, p)", reach="local"

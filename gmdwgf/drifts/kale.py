@@ -86,6 +86,10 @@ class KALEDrift(StatelessDrift):
         solved = newton(jax.lax.stop_gradient(gram), b, self.regularisation, self.max_iters)
         return (1 + self.regularisation) * dual_value(gram, b, self.regularisation, solved.u)
 
+    def n_stored(self, n: int, m: int) -> int:
+        """The kernel matrix of the targets."""
+        return m * m
+
     def tags(self) -> Tags:
         return Tags(zero_at_equality=True, curl_free=True, flow_of="KALE(q, p)", reach="local")
 

@@ -138,6 +138,15 @@ class SinkhornDrift(StatelessDrift):
     def _problem(self):
         return {"cost": self.cost, "relaxation": self.unbalanced}
 
+    def n_stored(self, n: int, m: int) -> int:
+        """The costs of a plan, and for `newton` also its kernel; of halves for `two_batch`."""
+        if self.solver == "streamed":
+            return 0
+        n_arrays = 2 if self.solver == "newton" and self.unbalanced is None else 1
+        if self.self_term == "two_batch":
+            return n_arrays * (n // 2) * (max(n, m) // 2)
+        return max(n_arrays * n * m, n * n)
+
     def tags(self) -> Tags:
         same = self.self_term == "same_batch"
         flow = "Sinkhorn divergence S_epsilon(q, p)" if same else "S_epsilon(q, p) estimated by two batches"

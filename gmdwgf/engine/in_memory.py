@@ -7,6 +7,7 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from gmdwgf.engine.diagnosis import Diagnosis
 from gmdwgf.engine.monitor import OnEvaluation, evaluate
 from gmdwgf.engine.pace import Pace
 from gmdwgf.engine.serial import SerialExecutor
@@ -29,6 +30,8 @@ class Trained(NamedTuple):
     """One record for each evaluation: step, seconds, metrics and the logs of the last step."""
     samples: dict[int, np.ndarray]
     """Samples `[n d]` of the averaged generator at each evaluation, by step."""
+    warnings: list[str]
+    """Signs that the training fails (`gmdwgf.engine.diagnosis`), in the order in which they were found."""
 
 
 def train_in_memory(
@@ -40,26 +43,35 @@ def train_in_memory(
     on_chunk: Callable[[int, dict[str, float]], None],
     on_evaluation: OnEvaluation,
     save_signals: Iterable[str] = (),
+    say: Callable[[str], None] = lambda line: None,
 ) -> Trained:
     """Train until the last step, divergence, a signal, or `on_evaluation` returning true.
 
-    Signals are handled between chunks, whose length adapts to the speed of the run.
+    Signals are handled between chunks, whose length adapts to the speed of the run. `say` is called with each warning.
     """
     feed = problem.target.reader()
     window = None if feed is None else StreamWindow(problem.target, feed, plan.refresh_every)
     executor = SerialExecutor([problem], [jax.jit(initial_state)(problem, key)], plan.chunk_size)
     records: list[Record] = []
     samples: dict[int, np.ndarray] = {}
+    diagnosis = Diagnosis(problem, reference.y)
     intervals = [plan.eval_every, *([plan.refresh_every] if window else [])]
+
+    def warn(lines: list[str]) -> None:
+        for line in lines:
+            say(f"warning: {line}")
 
     def evaluated(step: int, seconds: float, logs: dict[str, float]) -> bool:
         ema_params = executor.state(0).ema_params
-        scores, samples[step] = evaluate(problem, suite, reference, ema_params, key, plan.n_snapshot)
-        values = {"seconds": seconds, **scores, **logs}
+        found = evaluate(problem, suite, reference, ema_params, key, plan.n_snapshot)
+        samples[step] = found.snapshot
+        values = {"seconds": seconds, **found.scores, **logs}
         records.append({"step": step} | {name: float(value) for name, value in values.items()})
+        warn(diagnosis.look(records[-1], found.x))
         return bool(on_evaluation(records[-1], ema.of(problem.ema_decay, ema_params)))
 
     step, seconds, diverged, pace = 0, 0.0, False, Pace()
+    warn(diagnosis.at_start())
     with Interrupts(save_signals) as interrupts:
         stopped = evaluated(0, 0.0, executor.peek()[0])
         while not (diverged or step >= plan.n_steps or stopped or interrupts.asked):
@@ -76,4 +88,4 @@ def train_in_memory(
                 problem = eqx.tree_at(lambda problem: problem.target, problem, target)
                 executor.show(0, problem)
     status = "diverged" if diverged else "done" if step >= plan.n_steps else "interrupted"
-    return Trained(status, executor.state(0), records, samples)
+    return Trained(status, executor.state(0), records, samples, diagnosis.said)

@@ -12,6 +12,7 @@ import numpy as np
 
 from gmdwgf.engine import multihost
 from gmdwgf.engine.checkpoints import Checkpoints, digest, from_host, to_host
+from gmdwgf.engine.diagnosis import Diagnosis
 from gmdwgf.engine.inheritance import take_over
 from gmdwgf.engine.stream import StreamWindow
 from gmdwgf.mappings import Record
@@ -93,6 +94,8 @@ class RunMonitor:
         self.seconds, self.best = notes.get("seconds", 0.0), _best(notes.get("best", {}))
         self.record: Record = notes.get("record", {})
         self._take_up_history()
+        self.diagnosis = Diagnosis(run.problem, self.reference.y, run.folder.warnings(), notes.get("diagnosis", []))
+        self._warn(self.diagnosis.at_start())
         run.tracker.start(self.step, self.reference.floor)
         if self.resumed and self.ended and bool(multihost.broadcast_from_main(self.step not in self.snapshots.taken)):
             self.evaluate(
@@ -144,12 +147,14 @@ class RunMonitor:
     def evaluate(self, state: TrainState, logs: dict[str, float]) -> None:
         """Evaluate samples of the averaged generator and log the record."""
         run = self.run
-        scores, x = evaluate(run.problem, run.suite, self.reference, state.ema_params, run.key, run.plan.n_snapshot)
+        found = evaluate(run.problem, run.suite, self.reference, state.ema_params, run.key, run.plan.n_snapshot)
+        scores = found.scores
         self.record = {"step": self.step, "seconds": self.seconds, **scores, **logs}
         if scores["gap"] < self.best["gap"]:
             self.best = {"gap": scores["gap"], "step": self.step}
-        self.snapshots.add(self.step, x)
+        self.snapshots.add(self.step, found.snapshot)
         self._log()
+        self._warn(self.diagnosis.look(self.record, found.x))
         if run.on_evaluation is not None:
             params = ema.of(run.problem.ema_decay, state.ema_params)
             self.stopped = bool(multihost.broadcast_from_main(bool(run.on_evaluation(self.record, params))))
@@ -159,7 +164,7 @@ class RunMonitor:
         if multihost.is_main_process():
             metric = self.record["gap"] if self.record["step"] == self.step else float("inf")
             notes = {"seconds": self.seconds, "best": self.best, "record": self.record}
-            notes |= {"scored_by": "gap"}
+            notes |= {"scored_by": "gap", "diagnosis": self.diagnosis.past}
             notes |= {"window": self.window.notes()} if self.window else {}
             self.checkpoints.save(state, metric, notes)
 
@@ -173,15 +178,31 @@ class RunMonitor:
             summary["signal"] = signal.Signals(stopped_by).name
         return LoopResult(status, summary | divergence(state), state, self.reference)
 
+    def _warn(self, lines: list[str]) -> None:
+        if multihost.is_main_process():
+            self.run.folder.warn(lines)
+            for line in lines:
+                self.run.say(f"warning: {line}")
+
     def _log(self) -> None:
         values = {name: value for name, value in self.record.items() if name != "step"}
         self.run.tracker.log(self.record["step"], values)
 
 
+class Evaluation(NamedTuple):
+    """Metrics of samples of all averaged generators, and samples of the first."""
+
+    scores: dict[str, float]
+    snapshot: np.ndarray
+    """Samples to store, in the units of the data."""
+    x: np.ndarray
+    """Samples that were evaluated, standardised if the target is."""
+
+
 def evaluate(
     problem: Problem, suite: MetricSuite, reference: Reference, ema_params: PyTree, key: Key, n_snapshot: int
-) -> tuple[dict[str, float], np.ndarray]:
-    """Metrics of samples of each averaged generator, and `n_snapshot` samples of the first in the units of the data."""
+) -> Evaluation:
+    """Evaluate samples of each averaged generator; `n_snapshot` of the first are stored."""
     n, scores, clouds = max(suite.n_samples, n_snapshot), {}, []
     n_evaluated = suite.n_evaluated(problem.target)
     asked = problem.evaluation(suite.n_samples)
@@ -190,7 +211,8 @@ def evaluate(
         clouds.append(np.asarray(evaluation_samples(problem, params, key, n)))
         values = suite.evaluate(clouds[-1][:n_evaluated], reference, labels)
         scores |= {name + suffix: value for name, value in values.items()}
-    return scores, np.asarray(problem.target.in_data_units(jnp.asarray(clouds[0][:n_snapshot])))
+    snapshot = np.asarray(problem.target.in_data_units(jnp.asarray(clouds[0][:n_snapshot])))
+    return Evaluation(scores, snapshot, clouds[0][:n_evaluated])
 
 
 @functools.partial(jax.jit, static_argnames="n")

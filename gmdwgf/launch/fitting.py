@@ -18,10 +18,11 @@ from gmdwgf.generators.base import AbstractGenerator
 from gmdwgf.launch.callbacks import Callback, on_one_device, one_callback
 from gmdwgf.launch.chosen import Chosen, TargetLike, choose
 from gmdwgf.launch.components import components_of
-from gmdwgf.launch.fitting_in_folder import fit_in_folder
+from gmdwgf.launch.fitting_in_folder import fit_in_folder, printer
 from gmdwgf.launch.ignored import check_ignored
 from gmdwgf.launch.layout import seed_of
 from gmdwgf.launch.result import RunResult, modes_of
+from gmdwgf.launch.sizes import check_memory
 from gmdwgf.mappings import Record
 from gmdwgf.optim.optimizers import AbstractOptimizer
 from gmdwgf.optim.schedules import AbstractSchedule
@@ -103,16 +104,18 @@ def fit(
     )
     chosen.cfg.devices.n = n_devices
     if folder is None:
-        return _fit_in_memory(chosen, callbacks, default_progress() if progress else Sink())
+        return _fit_in_memory(chosen, callbacks, default_progress() if progress else None)
     return fit_in_folder(chosen, Path(folder).expanduser(), callbacks, default_progress() if progress else None)
 
 
-def _fit_in_memory(chosen: Chosen, callbacks: Sequence[Callback], sink: Sink) -> RunResult:
+def _fit_in_memory(chosen: Chosen, callbacks: Sequence[Callback], progress: Sink | None) -> RunResult:
     config = chosen.config()
     seed, components = seed_of(config), components_of(chosen.with_objects())
     check_ignored(config, chosen.choices, components.problem.target)
     problem, plan, suite, mesh = components.problem, components.plan, components.suite, components.mesh()
+    check_memory(problem, plan, suite)
     keep_compiled_programs()
+    sink, say = progress or Sink(), printer(progress)
     call = one_callback(problem, callbacks)
 
     def on_evaluation(record: Record, params: PyTree) -> bool:
@@ -132,6 +135,7 @@ def _fit_in_memory(chosen: Chosen, callbacks: Sequence[Callback], sink: Sink) ->
                 sink.progress,
                 on_evaluation,
                 components.devices.save_signals,
+                say,
             )
         finally:
             sink.finish({})
@@ -149,4 +153,5 @@ def _fit_in_memory(chosen: Chosen, callbacks: Sequence[Callback], sink: Sink) ->
         divergence=divergence(trained.state),
         name=chosen.name(),
         standardisation=problem.target.standardisation,
+        warnings=trained.warnings,
     )

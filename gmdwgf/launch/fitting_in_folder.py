@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import jax
@@ -43,11 +43,16 @@ def fit_in_folder(chosen: Chosen, root: Path, callbacks: Sequence[Callback], pro
         _check_same(group, value, built[group])
     spec, state = join_processes(spec)
     if state not in FINISHED:
-        console = Console(quiet=progress is None, highlight=False, soft_wrap=True, force_jupyter=False)
-        say = lambda line: console.print(line, markup=False)
+        say = printer(progress)
         call = one_callback(problem, callbacks)
         state = execute(spec, say, lambda line: None, progress=progress, on_evaluation=call)["status"]
     return _read_back(spec, components, state, chosen.name())
+
+
+def printer(progress: Sink | None) -> Callable[[str], None]:
+    """Function that prints a line, or does nothing if no progress is shown."""
+    console = Console(quiet=progress is None, highlight=False, soft_wrap=True, force_jupyter=False)
+    return lambda line: console.print(line, markup=False)
 
 
 def _kept_in(chosen: Chosen, root: Path) -> Chosen:
@@ -108,4 +113,5 @@ def _read_back(spec: RunSpec, components: Components, status: str, name: str) ->
         name=name,
         folder=folder.path,
         standardisation=problem.target.standardisation,
+        warnings=folder.warnings(),
     )

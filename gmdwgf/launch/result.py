@@ -44,6 +44,8 @@ class RunResult:
     """The run folder; None if the run was not saved."""
     standardisation: Standardisation | None = None
     """Map from the generator's points to the units of the data; None if they are in these units."""
+    warnings: list[str] = dataclasses.field(default_factory=list)
+    """Signs that the training failed or its settings do not suit the data, each with the setting to change."""
 
     def sample(self, key: Key, n: int, condition: Condition | None = None) -> Particles:
         """Draw `n` points `[n d]` from the averaged generator, in the units of the data.

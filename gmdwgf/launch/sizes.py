@@ -1,4 +1,4 @@
-"""Check that the arrays of a config fit into memory; pairwise arrays of drifts are not included."""
+"""Check that the arrays of a config fit into memory, by lower bounds that are known before anything compiles."""
 
 import math
 from collections.abc import Iterator
@@ -7,17 +7,52 @@ import jax
 import jax.numpy as jnp
 
 from gmdwgf.config.build import ConfigError
-from gmdwgf.config.memory import too_many
+from gmdwgf.config.memory import BYTES, machine_bytes, short, too_many
 from gmdwgf.generators.base import n_parameters
 from gmdwgf.metrics import MetricSuite
 from gmdwgf.training.problem import Problem, TrainingPlan
 
 
 def check_memory(problem: Problem, plan: TrainingPlan, metrics: MetricSuite) -> None:
-    """Raise ConfigError for a size whose points, costs or parameters alone exceed the machine's memory."""
+    """Raise ConfigError for a size whose points, costs, pairs or parameters alone exceed the memory."""
     for key, value, n_numbers, what in _asked_for(problem, plan, metrics):
         if fix := too_many(n_numbers, what):
             raise ConfigError(key, value, fix)
+    _check_pairs(problem, _device_bytes())
+
+
+def _check_pairs(problem: Problem, n_bytes: int) -> None:
+    """Raise ConfigError if the pairwise arrays of a step exceed `n_bytes`, with the largest batch that fits."""
+    n, m = problem.batch_size, problem.n_targets
+    needed = BYTES * _n_pairwise(problem, n, m)
+    if needed <= n_bytes:
+        return
+    share = math.sqrt(n_bytes / needed) if n == m else n_bytes / needed
+    n_fitting = 1 << max(math.floor(n * share), 1).bit_length() - 1
+    while n_fitting > 1 and BYTES * _n_pairwise(problem, n_fitting, n_fitting if n == m else m) > n_bytes:
+        n_fitting //= 2
+    solvers = [name for name in ("solver",) if hasattr(problem.drift, name)]
+    streamed = "".join(f", or drift.{name}=streamed stores no pairs and is slower" for name in solvers)
+    fix = (
+        f"a step would need at least {short(needed)} bytes for the pairwise arrays of {type(problem.drift).__name__}, and there are "
+        f"{short(n_bytes)}; at most training.batch_size={n_fitting} fits{streamed}"
+    )
+    raise ConfigError("training.batch_size", n, fix)
+
+
+def _n_pairwise(problem: Problem, n: int, m: int) -> int:
+    """Least number of pairwise entries of a step; sub-batches follow one another, groups of classes are computed at once."""
+    if problem.condition is not None:
+        n_groups = problem.condition.n_groups
+        return n_groups * problem.drift.n_stored(n // n_groups, m // n_groups)
+    return problem.drift.n_stored(n // problem.n_sub_batches, m // problem.n_sub_batches)
+
+
+def _device_bytes() -> int:
+    """Memory of all devices in bytes; that of the machine if they do not report it."""
+    reported = [(device.memory_stats() or {}).get("bytes_limit") for device in jax.devices()]
+    limits = [n_bytes for n_bytes in reported if n_bytes]
+    return sum(limits) if len(limits) == len(reported) else machine_bytes()
 
 
 def _asked_for(problem: Problem, plan: TrainingPlan, metrics: MetricSuite) -> Iterator[tuple[str, int | str, int, str]]:

@@ -90,6 +90,7 @@ def _run(run: RunFiles, keys: Sequence[str], common: Facts, page: Path) -> Facts
         "seed": run.seed if run.seed is None else number_of(run.seed, show(run.seed)),
         "state": run.state,
         "why": run.why,
+        "warnings": run.warnings,
         "step": number_of(last.get("step")),
         "n_steps": number_of(run.n_steps),
         "seconds": number_of(last.get("seconds")),

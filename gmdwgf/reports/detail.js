@@ -21,6 +21,7 @@ function facts(run) {
   const rows = [
     ["state", [stateLabel(run.state), run.step !== null && `, step ${run.step} of ${run.n_steps}`]],
     ...(run.why ? [["why", run.why]] : []),
+    ...run.warnings.map((line) => ["warning", line]),
     ...Object.entries(DATA.metrics).filter(([key]) => key in run.values).map(([key, [name, , , meaning]]) => {
       const floor = DATA.datasets[run.dataset].floor[key];
       return [html("span", { title: meaning }, name), [number(run.values[key]), floor && [" ", small(`fresh data: ${number(floor[0])} to ${number(floor[1])}`)]]];

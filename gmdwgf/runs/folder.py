@@ -89,9 +89,20 @@ class RunDir:
 
     def lose(self, lines: list[str]) -> None:
         """Record losses of the run in the manifest."""
+        self._keep("lost", lines)
+
+    def warn(self, lines: list[str]) -> None:
+        """Record warnings about the run in the manifest."""
+        self._keep("warnings", lines)
+
+    def warnings(self) -> list[str]:
+        """Warnings about the run, in the order in which they were given."""
+        return self.manifest().get("warnings", [])
+
+    def _keep(self, name: str, lines: list[str]) -> None:
         manifest = self.manifest()
         if manifest and lines:
-            manifest["lost"] = list(dict.fromkeys([*manifest.get("lost", []), *lines]))
+            manifest[name] = list(dict.fromkeys([*manifest.get(name, []), *lines]))
             write_atomically(self.path / "manifest.json", json.dumps(manifest, indent=2))
 
     @contextlib.contextmanager
@@ -131,11 +142,10 @@ class RunDir:
             raise RunVanished(self.path)
 
     def begin(self, config_yaml: str, manifest: Facts) -> None:
-        """Write config and manifest, keeping recorded losses; delete an earlier failure record and temporary files."""
+        """Write config and manifest, keeping recorded losses and warnings; delete a failure record and temporary files."""
         sweep_up(self.path)
         self.figures.mkdir(exist_ok=True)
-        if lost := self.manifest().get("lost"):
-            manifest = manifest | {"lost": lost}
+        manifest = manifest | {name: kept for name, kept in self.manifest().items() if name in ("lost", "warnings")}
         write_atomically(self.path / "config.yaml", config_yaml)
         write_atomically(self.path / "manifest.json", json.dumps(manifest, indent=2))
         (self.path / ENDINGS["failed"]).unlink(missing_ok=True)

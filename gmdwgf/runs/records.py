@@ -104,6 +104,11 @@ class RunFiles:
             return math.nan, math.nan
 
     @property
+    def warnings(self) -> list[str]:
+        """Warnings that the run gave, one line each."""
+        return [one_line(line, 500) for line in self.manifest.get("warnings", [])]
+
+    @property
     def why(self) -> str:
         """Problems of the run in one line; empty if there are none."""
         reasons = list(self.troubles)

@@ -67,6 +67,7 @@ MANIFEST = {
     "drift_file": TEXT,
     "sizes": {"dim": COUNT, "n_classes": COUNT},
     "lost": TEXTS,
+    "warnings": TEXTS,
 }
 
 ENDING = {

@@ -11,6 +11,7 @@ from gmdwgf.transport.problem import (
     check_arguments,
     damping_of,
     finite_log_masses,
+    judged,
     marginal_error,
 )
 from gmdwgf.typing import Particles, Scalar, Weights
@@ -86,4 +87,4 @@ def self_potential(
     zero = jnp.zeros(x.shape[0], x.dtype)
     start = (zero, row_update(zero), jnp.asarray(jnp.inf, x.dtype), jnp.asarray(0))
     f, _, error, n_iters = jax.lax.while_loop(unfinished, improve, start)
-    return Potentials(f, f, n_iters, error, error <= threshold)
+    return judged(Potentials(f, f, n_iters, error, error <= threshold), epsilon, threshold)

@@ -23,6 +23,7 @@ class Potentials(NamedTuple):
     marginal_error: Scalar
     """L1 distance between the plan's marginal and the prescribed one (with a relaxation, summed over both marginals)."""
     converged: Array
+    """Whether the error is at most the threshold, and the rounding of the potentials is too (see `potentials`)."""
 
 
 class TransportProblem(NamedTuple):
@@ -73,6 +74,17 @@ def marginal_error(
     """L1 distance of a marginal from b, where `update` is the potential with which the marginal is b."""
     wanted = 0.0 if relaxation is None else jnp.expm1(-g / relaxation)
     return jnp.sum(b * jnp.abs(jnp.expm1((g - update) / epsilon) - wanted))
+
+
+def judged(found: Potentials, epsilon: Scalar, threshold: Scalar) -> Potentials:
+    """Set `converged` by the marginal error and by the rounding of the potentials, whatever the solver reports.
+
+    A potential has a mean rounding error of about a quarter of its last digit, and the marginals have this error over epsilon.
+    """
+    largest = jnp.maximum(jnp.max(jnp.abs(found.f)), jnp.max(jnp.abs(found.g)))
+    rounding = jnp.finfo(found.f.dtype).eps / 4 * largest / epsilon
+    error = found.marginal_error
+    return found._replace(converged=(error >= 0) & (error <= threshold) & (rounding <= threshold))
 
 
 def finite_log_masses(weights: Weights | None, cloud: Particles) -> Float[Array, " n"]:

@@ -10,7 +10,7 @@ from gmdwgf.transport import newton
 from gmdwgf.transport.iterations import solve_by_iterations
 from gmdwgf.transport.ott import solve_ott
 from gmdwgf.transport.plans import DensePlan, Plan, StreamedPlan
-from gmdwgf.transport.problem import Potentials, TransportProblem, check_arguments, finite_log_masses
+from gmdwgf.transport.problem import Potentials, TransportProblem, check_arguments, finite_log_masses, judged
 from gmdwgf.typing import Particles, Scalar, Targets, Weights
 
 
@@ -39,8 +39,9 @@ def potentials(
     Raises ValueError for an unknown solver or cost, and for an epsilon or relaxation that is not positive.
     Not differentiable: by the envelope theorem the gradient flow does not need derivatives of the plan.
 
-    Single precision: logits, and hence marginals, have an error of about 6e-8 times the largest potential over epsilon; the reported
-    error is that of the plan as computed. Use float64 for thresholds below 1e-5 or an epsilon below 1e-4 of the largest cost.
+    Single precision: logits, and hence marginals, have an error of about 3e-8 times the largest potential over epsilon. The reported
+    error is that of the plan as computed; a plan whose rounding error exceeds `threshold` does not count as converged. Use float64
+    for thresholds below 1e-5 or an epsilon below 1e-4 of the largest cost.
     """
     check_arguments(solver, cost, epsilon, relaxation)
     x, y = reductions.centred(jax.lax.stop_gradient(x), jax.lax.stop_gradient(y))
@@ -51,7 +52,8 @@ def potentials(
     shift = jnp.exp(log_a) @ x if movable else jnp.zeros_like(x[0])
     problem = TransportProblem(x - shift, y, log_a, log_b, epsilon, cost, relaxation)
     found = _SOLVERS[solver](problem, threshold, max_iters)
-    return found._replace(f=found.f + (x - shift / 2) @ shift, g=found.g - y @ shift)
+    found = found._replace(f=found.f + (x - shift / 2) @ shift, g=found.g - y @ shift)
+    return judged(found, epsilon, threshold)
 
 
 def _by_newton(problem: TransportProblem, threshold: Scalar, max_iters: int) -> Potentials:

@@ -233,3 +233,58 @@ def test_velocity_in_tiles_is_the_dense_one(self_term, x64):
     drifts = [gmdwgf.load_drift("sinkhorn", solver=solver, **fields) for solver in ("streamed", "newton")]
     tiled, dense = (drift.update((), x, y, jax.random.key(0))[0].v for drift in drifts)
     np.testing.assert_allclose(tiled, dense, atol=1e-7)
+
+
+def extremes():
+    """Pairs of clouds, by name: of all scales, far from the origin, far from each other, and with duplicates."""
+    rng = np.random.default_rng(3)
+    x, y = rng.normal(size=(12, 2)), rng.normal(size=(9, 2)) + 1
+    doubled = np.repeat(x[:3], 4, axis=0), np.repeat(y[:3], 3, axis=0)
+    for scale in (1e-3, 1.0, 1e4):
+        yield scale * x, scale * y
+        yield scale * x + 1e3, scale * y + 1e3
+        yield scale * doubled[0], scale * doubled[1]
+    yield x, y + 100
+
+
+def true_error(found, x, y, epsilon, cost, rho):
+    """L1 error of both marginals of the plan of the found potentials, in double precision."""
+    with np.errstate(all="ignore"):
+        plan = plan_of(found, x, y, epsilon, cost=cost)
+        damped = lambda h: 1.0 if rho is None else np.exp(-np.asarray(h, np.float64) / rho)
+        rows, columns = damped(found.f) / len(x), damped(found.g) / len(y)
+        return np.abs(plan.sum(1) - rows).sum() + np.abs(plan.sum(0) - columns).sum()
+
+
+def check_extremes(solver, cost, rho, threshold=1e-3):
+    """Returns how many of the problems converged, and how many were tried."""
+    n_converged, n_tried = 0, 0
+    for clouds in extremes():
+        for epsilon in (1e-4, 1e-2, 1.0, 1e3):
+            x, y = single(*clouds)
+            found = solve(x, y, epsilon, None, None, rho, threshold, solver=solver, max_iters=200, cost=cost)
+            n_tried += 1
+            if not found.converged:
+                continue
+            n_converged += 1
+            case = f"{solver} {cost} {rho} {epsilon} {float(jnp.max(jnp.abs(x)))}"
+            assert 0 <= found.marginal_error <= threshold, case
+            assert true_error(found, x, y, epsilon, cost, rho) <= found.marginal_error + 4 * threshold, case
+    return n_converged, n_tried
+
+
+@pytest.mark.parametrize(
+    ("solver", "cost"), [("newton", "half_squared"), ("ott", "euclidean"), ("streamed", "euclidean")]
+)
+def test_what_is_said_to_have_converged_has_the_marginals_in_double_precision(solver, cost):
+    n_converged, n_tried = check_extremes(solver, cost, None)
+    assert n_converged > n_tried / 2
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("rho", [None, np.float32(0.5)])
+@pytest.mark.parametrize("cost", ["half_squared", "euclidean"])
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_all_solvers_say_that_they_converged_only_where_they_did(solver, cost, rho):
+    n_converged, n_tried = check_extremes(solver, cost, rho)
+    assert n_converged > n_tried / 2

@@ -58,6 +58,10 @@ class SumDrift(AbstractDrift):
     def _combined(self, parts: list[Array]) -> Array:
         return jnp.tensordot(self.weights.astype(parts[0].dtype), jnp.stack(parts), axes=1)
 
+    def n_stored(self, n: int, m: int) -> int:
+        """That of the largest part."""
+        return max(part.n_stored(n, m) for part in self.drifts)
+
     def tags(self) -> Tags:
         tags = [part.tags() for part in self.drifts]
         flows = [tag.flow_of for tag in tags]
