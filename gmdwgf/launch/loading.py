@@ -25,7 +25,9 @@ def load_drift(name: str, **fields: object) -> AbstractDrift:
 
 
 def load_target(name: str, **fields: object) -> AbstractTarget:
-    """Build the target of `configs/dataset/<name>.yaml`, or of the YAML file `name`, with the given fields changed."""
+    """Build the target of `configs/dataset/<name>.yaml`, or of the YAML or data file `name`, with the given fields changed."""
+    if data_files.is_data(name):
+        name, fields = "array", {"path": name} | fields
     return build(load_node("dataset", name, fields), "dataset")
 
 

@@ -45,6 +45,9 @@ class RunResult:
     standardisation: Standardisation | None = None
     """Map from the generator's points to the units of the data; None if they are in these units."""
 
+    column_names: tuple[str, ...] | None = None
+    """Names of the coordinates; None if they have none."""
+
     def sample(self, key: Key, n: int, condition: Condition | None = None) -> Particles:
         """Draw `n` points `[n d]` from the averaged generator, in the units of the data.
 
@@ -63,7 +66,14 @@ class RunResult:
 
         drift = self.name.rpartition("-")[2]
         return samples_and_curve(
-            self.samples[-1], self.targets, self.records, self.floor, self.summary(), self.modes, drift
+            self.samples[-1],
+            self.targets,
+            self.records,
+            self.floor,
+            self.summary(),
+            self.modes,
+            drift,
+            self.column_names,
         )
 
     def summary(self) -> str:
