@@ -78,6 +78,10 @@ def _of_numbers(table: Table, used: Sequence[str], notes: list[str]) -> list[str
     for name, values in table.columns.items():
         if name in used:
             continue
+        if name in table.classes:
+            fix = override("labels", name)
+            notes.append(f"column {printable(name)} holds classes: left out; {fix} makes them the classes of points")
+            continue
         if values.dtype.kind in "iuf":
             names.append(name)
             continue
@@ -165,7 +169,7 @@ def _names(table: Table, name: str) -> tuple[str, ...]:
 def override(option: str, names: str | Sequence[str]) -> str:
     """The override `dataset.OPTION=names` as typed in a shell, with the quotes that names need."""
     every = [names] if isinstance(names, str) else names
-    typed = [name if re.fullmatch(r"[\w.-]+", name) else json.dumps(name, ensure_ascii=False) for name in every]
+    typed = [name if re.fullmatch(r"[\w.-]+", name, re.ASCII) else json.dumps(name, ensure_ascii=False) for name in every]
     text = f"dataset.{option}={typed[0]}" if isinstance(names, str) else f"dataset.{option}=[{','.join(typed)}]"
     return text if text == f"dataset.{option}={names}" else f"'{text}'"
 

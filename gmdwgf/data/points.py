@@ -107,6 +107,10 @@ def _read(source: Any, options: Options) -> tuple[str | Path, _Read]:
                 raise FieldError("key", options.key, fix)
             return source, _of_arrays(opened, {}, options, source)
         others = [name for name in (options.labels, options.weights) if name in opened.files]
+        for option in ("labels", "weights"):
+            if isinstance(asked := getattr(options, option), str) and asked not in opened.files:
+                listed = ", ".join(map(array_files.printable, opened.files)) or "none"
+                raise FieldError(option, asked, f"is none of the arrays of {array_files.shown(source)}: {listed}")
         name = _array_name([name for name in opened.files if name not in others], source, options.key)
         beside = {name: array_files.member(opened, name, source) for name in others}
         return source, _of_arrays(array_files.member(opened, name, source), beside, options, source)
