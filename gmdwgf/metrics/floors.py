@@ -38,7 +38,7 @@ def gap(values: Mapping[str, float], floor: Mapping[str, Floor]) -> float:
     Fresh data score about 1, the expected maximum of three correlated standard normal numbers. A model within 3 is not distinguished
     from data by any of the metrics at this number of samples.
     """
-    return max(_in_deviations(values[name], floor[name]) for name in SCORED)
+    return max(_in_deviations(float(values[name]), floor[name]) for name in SCORED)
 
 
 def _in_deviations(value: float, floor: Floor) -> float:
