@@ -30,7 +30,7 @@ def test_a_table_with_text_trains_at_the_first_try(cli, tmp_path):
     assert (folder / "figures/samples.png").is_file()
     run = gmdwgf.load_run(folder)
     assert run.targets.shape == (12, 2)
-    assert set(np.round(run.targets[:, 1], 2)) <= {round(float(line.split(",")[1]), 2) for line in lines(tmp_path)}
+    assert {f"{width:.2f}" for width in run.targets[:, 1]} <= {line.split(",")[1] for line in lines(tmp_path)}
 
 
 def lines(folder):

@@ -169,7 +169,9 @@ def _names(table: Table, name: str) -> tuple[str, ...]:
 def override(option: str, names: str | Sequence[str]) -> str:
     """The override `dataset.OPTION=names` as typed in a shell, with the quotes that names need."""
     every = [names] if isinstance(names, str) else names
-    typed = [name if re.fullmatch(r"[\w.-]+", name, re.ASCII) else json.dumps(name, ensure_ascii=False) for name in every]
+    typed = [
+        name if re.fullmatch(r"[\w.-]+", name, re.ASCII) else json.dumps(name, ensure_ascii=False) for name in every
+    ]
     text = f"dataset.{option}={typed[0]}" if isinstance(names, str) else f"dataset.{option}=[{','.join(typed)}]"
     return text if text == f"dataset.{option}={names}" else f"'{text}'"
 

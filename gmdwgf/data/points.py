@@ -56,14 +56,15 @@ class _Read(NamedTuple):
     notes: tuple[str, ...]
 
 
-def read_points(source: Any, options: Options) -> Points:
-    """Read and check points: from a path, an array or an Arrow table. Raises FieldError for everything that is wrong with them."""
+def read_points(source: Any, options: Options, named: str | Path | None = None) -> Points:
+    """Read and check points from a path, an array (`named` in messages) or an Arrow table. Raises FieldError if they are invalid."""
     for option in ("labels", "weights"):
         if getattr(options, option) is not None and type(getattr(options, option)) not in (str, int):
             raise FieldError(option, getattr(options, option), "must be null or the name of a column or array")
     if options.missing not in MISSING:
         raise FieldError("missing", options.missing, "must be one of " + ", ".join(MISSING))
     path, read = _read(source, options)
+    path = path if named is None else named
     array_files.refuse_other_than_real(read.rows, path)
     rows, image = images.flattened(read.rows, path)
     _refuse_shape(rows, path)

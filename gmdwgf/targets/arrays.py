@@ -1,5 +1,6 @@
 """Points of a user as a target: arrays, tables and files of them, split into training and held-out rows."""
 
+import math
 from typing import Any
 
 import equinox as eqx
@@ -9,7 +10,10 @@ import numpy as np
 
 from gmdwgf.config.fields import FieldError
 from gmdwgf.data.images import ImageShape
-from gmdwgf.data.points import Options, Points, read_points
+from gmdwgf.data.points import Options, read_points
+from gmdwgf.data.sharded_reader import ShardedReader
+from gmdwgf.data.windows import Window, window_of
+from gmdwgf.targets.array_notes import introduction_of
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.targets.standardisation import (
     MEDIAN_DISTANCE,
@@ -20,8 +24,11 @@ from gmdwgf.targets.standardisation import (
 )
 from gmdwgf.typing import Array, Float, Int, Key, Scalar, Targets
 
-_UNLIKE = 30
-"""Ratio of the standard deviations of two columns above which `standardise=coordinates` is suggested (ours)."""
+_N_AT_ONCE = 1024
+"""Number of rows of a window that are standardised at a time."""
+
+_N_DESCRIBED = 20_000
+"""Number of the first rows of a window from which its standardisation is computed."""
 
 
 class ArrayTarget(AbstractTarget):
@@ -36,6 +43,9 @@ class ArrayTarget(AbstractTarget):
     labels of each class, so that every class has training rows. `sample` draws training rows with replacement; `held_out` draws
     held-out rows, without replacement if there are enough. With weights both draw with replacement, with probabilities
     proportional to the weights, and so do the floors of metrics (`n_rows` is None); the standardisation ignores weights.
+
+    Of a `.npy` file larger than `max_resident` (bytes as float32) only a part of the rows is in memory: `reader` reads the next, and
+    `refreshed` returns this target with other rows, standardised as the first ones.
 
     `standardise` puts the rows to a standard scale (`gmdwgf.targets.standardisation`), computed from the training rows in double
     precision; `in_data_units` maps points back. Points are stored in JAX's default float type. Raises FieldError for a file that is
@@ -58,6 +68,8 @@ class ArrayTarget(AbstractTarget):
     names: tuple[str, ...] | None = eqx.field(static=True)
     classes: tuple[str, ...] = eqx.field(static=True)
     image: ImageShape | None = eqx.field(static=True)
+    window: Window | None = eqx.field(static=True)
+    """The file and the number of its rows in memory, if it is larger than memory."""
     notes: tuple[str, ...] = eqx.field(static=True)
 
     def __init__(
@@ -71,21 +83,35 @@ class ArrayTarget(AbstractTarget):
         labels: Any = None,
         weights: Any = None,
         missing: Any = "refuse",
+        max_resident: Any = math.inf,
     ):
         if not isinstance(held_out_fraction, float) or not 0 < held_out_fraction < 1:
             raise FieldError("held_out_fraction", held_out_fraction, "must be a number between 0 and 1, e.g. 0.2")
         if type(split_seed) is not int or split_seed < 0:
             raise FieldError("split_seed", split_seed, "must be an integer, at least 0")
         check_method(standardise)
-        points = read_points(path, Options(key, columns, labels, weights, missing))
+        options = Options(key, columns, labels, weights, missing)
+        self.window = window_of(path, options, held_out_fraction, split_seed, max_resident)
+        if self.window is None:
+            points = read_points(path, options)
+        else:
+            points = read_points(np.concatenate(self.window.first_rows()), options, named=path)
         self.names, self.image = points.names, points.image
         self.classes = () if points.classes is None else points.classes.names
         of_class = None if points.classes is None else points.classes.labels
-        train, held = _split(len(points.rows), held_out_fraction, split_seed, of_class)
-        training = points.rows[train]
-        z, z_held, self.map_back = standardised(training, points.rows[held], standardise)
-        unit = 1.0 if self.map_back is not None else typical_distance(training) / MEDIAN_DISTANCE
-        self.unit_length, self.notes = jnp.asarray(unit), _notes(points, training, len(held), standardise)
+        if self.window is None:
+            train, held = _split(len(points.rows), held_out_fraction, split_seed, of_class)
+        else:
+            train, held = np.split(np.arange(len(points.rows)), [self.window.n_kept])
+        first_rows = points.rows[train if self.window is None else train[:_N_DESCRIBED]]
+        z, z_held, self.map_back = standardised(first_rows, points.rows[held], standardise)
+        unit = 1.0 if self.map_back is not None else typical_distance(first_rows) / MEDIAN_DISTANCE
+        self.unit_length, self.notes = (
+            jnp.asarray(unit),
+            introduction_of(points, first_rows, len(held), standardise, self.window),
+        )
+        if self.window is not None:
+            z = self._standard(points.rows[train])
         self.first, self.held_labels = jnp.zeros(0, int), jnp.zeros(0, int)
         if of_class is not None:
             by_class = np.argsort(of_class[train], kind="stable")
@@ -145,6 +171,25 @@ class ArrayTarget(AbstractTarget):
     def training_rows(self) -> Targets:
         return self.train
 
+    def reader(self) -> ShardedReader | None:
+        return None if self.window is None else self.window.reader()
+
+    @property
+    def n_kept(self) -> int:
+        return len(self.train)
+
+    def refreshed(self, rows: np.ndarray, labels: np.ndarray | None) -> "ArrayTarget":
+        return eqx.tree_at(lambda target: target.train, self, _as_floats(self._standard(rows.reshape(len(rows), -1))))
+
+    def _standard(self, rows: np.ndarray) -> np.ndarray:
+        """Standardise rows in parts, so that no copy of all rows in double precision is in memory."""
+        if self.map_back is None:
+            return rows
+        z = np.empty(rows.shape, jnp.zeros(()).dtype)
+        for start in range(0, len(rows), _N_AT_ONCE):
+            z[start : start + _N_AT_ONCE] = self.map_back.apply(rows[start : start + _N_AT_ONCE])
+        return z
+
     def rows(self, key: Key, index: Int[Array, " n"]) -> Targets:
         return self.train[index]
 
@@ -203,49 +248,3 @@ def _split(n: int, fraction: float, seed: int, labels: np.ndarray | None) -> tup
     is_held = np.zeros(n, bool)
     is_held[sorted_rows] = place < np.repeat(n_held, sizes)
     return order[~is_held[order]], order[is_held[order]]
-
-
-def _notes(points: Points, training: np.ndarray, n_held: int, method: str) -> tuple[str, ...]:
-    """Lines about the rows to print before a run."""
-    n_columns = training.shape[1]
-    spread = np.std(training, axis=0, dtype=np.float64)
-    varying = spread[spread > 0]
-    line = f"data: {len(training)} training and {n_held} held-out rows of {n_columns} columns"
-    if method == "none":
-        line += f", used as they are (standardise=none; median distance {typical_distance(training):.3g})"
-    else:
-        line += (
-            f"; standardise={method} (median distance 2): samples and figures have the units of the data, metrics and lengths "
-            "those of the standardised rows"
-        )
-    lines = [line, *points.notes]
-    if points.classes is not None:
-        lines.append(_class_note(points.classes.names, np.bincount(points.classes.labels)))
-    if points.weights is not None:
-        lines.append(_weight_note(points.weights))
-    if (n_constant := n_columns - len(varying)) > 0:
-        lines.append(f"{n_constant} of {n_columns} columns are constant")
-    if (
-        points.image is None
-        and method in ("none", "scale")
-        and len(varying)
-        and varying.max() > _UNLIKE * varying.min()
-    ):
-        lines.append(
-            f"the standard deviations of columns are from {varying.min():.2g} to {varying.max():.2g}: "
-            "dataset.standardise=coordinates gives all columns the same weight"
-        )
-    return tuple(lines)
-
-
-def _class_note(names: tuple[str, ...], sizes: np.ndarray) -> str:
-    listed = ", ".join(f"{name} ({size})" for name, size in zip(names[:5], sizes[:5], strict=True))
-    return f"{len(names)} classes: {listed}{'' if len(names) <= 5 else ', ...'}"
-
-
-def _weight_note(weights: np.ndarray) -> str:
-    effective = weights.sum() ** 2 / np.sum(weights**2)
-    return (
-        f"rows are drawn by weight, for training, held-out points and floors (as if {effective:.0f} of {len(weights)} rows had "
-        "equal weights)"
-    )

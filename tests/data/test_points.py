@@ -139,7 +139,12 @@ WRONG = {
     "no_weight": (table(w=[0] * N), {"weights": "w"}, "weights", "is 0 in every row"),
     "infinite": (table(a=[np.inf] * N), {}, "path", "in 12 of 12 rows (the first: row 0, column a: inf); remove them"),
     "missing": (None, {"missing": "skip"}, "missing", "must be one of refuse, drop"),
-    "all_dropped": (table(a=[None] * 9 + [1.0] * 3), {"columns": ["a", "b"], "missing": "drop"}, "path", "3 rows that can be used"),
+    "all_dropped": (
+        table(a=[None] * 9 + [1.0] * 3),
+        {"columns": ["a", "b"], "missing": "drop"},
+        "path",
+        "3 rows that can be used",
+    ),
     "key": ("points.csv", {"key": "x"}, "key", "leave it null"),
     "array_label": (X, {"labels": "kind"}, "labels", "an array with columns 0 to 2 without names"),
     "npz_label": ("points.npz", {"labels": "q"}, "labels", "is none of the arrays of points.npz: x, y"),
