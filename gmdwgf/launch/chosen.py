@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from omegaconf import DictConfig, OmegaConf
 
-from gmdwgf.config.build import ConfigError, config_dir, load_node, unknown_name
+from gmdwgf.config.build import ConfigError, config_dir, load_node, options, unknown_name
 from gmdwgf.config.composition import compose
 from gmdwgf.config.fields import FieldError
 from gmdwgf.config.moved import current_field, notice
@@ -86,7 +86,8 @@ def choose(
     """Compose the config from the arguments of `gmdwgf.fit`. Raises ConfigError for unknown names and invalid values."""
     given = {"dataset": target, "drift": drift, "generator": generator, "optimizer": optimizer}
     given |= {"condition": condition, "features": features}
-    data = target if isinstance(target, str) and data_files.is_data(target) else None
+    is_data = isinstance(target, str) and target not in options("dataset") and data_files.is_data(target)
+    data = target if is_data else None
     given |= {"dataset": target if data is None else "array"}
     names = {group: value for group, value in given.items() if isinstance(value, str)}
     objects = {group: value for group, value in given.items() if value is not None and group not in names}
