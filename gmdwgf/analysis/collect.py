@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 
 from gmdwgf.analysis.cells import Cell, cells, scientific, setting, varied
-from gmdwgf.config.build import ConfigError
 from gmdwgf.mappings import Record
 from gmdwgf.runs.records import RunFiles
 
@@ -112,12 +111,10 @@ def write_csv(rows: Sequence[Row], path: Path) -> None:
 
 
 def write_parquet(rows: Sequence[Row], path: Path) -> None:
-    """Write a parquet file; config columns of mixed types are text. Raises ConfigError if pyarrow is not installed."""
-    try:
-        import pyarrow
-        from pyarrow import parquet
-    except ImportError as error:
-        raise ConfigError("--parquet", path.name, "needs pyarrow: pip install 'gmdwgf[tables]'") from error
+    """Write a parquet file; config columns of mixed types are text."""
+    import pyarrow
+    from pyarrow import parquet
+
     columns = {name: _one_kind([row.get(name) for row in rows]) for name in columns_of(rows)}
     parquet.write_table(pyarrow.table(columns), path)
 

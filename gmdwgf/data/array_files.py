@@ -5,7 +5,7 @@ Problems raise a FieldError for `path` that states the file, the row and value c
 
 import contextlib
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +29,8 @@ def shown(path: object) -> str:
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]}...{text[-_SHOWN // 4 :]}"
 
 
-def existing(path: str | Path | None, written_by: str) -> Path:
-    """Check that `path` is a readable `.npy` or `.npz` file; errors mention `written_by`, which writes such files."""
+def existing(path: str | Path | None, written_by: str, suffixes: Sequence[str] = (".npy", ".npz")) -> Path:
+    """Check that `path` is a readable file with one of the suffixes; errors mention `written_by`, which writes such files."""
     try:
         file = data_files.resolved(path)
         mode = file.stat().st_mode
@@ -44,8 +44,10 @@ def existing(path: str | Path | None, written_by: str) -> Path:
     if mode is None or not stat.S_ISREG(mode):
         kind = " but a folder" if mode is not None and stat.S_ISDIR(mode) else ""
         raise FieldError("path", shown(path), f"is not a file{kind} (looked for {shown(file.absolute())})")
-    if file.suffix not in (".npy", ".npz"):
-        raise FieldError("path", shown(path), f"must be a .npy or .npz file; {written_by}")
+    if file.suffix not in suffixes:
+        raise FieldError(
+            "path", shown(path), f"must be a {', '.join(suffixes[:-1])} or {suffixes[-1]} file; {written_by}"
+        )
     return file
 
 
@@ -100,10 +102,13 @@ def refuse_not_finite(
     name: str = "",
     first_row: int = 0,
     n_rows: int | None = None,
+    names: Sequence[str] | None = None,
+    fix: str = "remove them",
 ) -> None:
     """Raise FieldError for rows with a value that is NaN or infinite in `dtype`, the dtype of later computations.
 
-    `rows` are `n_rows` rows of the file from `first_row` on; they are checked in parts, without a copy of all rows.
+    `rows` are `n_rows` rows of the file from `first_row` on; they are checked in parts, without a copy of all rows. `names` are
+    the names of the columns.
     """
     first, n_bad = None, 0
     for start, part in _parts(rows):
@@ -117,10 +122,11 @@ def refuse_not_finite(
     start, row, *place = first
     value = rows[(start + row, *place)]
     too_large = f", too large for {np.dtype(dtype)}" if np.isfinite(value) else ""
-    where = f"column {place[0]}" if len(place) == 1 else f"place {place}"
+    where = f"column {printable(names[int(place[0])]) if names else place[0]}" if len(place) == 1 else f"place {place}"
     among = f"{n_bad} of {len(rows)} rows" + (f" from row {first_row} on" if n_rows not in (None, len(rows)) else "")
-    fix = f"has NaN or infinite numbers in {among} (the first: row {first_row + start + row}, {where}: {value:g}{too_large})"
-    raise FieldError("path", shown(path), f"{fix}{f' of {name!r}' if name else ''}; remove them")
+    what = f"{'empty cells, ' if names else ''}NaN or infinite numbers"
+    wrong = f"has {what} in {among} (the first: row {first_row + start + row}, {where}: {value:g}{too_large})"
+    raise FieldError("path", shown(path), f"{wrong}{f' of {name!r}' if name else ''}; {fix}")
 
 
 def refuse_one_point(rows: np.ndarray, path: str | Path | None) -> None:

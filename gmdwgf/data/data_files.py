@@ -1,7 +1,7 @@
 """Data files named in a config: their location, their companion files, and hashes of their contents.
 
 Loaders and the identity of a run both use this module, so that the files read and the files hashed are the same. It does not import
-JAX. Data shipped with the package (`path: null`) count as code; folders count by name.
+JAX. Data shipped with the package (`path: null`) count as code. A folder of tables counts by their contents, any other by its name.
 """
 
 import functools
@@ -14,6 +14,9 @@ from gmdwgf.reading import parse_json
 _ALONE = ("gmdwgf.targets.arrays.ArrayTarget",)
 """Classes that read a `.npy` file without companion files."""
 
+SUFFIXES = (".npy", ".npz", ".csv", ".tsv", ".parquet", ".h5ad")
+"""Suffixes of files that `dataset=array` reads."""
+
 
 def resolved(path: object) -> Path:
     """Absolute path of a file in a config, with `~` expanded; links are not resolved."""
@@ -21,6 +24,29 @@ def resolved(path: object) -> Path:
         return Path(str(path)).expanduser().absolute()
     except RuntimeError:  # `~user` of an unknown user
         return Path(str(path)).absolute()
+
+
+def tables_in(folder: Path) -> list[Path]:
+    """Files of a folder of tables in the order of their rows: a data set of Hugging Face `datasets`, its splits, or parquet files."""
+    if not folder.is_dir():
+        return []
+    for pattern in ("*.arrow", "*/*.arrow", "*.parquet"):
+        if found := sorted(file for file in folder.glob(pattern) if not file.name.startswith("cache-")):
+            return found
+    return []
+
+
+def is_folder_of_tables(path: object) -> bool:
+    """Whether a path is a folder of tables."""
+    try:
+        return bool(tables_in(resolved(path)))
+    except (OSError, ValueError):  # a name that is too long or contains NUL
+        return False
+
+
+def is_data(path: str) -> bool:
+    """Whether a name is the path of a file or folder that `dataset=array` reads, by its suffix or its contents."""
+    return path.endswith(SUFFIXES) or is_folder_of_tables(path)
 
 
 def notes_beside(file: Path) -> Path | None:
@@ -35,6 +61,8 @@ def labels_beside(notes: Path, name: str) -> Path | None:
 
 def read_with(file: Path, made_by: object = None) -> list[Path]:
     """`file` and its companion files read by the class with path `made_by`; for unknown classes, all companion files."""
+    if tables := tables_in(file):
+        return tables
     notes = None if made_by in _ALONE else notes_beside(file)
     if notes is None:
         return [file]
@@ -66,7 +94,7 @@ def is_path_key(key: str) -> bool:
 
 
 def names_a_file(key: str, value: object) -> bool:
-    """Whether a key names files and its value is an existing file."""
+    """Whether a key names files and its value is an existing file, or a folder of tables."""
     try:
         return is_path_key(key) and isinstance(value, str) and _can_be_read(resolved(value))
     except (OSError, ValueError):  # a name that is too long or contains NUL; reported by the loader
@@ -74,7 +102,7 @@ def names_a_file(key: str, value: object) -> bool:
 
 
 def _can_be_read(file: Path) -> bool:
-    return file.is_file() and os.access(file, os.R_OK)
+    return (file.is_file() and os.access(file, os.R_OK)) or bool(tables_in(file))
 
 
 def contents_id(files: list[Path]) -> str:

@@ -87,10 +87,10 @@ def _npz(file: Path, moments: int | None) -> LatentFile:
 
 def _npy(file: Path, moments: int | None) -> LatentFile:
     beside, notes = data_files.notes_beside(file), _notes(file)
-    rows, labels = _mapped(file, file), None
+    rows, labels = mapped(file, file), None
     if beside and notes.get("labels"):
         named = data_files.labels_beside(beside, notes["labels"]) or beside.with_name(notes["labels"])
-        labels = _mapped(named, file, f"its labels, {notes['labels']}: ")
+        labels = mapped(named, file, f"its labels, {notes['labels']}: ")
     if "moments" in notes:
         written = notes["moments"]
         if moments is not None and (written is None or (written - moments) % max(rows.ndim, 1)):
@@ -101,7 +101,8 @@ def _npy(file: Path, moments: int | None) -> LatentFile:
     return LatentFile(file, rows, None, moments, labels, None, notes.get("encoder"), notes.get("sha256"))
 
 
-def _mapped(file: Path, latents: Path, what: str = "") -> np.ndarray:
+def mapped(file: Path, latents: Path, what: str = "") -> np.ndarray:
+    """Memory-map a `.npy` file; errors name `latents`, to which `file` belongs."""
     with array_files.reading(latents, what):
         array = np.load(file, mmap_mode="r", allow_pickle=False)
     if not isinstance(array, np.ndarray):

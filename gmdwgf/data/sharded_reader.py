@@ -1,5 +1,7 @@
 """Read a file larger than memory in shuffled order, with a resumable state."""
 
+from pathlib import Path
+
 import numpy as np
 
 from gmdwgf.config.fields import FieldError
@@ -18,6 +20,8 @@ class ShardedReader:
     `held_out_fraction` of the blocks, selected by `split_seed`, is held out (at least one, if the fraction is not 0). The position is
     given by three integers, `state`, which determine the next rows together with the arguments.
 
+    `beside`: whether the file is a latent file, with the files beside it, or an array alone.
+
     Only 16 blocks are in memory: the file is mapped, copied from and unmapped. Rows are checked as they are read, and a row that is
     not finite raises FieldError with its index.
     """
@@ -31,11 +35,13 @@ class ShardedReader:
         held_out_fraction: float = 0.0,
         split_seed: int = 0,
         moments: int | None = None,
+        beside: bool = True,
     ):
         if not 0 <= shard < n_shards:
             raise ValueError(f"shard {shard} of {n_shards}: must be an integer from 0 to n_shards - 1")
         self.path, self.seed, self.shard, self.n_shards, self.moments = path, seed, shard, n_shards, moments
-        rows = latent_files.read_latents(path, moments).rows
+        self.beside = beside
+        rows = self._open()[0]
         self.n_rows, self.block = len(rows), max(1, _BLOCK_BYTES // (rows.nbytes // len(rows)))
         n_blocks = -(-self.n_rows // self.block)
         n_held = min(-int(-held_out_fraction * n_blocks // 1), n_blocks - n_shards)
@@ -99,10 +105,17 @@ class ShardedReader:
 
     def _read(self, blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         # Reopen each time, because the pages of an open memory map count as memory of this process.
-        file = latent_files.read_latents(self.path, self.moments)
+        all_rows, all_labels = self._open()
         spans = [slice(block * self.block, (block + 1) * self.block) for block in blocks.tolist()]
         for span in spans:
-            array_files.refuse_not_finite(file.rows[span], np.float32, self.path, "", span.start, self.n_rows)
-        rows = np.concatenate([file.rows[span] for span in spans])
-        labels = None if file.labels is None else np.concatenate([file.labels[span] for span in spans])
+            array_files.refuse_not_finite(all_rows[span], np.float32, self.path, "", span.start, self.n_rows)
+        rows = np.concatenate([all_rows[span] for span in spans])
+        labels = None if all_labels is None else np.concatenate([all_labels[span] for span in spans])
         return rows, labels
+
+    def _open(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """The memory-mapped rows of the file and their labels."""
+        if not self.beside:
+            return latent_files.mapped(Path(self.path), Path(self.path)), None
+        file = latent_files.read_latents(self.path, self.moments)
+        return file.rows, file.labels

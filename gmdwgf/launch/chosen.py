@@ -5,7 +5,7 @@ import inspect
 import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import equinox as eqx
 import jax
@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 from omegaconf import DictConfig, OmegaConf
 
-from gmdwgf.config.build import ConfigError, config_dir, load_node, unknown_name
+from gmdwgf.config.build import ConfigError, config_dir, load_node, options, unknown_name
 from gmdwgf.config.composition import compose
 from gmdwgf.config.fields import FieldError
 from gmdwgf.config.moved import current_field, notice
+from gmdwgf.data import data_files
 from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.drifts.wrappers.classwise import ClassCondition
 from gmdwgf.drifts.wrappers.feature_space import FeatureSpace
@@ -34,11 +35,14 @@ from gmdwgf.targets.functions import FunctionTarget
 from gmdwgf.training.problem import Problem
 from gmdwgf.typing import Array, Key
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 NUMBERED = ("training", "optimizer", "generator", "metrics")
 """Groups whose fields can be keyword arguments; their names are unique across these groups."""
 
 TargetLike = str | AbstractTarget | ArrayLike | Callable[[Key, int], Array]
-"""A target: its name, an object, points `[N d]`, or a function `(key, n) -> [n d]`."""
+"""A target: its name, the path of a data file, an object, points `[N d]`, a data frame, or a function `(key, n) -> [n d]`."""
 
 
 class Chosen(NamedTuple):
@@ -52,8 +56,8 @@ class Chosen(NamedTuple):
     """Objects given in place of names, by group."""
     unnamed: list[str]
     """Groups whose objects cannot be described by a config; `cfg` contains only their repr."""
-    rows: np.ndarray | None
-    """The points, if the target was given as an array."""
+    rows: "np.ndarray | pa.Table | None"
+    """The points, if the target was given as an array or a data frame."""
 
     def config(self) -> Config:
         """The resolved config."""
@@ -83,6 +87,9 @@ def choose(
     """Compose the config from the arguments of `gmdwgf.fit`. Raises ConfigError for unknown names and invalid values."""
     given = {"dataset": target, "drift": drift, "generator": generator, "optimizer": optimizer}
     given |= {"condition": condition, "features": features}
+    is_data = isinstance(target, str) and target not in options("dataset") and data_files.is_data(target)
+    data = target if is_data else None
+    given |= {"dataset": target if data is None else "array"}
     names = {group: value for group, value in given.items() if isinstance(value, str)}
     objects = {group: value for group, value in given.items() if value is not None and group not in names}
     rows = _as_rows(target)
@@ -94,6 +101,8 @@ def choose(
     brought = {"generator": "particles"} if isinstance(generator, ParticlesGenerator) else {}
     cfg = compose(names | brought)
     cfg["seed"] = seed
+    if data is not None:
+        cfg["dataset"]["path"] = data
     _set_numbers(cfg, {name: value for name, value in numbers.items() if value is not None}, objects)
     unnamed = [group for group, value in objects.items() if not _describe(cfg, group, value)]
     choices = {group: Path(name).stem for group, name in names.items()}
@@ -200,8 +209,12 @@ def _choice(group: str, value: object) -> str:
     return next((path.stem for path in files if line in path.read_text()), kind.__name__)
 
 
-def _as_rows(target: object) -> np.ndarray | None:
-    """The target as an array, if it is one (NumPy, JAX, pandas, PyTorch) or a list of points; otherwise None."""
+def _as_rows(target: object) -> "np.ndarray | pa.Table | None":
+    """The target as an array (NumPy, JAX, PyTorch, a list of points) or as a table (pandas, polars, pyarrow); None for others."""
+    if hasattr(target, "columns") and (hasattr(target, "__arrow_c_stream__") or hasattr(target, "dtypes")):
+        import pyarrow as pa
+
+        return pa.table(target).replace_schema_metadata(None)  # type: ignore[arg-type]  # a data frame
     if isinstance(target, list | tuple) or hasattr(target, "__array__"):
         return np.asarray(target)
     return None
@@ -215,7 +228,11 @@ def _as_target(target: TargetLike, rows: np.ndarray | None) -> object:
         if callable(target) and not isinstance(target, AbstractTarget | type):
             return FunctionTarget(target)
     except FieldError as error:
-        shown = f"array {list(rows.shape)}" if rows is not None else error.value
+        shown = (
+            f"{'array' if isinstance(rows, np.ndarray) else 'table'} {list(rows.shape)}"
+            if rows is not None
+            else error.value
+        )
         raise ConfigError("target", shown, error.fix) from error
     return target
 

@@ -40,14 +40,15 @@ def draw_run(run: RunContext, result: LoopResult, drift: str, title: str) -> lis
     if run.problem.target.pictures(jnp.asarray(y[:1])) is not None:
         figures |= _pictures(run, result, snapshots, title, drift)
     else:
-        figures["samples"] = samples_over_target(x[-1], y, title, None if modes is None else modes.centres, drift)
+        centres, names = None if modes is None else modes.centres, run.problem.target.column_names
+        figures["samples"] = samples_over_target(x[-1], y, title, centres, drift, names)
         figures["strip"] = sample_strip(snapshots, y, drift)
     if y.shape[1] == 2 and run.problem.condition is None:
         grid, to_data = grid_over(y), run.problem.target.standardisation
         places = grid if to_data is None else to_data.apply(grid)
         v = jax.jit(velocity_field)(run.problem, result.state, places.astype(y.dtype))
         v = v if to_data is None else to_data.undo_difference(v)
-        figures["velocity"] = velocity_on_grid(grid, v, x[-1], y, title)
+        figures["velocity"] = velocity_on_grid(grid, v, x[-1], y, title, run.problem.target.column_names)
     paths = [run.folder.figures / f"{name}.png" for name in figures]
     for path, figure in zip(paths, figures.values(), strict=True):
         save(figure, path)
@@ -62,19 +63,21 @@ def _pictures(run: RunContext, result: LoopResult, snapshots: list, title: str, 
     x = snapshots[-1][1]
     asked = run.problem.evaluation(len(x[:100]))
     figures = {
-        "samples": picture_grid(show(target, x[:100]), title, None if asked is None else asked.label),
+        "samples": picture_grid(
+            show(target, x[:100]), title, None if asked is None else asked.label, class_names=target.class_names
+        ),
         "strip": picture_strip([(step, show(target, points[:16])) for step, points in snapshots]),
     }
     training, classifier, judged = target.training_rows(), target.classifier(), result.reference.judged
     if judged is not None and np.isfinite(x).all():
         figures["classes"] = class_histogram(class_shares(answers(classifier, x)[1]), judged.shares, drift)
     if training is not None and np.isfinite(x[:12]).all():
-        some, all_pictures = x[:12], show(target, training[:_N_COMPARED])
+        some, all_pictures = x[:12], show(target, target.in_data_units(training[:_N_COMPARED]))
         found = {"pixels": nearest(show(target, some), all_pictures)}
         if classifier is not None:
             found["features"] = nearest(*(answers(classifier, points)[0] for points in (some, training[:_N_COMPARED])))
         figures["nearest"] = nearest_training(show(target, some), all_pictures, found)
     if hasattr(generator, "noise_dim") and run.problem.condition is None:
         z = np.random.default_rng(0).normal(size=(16, generator.noise_dim)).astype(x.dtype)
-        figures["between"] = interpolations(lambda z: show(target, generator.apply(params, z)), z)
+        figures["between"] = interpolations(lambda z: show(target, target.in_data_units(generator.apply(params, z))), z)
     return figures

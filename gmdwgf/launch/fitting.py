@@ -61,9 +61,10 @@ def fit(
 
     **Arguments:**
 
-    - `target`: the name of a config in `configs/dataset/`; the path of a YAML file; an array `[N d]` (NumPy, JAX, pandas,
-      PyTorch), of which a fifth is held out as with dataset=array; a JAX function `(key, n) -> [n d]`; or a target object such as
-      `gmdwgf.load_target("pinwheel", n_arms=3)`.
+    - `target`: the name of a config in `configs/dataset/`; the path of a YAML file or of a data file (docs/own_data.md); an array
+      `[N d]` (NumPy, JAX, PyTorch) or a data frame (pandas, polars, pyarrow), used as with dataset=array; a JAX function
+      `(key, n) -> [n d]`; or a target object such as `gmdwgf.load_target("pinwheel", n_arms=3)` or
+      `gmdwgf.load_target("iris.csv", labels="species")`.
     - `drift`: a name, or an object such as `gmdwgf.load_drift("kl", bandwidth=0.5)` or `gmdwgf.drifts.KLDrift(...)`.
     - `generator`, `optimizer`, `condition`, `features`: a name or an object. `optimizer` defaults to `euler` for the generator
       `particles` and to `adam` otherwise; `condition` and `features` default to none.
@@ -77,9 +78,9 @@ def fit(
     - `progress`: show a progress bar on a terminal or a line in a notebook.
     - `n_devices`: number of devices that share the particles of a step, by default all; it must divide `batch_size`.
     - `folder`: root folder of runs (`paths.root` of the command). The run is saved to its own subfolder with the same id and files
-      as from the command line, and the same call returns the finished run or resumes from the last checkpoint. An array is saved
-      beside the runs and identified by its content. Functions, and objects that their fields do not fully determine, cannot be
-      saved to a folder, because a config cannot name them. wandb is off.
+      as from the command line, and the same call returns the finished run or resumes from the last checkpoint. An array or data
+      frame is saved beside the runs and identified by its content. Functions, and objects that their fields do not fully
+      determine, cannot be saved to a folder, because a config cannot name them. wandb is off.
 
     Units: those of the fields, in data units where the YAML files say so. Ctrl-C stops the training after the current chunk and
     returns the result so far (a second Ctrl-C raises). The same seed and values give the same parameters as the command, to the
@@ -154,4 +155,5 @@ def _fit_in_memory(chosen: Chosen, callbacks: Sequence[Callback], progress: Sink
         name=chosen.name(),
         standardisation=problem.target.standardisation,
         warnings=trained.warnings,
+        column_names=problem.target.column_names,
     )

@@ -4,6 +4,7 @@ import hashlib
 import io
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -27,6 +28,9 @@ from gmdwgf.tracking import Sink, jsonl
 from gmdwgf.training import ema
 from gmdwgf.training.state import initial_state
 from gmdwgf.typing import PyTree
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 def fit_in_folder(chosen: Chosen, root: Path, callbacks: Sequence[Callback], progress: Sink | None) -> RunResult:
@@ -58,13 +62,12 @@ def printer(progress: Sink | None) -> Callable[[str], None]:
 def _kept_in(chosen: Chosen, root: Path) -> Chosen:
     """Check that a config can name all components, after saving an array target in `root` under a hash of its content."""
     if chosen.rows is not None:
-        content = io.BytesIO()
-        np.save(content, chosen.rows, allow_pickle=False)
-        path = root.absolute() / "arrays" / f"{hashlib.sha256(content.getvalue()).hexdigest()[:16]}.npy"
+        content, suffix = _contents(chosen.rows)
+        path = root.absolute() / "arrays" / f"{hashlib.sha256(content).hexdigest()[:16]}{suffix}"
         if not path.is_file():
             path.parent.mkdir(parents=True, exist_ok=True)
             with replaced_atomically(path) as temporary:
-                temporary.write_bytes(content.getvalue())
+                temporary.write_bytes(content)
         chosen.cfg["dataset"] = load_node("dataset", "array", {"path": str(path)})
         objects = {group: value for group, value in chosen.objects.items() if group != "dataset"}
         chosen = chosen._replace(objects=objects, unnamed=[group for group in chosen.unnamed if group != "dataset"])
@@ -73,6 +76,18 @@ def _kept_in(chosen: Chosen, root: Path) -> Chosen:
         fix = "cannot be described by a config, so the run cannot be saved to a folder: omit folder="
         raise ConfigError("target" if group == "dataset" else group, chosen.choices[group], fix)
     return chosen
+
+
+def _contents(rows: "np.ndarray | pa.Table") -> tuple[bytes, str]:
+    """The bytes and suffix of a file with an array or table."""
+    content = io.BytesIO()
+    if isinstance(rows, np.ndarray):
+        np.save(content, rows, allow_pickle=False)
+        return content.getvalue(), ".npy"
+    from pyarrow import parquet
+
+    parquet.write_table(rows, content)
+    return content.getvalue(), ".parquet"
 
 
 def _check_same(group: str, given: PyTree, built: PyTree) -> None:
@@ -114,4 +129,5 @@ def _read_back(spec: RunSpec, components: Components, status: str, name: str) ->
         folder=folder.path,
         standardisation=problem.target.standardisation,
         warnings=folder.warnings(),
+        column_names=problem.target.column_names,
     )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gmdwgf.config.build import ConfigError, any_object, build, errors_under, load_node, shipped_piece
+from gmdwgf.config.build import ConfigError, any_object, build, errors_under, load_node, options, shipped_piece
 from gmdwgf.data import data_files
 from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.files import DamagedFile
@@ -25,7 +25,9 @@ def load_drift(name: str, **fields: object) -> AbstractDrift:
 
 
 def load_target(name: str, **fields: object) -> AbstractTarget:
-    """Build the target of `configs/dataset/<name>.yaml`, or of the YAML file `name`, with the given fields changed."""
+    """Build the target of `configs/dataset/<name>.yaml`, or of the YAML or data file `name`, with the given fields changed."""
+    if name not in options("dataset") and data_files.is_data(name):
+        name, fields = "array", {"path": name} | fields
     return build(load_node("dataset", name, fields), "dataset")
 
 

@@ -47,6 +47,9 @@ class RunResult:
     warnings: list[str] = dataclasses.field(default_factory=list)
     """Signs that the training failed or its settings do not suit the data, each with the setting to change."""
 
+    column_names: tuple[str, ...] | None = None
+    """Names of the coordinates; None if they have none."""
+
     def sample(self, key: Key, n: int, condition: Condition | None = None) -> Particles:
         """Draw `n` points `[n d]` from the averaged generator, in the units of the data.
 
@@ -65,7 +68,14 @@ class RunResult:
 
         drift = self.name.rpartition("-")[2]
         return samples_and_curve(
-            self.samples[-1], self.targets, self.records, self.floor, self.summary(), self.modes, drift
+            self.samples[-1],
+            self.targets,
+            self.records,
+            self.floor,
+            self.summary(),
+            self.modes,
+            drift,
+            self.column_names,
         )
 
     def summary(self) -> str:

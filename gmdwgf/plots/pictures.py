@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from gmdwgf.plots.samples import thinned
-from gmdwgf.plots.style import COLUMN, PAGE, TARGET, Figure, colour_of, empty_panel, legend_below, styled
+from gmdwgf.plots.style import COLUMN, PAGE, TARGET, Figure, colour_of, empty_panel, legend_below, plain, styled
 
 _GAP = 2
 """Gap between images, in pixels."""
@@ -49,8 +49,9 @@ def picture_grid(
     labels: ArrayLike | None = None,
     n_columns: int = 10,
     n_rows: int = 10,
+    class_names: Sequence[str] | None = None,
 ) -> Figure:
-    """Plot the first images of `[n h w c]` in a grid; with `labels` `[n]`, one class per row."""
+    """Plot the first images of `[n h w c]` in a grid; with `labels` `[n]`, one class per row, with its name or number."""
     pictures = np.asarray(pictures)
     if labels is None:
         shown = pictures[: n_columns * n_rows]
@@ -62,7 +63,8 @@ def picture_grid(
     axes = _show(figure.subplots(), shown, n_columns)
     if labels is not None:
         pitch = pictures.shape[1] + _GAP
-        axes.set_yticks(np.arange(len(index)) * pitch + pictures.shape[1] / 2, [str(k) for k in range(len(index))])
+        names = [plain(class_names[k]) if class_names else str(k) for k in range(len(index))]
+        axes.set_yticks(np.arange(len(index)) * pitch + pictures.shape[1] / 2, names)
         axes.tick_params(left=False)
     if title:
         axes.set_title(title)

@@ -19,6 +19,7 @@ def samples_and_curve(
     title: str | None = None,
     modes: ArrayLike | None = None,
     drift: str = "",
+    names: Sequence[str] | None = None,
 ) -> Figure:
     """Plot the samples `x` `[n d]` over the target `y` `[m d]`, and MMD^2 against the step with its floor.
 
@@ -30,7 +31,7 @@ def samples_and_curve(
     panel(left, x, y, view, drift)
     if modes is not None:
         mark(left, view(points(modes)))
-    label_axes(left, view)
+    label_axes(left, view, names)
     metric_panel(right, records, "mmd2", floor, drift)
     step_axis(right, records)
     if title:

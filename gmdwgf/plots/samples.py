@@ -19,6 +19,7 @@ from gmdwgf.plots.style import (
     empty_panel,
     finite,
     legend_below,
+    plain,
     points,
     styled,
 )
@@ -56,12 +57,17 @@ def view_of(y: ArrayLike) -> View:
 
 @styled
 def samples_over_target(
-    x: ArrayLike, y: ArrayLike, title: str | None = None, modes: ArrayLike | None = None, drift: str = ""
+    x: ArrayLike,
+    y: ArrayLike,
+    title: str | None = None,
+    modes: ArrayLike | None = None,
+    drift: str = "",
+    names: Sequence[str] | None = None,
 ) -> Figure:
     """Plot generated samples `x` `[n d]` over target samples `y` `[m d]`.
 
     Draws a scatter plot for d = 2, of the first two principal components of `y` for d > 2, and histograms for d = 1. `modes` are
-    centres `[k d]` to mark; the name `drift` determines the colour.
+    centres `[k d]` to mark; the name `drift` determines the colour; `names` are those of the coordinates.
     """
     figure = Figure((COLUMN, COLUMN), layout="constrained")
     axes = figure.subplots()
@@ -69,7 +75,7 @@ def samples_over_target(
     panel(axes, x, y, view, drift)
     if modes is not None:
         mark(axes, view(points(modes)))
-    label_axes(axes, view)
+    label_axes(axes, view, names)
     if title:
         axes.set_title(title)
     legend_below(figure)
@@ -141,12 +147,14 @@ def mark(axes: Axes, centres: np.ndarray) -> None:
         axes.scatter(*centres.T, marker="+", s=30, linewidths=0.8, color="black", label="modes")
 
 
-def label_axes(axes: Axes, view: View) -> None:
-    """Label the axes of a view."""
-    if len(view.centre) > 2:
+def label_axes(axes: Axes, view: View, names: Sequence[str] | None = None) -> None:
+    """Label the axes of a view, by the names of the coordinates if these are shown and have names."""
+    d = len(view.centre)
+    if d > 2:
         axes.set(xlabel="first principal component", ylabel="second principal component")
-    else:
-        axes.set(xlabel="$x_1$", ylabel="$x_2$") if len(view.centre) == 2 else axes.set(xlabel="$x$", ylabel="density")
+        return
+    shown = [plain(name) for name in names] if names else ["$x_1$", "$x_2$"] if d == 2 else ["$x$"]
+    axes.set(xlabel=shown[0], ylabel=shown[1] if d == 2 else "density")
 
 
 def thinned(snapshots: list) -> list:

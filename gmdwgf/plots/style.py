@@ -128,6 +128,11 @@ def save(figure: Figure, path: Path) -> None:
         figure.savefig(temporary)
 
 
+def plain(name: str) -> str:
+    """A name of data for a label: shortened, and without mathematical text."""
+    return (name if len(name) <= 40 else f"{name[:37]}...").replace("$", r"\$")
+
+
 def points(cloud: ArrayLike) -> np.ndarray:
     """Convert a cloud to a float64 NumPy array `[n d]`; one-dimensional points can have shape `[n]`."""
     array = np.asarray(cloud, float)

@@ -1,5 +1,7 @@
 """Plot the velocity field of a drift in the plane."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -7,7 +9,19 @@ from matplotlib.colors import ListedColormap, LogNorm
 from matplotlib.quiver import Quiver
 from numpy.typing import ArrayLike
 
-from gmdwgf.plots.style import COLUMN, INK, TARGET, Figure, box, empty_panel, finite, legend_below, points, styled
+from gmdwgf.plots.style import (
+    COLUMN,
+    INK,
+    TARGET,
+    Figure,
+    box,
+    empty_panel,
+    finite,
+    legend_below,
+    plain,
+    points,
+    styled,
+)
 
 _DECADES = 3
 """Range of speeds that are distinguished, in powers of ten below the largest."""
@@ -23,7 +37,14 @@ def grid_over(y: ArrayLike, n: int = 25, margin: float = 0.25) -> np.ndarray:
 
 
 @styled
-def velocity_on_grid(grid: ArrayLike, v: ArrayLike, x: ArrayLike, y: ArrayLike, title: str | None = None) -> Figure:
+def velocity_on_grid(
+    grid: ArrayLike,
+    v: ArrayLike,
+    x: ArrayLike,
+    y: ArrayLike,
+    title: str | None = None,
+    names: Sequence[str] | None = None,
+) -> Figure:
     """Plot velocities `v` `[k 2]` at `grid` `[k 2]` over the particles `x` `[n 2]` and the targets `y` `[m 2]`.
 
     Colour shows the speed; arrow lengths increase with the logarithm of the speed, so that slow regions show directions too.
@@ -33,7 +54,8 @@ def velocity_on_grid(grid: ArrayLike, v: ArrayLike, x: ArrayLike, y: ArrayLike, 
     axes = figure.subplots()
     lower, upper = grid.min(axis=0), grid.max(axis=0)
     spacing = np.sqrt(np.prod(upper - lower) / len(grid))
-    axes.set(aspect="equal", xlabel="$x_1$", ylabel="$x_2$", title=title)
+    first, second = map(plain, names) if names else ("$x_1$", "$x_2$")
+    axes.set(aspect="equal", xlabel=first, ylabel=second, title=title)
     axes.set(xlim=(lower[0] - spacing, upper[0] + spacing), ylim=(lower[1] - spacing, upper[1] + spacing))
     speed = np.linalg.norm(v, axis=1)
     moving = np.isfinite(speed) & (speed > 0)

@@ -29,7 +29,7 @@ def parser() -> argparse.ArgumentParser:
     collect.add_argument("--out", type=Path, metavar="FILE.csv", help="default: DIR/collected.csv")
     collect.add_argument("--seeds", action="store_true", help="reduce seeds to mean, sd and a 95 %% bootstrap interval")
     collect.add_argument("--all-keys", action="store_true", help="include all config keys, not only those that differ")
-    collect.add_argument("--parquet", action="store_true", help="also FILE.parquet (pip install 'gmdwgf[tables]')")
+    collect.add_argument("--parquet", action="store_true", help="also FILE.parquet")
     remove = add("rm", "delete the named runs, after confirmation; never a live one", "+")
     remove.add_argument("--yes", action="store_true", help="do not ask")
     sync = add("sync", "upload metrics and figures to Weights & Biases, as one wandb run for each run", "*")

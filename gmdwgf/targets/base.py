@@ -64,9 +64,24 @@ class AbstractTarget(Configurable):
         return None
 
     @property
+    def column_names(self) -> tuple[str, ...] | None:
+        """Names of the coordinates in figures; None if they have none."""
+        return None
+
+    @property
     def n_classes(self) -> int:
         """Number of classes, with labels 0, 1, ...; 0 if the points have no labels."""
         return 0
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """Names of the classes in figures; None if they have none."""
+        return None
+
+    @property
+    def class_shares(self) -> Float[Array, " c"] | None:
+        """Shares of the classes, by which a conditional generator is evaluated; None if they count as equal."""
+        return None
 
     def sample_of(self, key: Key, labels: Int[Array, " n"]) -> Targets:
         """Draw a training point of the class `labels[i]` for every i, `[n dim]`; only for targets with classes."""
@@ -77,7 +92,7 @@ class AbstractTarget(Configurable):
         return None
 
     def pictures(self, points: Targets) -> Float[Array, "m height width channels"] | None:
-        """Decode points `[m dim]` to images with values in 0..1; None if points are neither images nor latents."""
+        """Images with values in 0..1 of points `[m dim]` in the units of the data; None if points are not images."""
         del points
         return None
 

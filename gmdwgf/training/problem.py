@@ -96,7 +96,9 @@ class Problem(eqx.Module):
 
     def evaluation(self, n: int) -> Condition | None:
         """Condition of `n` samples for evaluation; None for an unconditional generator."""
-        return None if self.condition is None else self.condition.evaluation(n, self.n_classes)
+        return (
+            None if self.condition is None else self.condition.evaluation(n, self.n_classes, self.target.class_shares)
+        )
 
 
 def assemble_problem(

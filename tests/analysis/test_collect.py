@@ -4,6 +4,7 @@ import sys
 
 import numpy as np
 import pytest
+from pyarrow import parquet
 
 from gmdwgf.analysis.collect import seed_rows, summaries
 from gmdwgf.runs.__main__ import main
@@ -79,21 +80,12 @@ def test_the_bootstrap_interval_of_many_seeds_is_that_of_the_normal_law():
 
 
 def test_parquet_holds_the_same_table(sweep):
-    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed (pip install 'gmdwgf[tables]')")
     assert main(["collect", str(sweep), "--parquet"]) == 0
     table = parquet.read_table(sweep / "collected.parquet").to_pydict()
     rows = read(sweep / "collected.csv")
     assert list(table) == list(rows[0])
     assert table["mmd2"] == [float(row["mmd2"]) for row in rows]
     assert table["drift.bandwidth"][:3] == [None] * 3  # deng comes first and has none
-
-
-def test_parquet_without_its_library_is_one_line(sweep, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "pyarrow", None)
-    assert main(["collect", str(sweep), "--parquet"]) == 2
-    assert (
-        capsys.readouterr().err == "gmdwgf: --parquet=collected.parquet: needs pyarrow: pip install 'gmdwgf[tables]'\n"
-    )
 
 
 def test_a_table_is_written_over_tables_only(tmp_path, capsys):

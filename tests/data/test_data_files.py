@@ -127,3 +127,19 @@ def test_side_files_that_say_nothing_are_counted_and_left_to_the_loader(store, n
 def test_a_path_that_is_no_file_counts_by_its_name(store, path):
     assert data_id(config(path)) == ""
     assert len(run_id(config(path))) == 8
+
+
+def test_a_folder_of_tables_counts_by_the_contents_of_its_tables(tmp_path):
+    from pyarrow import parquet, table
+
+    for name in ("one", "same", "other"):
+        for k in range(2):
+            (tmp_path / name).mkdir(exist_ok=True)
+            rows = [0, 1, 2 + k + (name == "other")]
+            parquet.write_table(table({"x": rows}), tmp_path / name / f"part-{k}.parquet")
+    one, same, other = (ids(str(tmp_path / name), ARRAY) for name in ("one", "same", "other"))
+    assert one == same
+    assert one[0] != other[0]
+    assert one[1] != other[1]
+    (tmp_path / "same/state.json").write_text("{}")
+    assert ids(str(tmp_path / "same"), ARRAY) == one

@@ -98,3 +98,9 @@ def test_interpolations_have_a_row_for_every_pair():
     canvas = shown(axes)[::4, ::4]
     np.testing.assert_allclose(canvas[:, [0, 2]], [[0.3, 0.0], [0.8, 0.2]], atol=1e-6)
     np.testing.assert_allclose(canvas[:, 1], [0.4 * np.sqrt(0.5), 0.5], atol=1e-6)
+
+
+def test_a_row_of_a_class_has_its_name():
+    grid = pictures.picture_grid(numbered(6), labels=np.arange(6) % 3, n_columns=2, class_names=("cat", "dog", "elk"))
+    (axes,) = grid.axes
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["cat", "dog", "elk"]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from gmdwgf.plots import colour_of, sample_strip, samples_over_target
+from gmdwgf.plots import colour_of, grid_over, sample_strip, samples_over_target, velocity_on_grid
 from gmdwgf.plots.samples import view_of
 
 
@@ -106,3 +106,18 @@ def test_a_strip_of_many_snapshots_keeps_the_first_the_last_and_some_between():
     x, y = clouds(n=5, m=50)
     shown = [axes.get_title() for axes in sample_strip([(500 * k, x) for k in range(9)], y).axes]
     assert shown == [f"step {step}" for step in (0, 500, 1000, 1500, 2500, 4000)]
+
+
+def test_names_of_coordinates_are_written_at_the_axes_as_they_are():
+    x, y = clouds()
+    names = ["length (cm)", "$price_2$ " + "long " * 20]
+    for figure in (
+        samples_over_target(x, y, names=names),
+        velocity_on_grid(grid_over(y), np.ones((625, 2)), x, y, names=names),
+    ):
+        axes = figure.axes[0]
+        assert axes.get_xlabel() == "length (cm)"
+        assert axes.get_ylabel() == r"\$price_2\$ " + "long " * 5 + "lo..."
+        figure.draw_without_rendering()
+    (axes,) = samples_over_target(x[:, :1], y[:, :1], names=["size"]).axes
+    assert (axes.get_xlabel(), axes.get_ylabel()) == ("size", "density")

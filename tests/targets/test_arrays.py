@@ -94,6 +94,80 @@ def test_the_array_of_an_npz_file_is_found_by_key_or_by_being_the_only_one(tmp_p
     np.testing.assert_array_equal(loaded(tmp_path / "two.npz", key="latents").train, expected)
 
 
+@pytest.fixture
+def labelled(tmp_path):
+    """Three classes of 40, 9 and 1 points, on three lines, with weights 1, 2, 3, ..."""
+    kinds = np.repeat(["b", "a", "c"], [40, 9, 1])
+    x = np.c_[np.repeat([1.0, 0.0, 2.0], [40, 9, 1]), np.arange(50.0)]
+    np.savez(tmp_path / "points.npz", x=x, kind=kinds, w=1.0 + np.arange(50))
+    return lambda **options: ArrayTarget(str(tmp_path / "points.npz"), "x", 0.2, 0, **options)
+
+
+def test_a_class_is_split_by_itself_and_drawn_from_its_own_rows(labelled):
+    target = labelled(labels="kind")
+    assert (target.n_classes, target.class_names) == (3, ("a", "b", "c"))
+    held, labels = target.labelled_held_out()
+    np.testing.assert_array_equal(held[:, 0], labels)  # the first coordinate is the class
+    np.testing.assert_array_equal(np.bincount(labels, minlength=3), [2, 8, 0])
+    assert not rows(target.train) & rows(held)
+    asked = jnp.repeat(jnp.arange(3), 400)
+    y = np.asarray(jax.jit(lambda t, key: t.sample_of(key, asked))(target, jax.random.key(0)))
+    np.testing.assert_array_equal(y[:, 0], asked)
+    assert rows(y) == rows(target.train)
+
+
+@pytest.mark.parametrize("standardise", ["none", "scale"])
+def test_classes_are_evaluated_by_their_shares(labelled, standardise):
+    target = labelled(labels="kind", standardise=standardise)
+    np.testing.assert_allclose(target.class_shares, np.array([7, 32, 1]) / 40, rtol=1e-6)
+    weighted = labelled(labels="kind", standardise=standardise, weights="w")
+    y = weighted.in_data_units(weighted.train)
+    sums = [np.sum(1 + np.asarray(y)[np.round(y[:, 0]) == k, 1]) for k in range(3)]
+    np.testing.assert_allclose(weighted.class_shares, np.array(sums) / np.sum(sums), rtol=1e-4)
+
+
+def test_rows_are_drawn_by_their_weights(labelled):
+    target = labelled(weights="w", labels="kind")
+    assert target.n_rows is None
+    n = 40_000
+    draws = {
+        "train": (target.train, target.sample(jax.random.key(0), n), target.train),
+        "held": (target.held, target.held_out(jax.random.key(0), n), target.held),
+        "class": (
+            target.train,
+            target.sample_of(jax.random.key(0), jnp.ones(n, int)),
+            target.train[target.train[:, 0] == 1],
+        ),
+    }
+    for all_rows, drawn, among in draws.values():
+        p = np.where(np.isin(all_rows[:, 1], among[:, 1]), 1 + np.asarray(all_rows[:, 1]), 0)
+        p = p / p.sum()
+        counts = (np.asarray(drawn)[:, 1][:, None] == np.asarray(all_rows)[:, 1]).sum(axis=0)
+        assert counts.sum() == n
+        assert (np.abs(counts - n * p) <= 4.5 * np.sqrt(n * p * (1 - p))).all()
+
+
+def test_equal_weights_and_none_give_the_same_law_and_the_same_split(labelled, tmp_path):
+    np.testing.assert_array_equal(labelled(weights="w").held, labelled().held)
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "top"),
+    [((30, 4, 5), np.uint8, 255), ((30, 4, 5, 3), np.float32, 1), ((30, 4, 5, 1), np.int32, 255)],
+)
+@pytest.mark.parametrize("standardise", ["none", "scale", "coordinates"])
+def test_images_are_points_and_points_are_images(tmp_path, shape, dtype, top, standardise):
+    images = (np.random.default_rng(0).random(shape) * top).astype(dtype)
+    np.save(tmp_path / "images.npy", images)
+    target = ArrayTarget(str(tmp_path / "images.npy"), None, 0.2, 0, standardise)
+    assert target.dim == np.prod(shape[1:])
+    shown = np.concatenate([target.pictures(target.in_data_units(cloud)) for cloud in (target.train, target.held)])
+    assert shown.shape == (30, 4, 5, shape[3] if len(shape) == 4 else 1)
+    expected = (images / top).reshape(shown.shape)
+    shown, expected = (np.stack(sorted(several, key=lambda image: image.sum())) for several in (shown, expected))
+    np.testing.assert_allclose(shown, expected, atol=1e-5)
+
+
 def saved(array):
     return lambda path: np.save(path, array)
 
@@ -129,7 +203,7 @@ BAD[[1, 3], [0, 1]] = np.nan, np.inf
 WRONG = {
     "missing": ("points.npy", lambda path: None, None, "path", "is not a file"),
     "folder": ("points.npy", lambda path: path.mkdir(), None, "path", "is not a file"),
-    "other_kind": ("points.csv", lambda path: path.write_text("1,2\n3,4\n"), None, "path", ".npy or .npz"),
+    "other_kind": ("points.xlsx", lambda path: path.write_text("1,2\n3,4\n"), None, "path", ".parquet or .h5ad"),
     "text": ("points.npy", lambda path: path.write_text("1,2\n3,4\n"), None, "path", "cannot be read"),
     "empty": ("points.npy", lambda path: path.write_bytes(b""), None, "path", "cannot be read"),
     "damaged": ("points.npy", damaged, None, "path", "cannot be read"),
@@ -143,13 +217,9 @@ WRONG = {
         "path",
         "save array.reshape(-1, 1)",
     ),
-    "images": (
-        "points.npy",
-        saved(np.ones((4, 2, 3))),
-        None,
-        "path",
-        "save array.reshape(len(array), -1)",
-    ),
+    "channels_first": ("points.npy", saved(np.ones((4, 3, 5, 5))), None, "path", "save array.transpose(0, 2, 3, 1)"),
+    "channels": ("points.npy", saved(np.ones((4, 5, 5, 2))), None, "path", "save array.reshape(len(array), -1)"),
+    "volumes": ("points.npy", saved(np.ones((4, 2, 3, 2, 3))), None, "path", "save array.reshape(len(array), -1)"),
     "objects": ("points.npy", saved(np.array([[1, None]], object)), None, "path", "Python objects"),
     "object_archive": (
         "points.npz",
@@ -210,7 +280,9 @@ def test_a_file_that_cannot_be_used_is_refused_by_field_and_fix(tmp_path, case):
 def test_a_missing_path_says_what_to_set():
     with pytest.raises(FieldError) as refused:
         ArrayTarget(None, None, 0.2, 0)
-    assert str(refused.value) == "path=null: set dataset.path=your.npy, an array of shape [N d]"
+    assert str(refused.value) == (
+        "path=null: set dataset.path=your.csv (docs/own_data.md), or .npy with an array [N d]"
+    )
 
 
 @pytest.mark.parametrize(

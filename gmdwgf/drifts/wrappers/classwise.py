@@ -3,12 +3,15 @@
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from gmdwgf.config.fields import Configurable, FieldError, choice, count, real
 from gmdwgf.drifts.base import AbstractDrift, DriftOutput, Tags, rms
 from gmdwgf.generators.base import Condition
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Array, Float, Int, Key, Scalar
+
+_GOLDEN = (5**0.5 - 1) / 2
 
 GUIDANCE = ("none", "negatives", "velocity")
 
@@ -44,7 +47,9 @@ class ClassCondition(Configurable):
             raise FieldError("n_groups", self.n_groups, fix + ", the classes of the target")
         for name, size in (("batch_size", batch_size), ("n_targets", n_targets)):
             if size % self.n_groups:
-                raise FieldError("n_groups", self.n_groups, f"must divide training.{name}={size}")
+                nearest = max(round(size / self.n_groups), 1) * self.n_groups
+                fix = f"must divide training.{name}={size}; e.g. training.{name}={nearest}"
+                raise FieldError("n_groups", self.n_groups, fix)
 
     def structure(self) -> tuple[int, str, int]:
         """Static structure: number of groups, kind of guidance, and number of unconditional targets in a group."""
@@ -62,9 +67,16 @@ class ClassCondition(Configurable):
         unguided = jax.random.uniform(of_unguided, (self.n_groups,)) < self.unguided_fraction
         return labels, jnp.where(unguided, 1.0, alpha)
 
-    def evaluation(self, n: int, n_classes: int) -> Condition:
-        """Condition for evaluation: the classes in cyclic order, at the guidance scale `evaluate_at`."""
-        return Condition(jnp.arange(n) % n_classes, jnp.full(n, self.evaluate_at))
+    def evaluation(self, n: int, n_classes: int, shares: Float[Array, " c"] | None = None) -> Condition:
+        """Condition for evaluation: the classes in cyclic order, or in their `shares`, at the guidance scale `evaluate_at`.
+
+        With shares the levels are a golden-ratio sequence, so that any first n points have the shares up to O(log(n) / n).
+        """
+        labels = jnp.arange(n) % n_classes
+        if shares is not None:
+            levels = jnp.asarray(np.arange(1, n + 1) * _GOLDEN % 1.0, shares.dtype)
+            labels = jnp.clip(jnp.searchsorted(jnp.cumsum(shares), levels, side="right"), 0, n_classes - 1)
+        return Condition(labels, jnp.full(n, self.evaluate_at))
 
 
 def power_law(u: Float[Array, " g"], largest: Scalar, power: Scalar) -> Float[Array, " g"]:

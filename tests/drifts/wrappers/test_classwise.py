@@ -6,7 +6,7 @@ import pytest
 import gmdwgf
 from gmdwgf.config.build import build, load_node
 from gmdwgf.config.fields import FieldError
-from gmdwgf.drifts.wrappers.classwise import ClasswiseDrift, power_law
+from gmdwgf.drifts.wrappers.classwise import ClassCondition, ClasswiseDrift, power_law
 from gmdwgf.training.batch import draw_batch
 from gmdwgf.training.state import initial_state, purpose
 from tests.training.common import run_steps, same_bits, small_problem
@@ -164,3 +164,13 @@ def test_conditions_that_do_not_fit_are_refused_by_name(drift, fields, name):
     with pytest.raises((FieldError, gmdwgf.config.build.ConfigError)) as refused:
         conditional(drift, **fields)
     assert name in str(refused.value)
+
+
+def test_classes_are_evaluated_in_turn_or_in_any_first_points_by_their_shares():
+    condition = ClassCondition(3, "none", 4.0, 3.0, 0.0, 16, 1.0)
+    np.testing.assert_array_equal(condition.evaluation(5, 3).label, [0, 1, 2, 0, 1])
+    shares = jnp.array([0.7, 0.05, 0.25])
+    labels = np.asarray(condition.evaluation(4000, 3, shares).label)
+    for n in (40, 400, 4000):
+        np.testing.assert_allclose(np.bincount(labels[:n], minlength=3) / n, shares, atol=3 / n)
+    np.testing.assert_array_equal(labels[:40], condition.evaluation(40, 3, shares).label)
