@@ -301,7 +301,8 @@ class Configurable(eqx.Module):
 
 def shown(module: eqx.Module) -> str:
     """Format a module as its class and field values, as in code; large arrays as dtype and shape, e.g. `f32[4000,16]`."""
-    fields = ", ".join(f"{field.name}={_value(getattr(module, field.name))}" for field in dataclasses.fields(module))
+    shown = [field for field in dataclasses.fields(module) if field.repr]
+    fields = ", ".join(f"{field.name}={_value(getattr(module, field.name))}" for field in shown)
     return f"{type(module).__name__}({fields})"
 
 

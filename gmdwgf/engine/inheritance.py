@@ -63,7 +63,7 @@ def _belongs(step: int, last: int, eval_every: int) -> bool:
 
 
 def _kept(notes: Facts) -> Facts:
-    return {name: notes[name] for name in ("seconds", "record", "window") if name in notes}
+    return {name: notes[name] for name in ("seconds", "record", "window", "scored_by") if name in notes}
 
 
 def _best(records: list[jsonl.Record], notes: Facts) -> Facts:

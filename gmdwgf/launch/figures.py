@@ -9,7 +9,15 @@ import numpy as np
 
 from gmdwgf.engine.loop import LoopResult, RunContext, velocity_field
 from gmdwgf.metrics.pictures import answers, class_shares
-from gmdwgf.plots import grid_over, metric_curves, sample_strip, samples_over_target, save, velocity_on_grid
+from gmdwgf.plots import (
+    grid_over,
+    metric_curves,
+    pairs_of_columns,
+    sample_strip,
+    samples_over_target,
+    save,
+    velocity_on_grid,
+)
 from gmdwgf.plots.pictures import (
     class_histogram,
     interpolations,
@@ -43,6 +51,8 @@ def draw_run(run: RunContext, result: LoopResult, drift: str, title: str) -> lis
         centres, names = None if modes is None else modes.centres, run.problem.target.column_names
         figures["samples"] = samples_over_target(x[-1], y, title, centres, drift, names)
         figures["strip"] = sample_strip(snapshots, y, drift)
+        if y.shape[1] > 2:
+            figures["pairs"] = pairs_of_columns(x[-1], y, names, drift)
     if y.shape[1] == 2 and run.problem.condition is None:
         grid, to_data = grid_over(y), run.problem.target.standardisation
         places = grid if to_data is None else to_data.apply(grid)

@@ -18,6 +18,7 @@ from gmdwgf.plots.style import (
     colour_of,
     empty_panel,
     finite,
+    is_unlike,
     legend_below,
     plain,
     points,
@@ -26,6 +27,11 @@ from gmdwgf.plots.style import (
 
 _MARGIN = 0.15
 _MAX_PANELS = 6
+_UNLIKE = 30
+"""Ratio of the standard deviations of two columns above which principal components are those of scaled columns."""
+
+MOST_PAIRS = 4
+"""Number of columns whose pairs are drawn."""
 
 
 class View(NamedTuple):
@@ -33,7 +39,10 @@ class View(NamedTuple):
 
     centre: np.ndarray
     directions: np.ndarray
-    """`[k d]`, k = 1 or 2: the coordinates if d <= 2, otherwise the first two principal components."""
+    """`[k d]`, k = 1 or 2: the coordinates if d <= 2, otherwise the first two principal components of the target.
+
+    If columns have unlike spreads, each is divided by its standard deviation first.
+    """
     lower: np.ndarray
     upper: np.ndarray
 
@@ -49,9 +58,14 @@ def view_of(y: ArrayLike) -> View:
     if d > 2:
         inside = finite(y)
         centre = inside.mean(axis=0)
-        directions = np.linalg.svd(inside - centre, full_matrices=False)[2][:2]
+        spread = inside.std(axis=0)
+        varying = spread[spread > 0]
+        unlike = len(varying) > 0 and varying.max() > _UNLIKE * varying.min()
+        per_column = np.where(spread > 0, spread, 1.0) if unlike else np.ones(d)
+        directions = np.linalg.svd((inside - centre) / per_column, full_matrices=False)[2][:2]
         largest = np.take_along_axis(directions, np.abs(directions).argmax(axis=1)[:, None], axis=1)
-        directions = directions * np.sign(largest)  # otherwise the figure could be mirrored on another machine
+        # Without the sign the figure could be mirrored on another machine.
+        directions = directions * np.sign(largest) / per_column
     return View(centre, directions, *box((y - centre) @ directions.T, _MARGIN))
 
 
@@ -102,6 +116,35 @@ def sample_strip(snapshots: Sequence[tuple[int, ArrayLike]], y: ArrayLike, drift
     return figure
 
 
+@styled
+def pairs_of_columns(x: ArrayLike, y: ArrayLike, names: Sequence[str] | None = None, drift: str = "") -> Figure:
+    """Plot pairs of columns of the samples `x` `[n d]` over those of the target `y` `[m d]`, with histograms on the diagonal.
+
+    Shown are the four columns of largest standard deviation, in their order.
+    """
+    x, y = points(x), points(y)
+    columns = np.sort(np.argsort(-finite(y).std(axis=0), kind="stable")[:MOST_PAIRS])
+    k = len(columns)
+    figure = Figure((PAGE, PAGE), layout="constrained")
+    grid = figure.subplots(k, k, squeeze=False)
+    for row, i in enumerate(columns):
+        for column, j in enumerate(columns):
+            axes, chosen = grid[row, column], [j] if i == j else [j, i]
+            if column > row:
+                axes.set_axis_off()
+                continue
+            panel(axes, x[:, chosen], y[:, chosen], view_of(y[:, chosen]), drift, dot=1.2)
+            axes.set_aspect("auto")
+            if row == k - 1:
+                axes.set_xlabel(plain(names[j]) if names else f"$x_{{{j + 1}}}$")
+            if column == 0:
+                axes.set_ylabel(plain(names[i]) if names else f"$x_{{{i + 1}}}$")
+            axes.xaxis.set_major_locator(MaxNLocator(3))
+            axes.yaxis.set_major_locator(MaxNLocator(3))
+    legend_below(figure)
+    return figure
+
+
 def panel(axes: Axes, x: ArrayLike, y: ArrayLike, view: View, drift: str = "", dot: float = 3.0) -> None:
     """Draw `x` over `y` into `axes` with the limits of `view`, and annotate the number of samples outside of them.
 
@@ -110,7 +153,7 @@ def panel(axes: Axes, x: ArrayLike, y: ArrayLike, view: View, drift: str = "", d
     seen_x, seen_y = view(finite(points(x))), view(finite(points(y)))
     axes.set_xlim(view.lower[0], view.upper[0])
     if len(view.lower) == 2:
-        axes.set(ylim=(view.lower[1], view.upper[1]), aspect="equal")
+        axes.set(ylim=(view.lower[1], view.upper[1]), aspect="auto" if is_unlike(view.lower, view.upper) else "equal")
     if not len(seen_x):
         empty_panel(axes)
         return

@@ -144,6 +144,10 @@ def finite(cloud: np.ndarray) -> np.ndarray:
     return cloud[np.isfinite(cloud).all(axis=1)]
 
 
+_UNLIKE = 5
+"""Ratio of the extents of two coordinates above which their axes are not equal."""
+
+
 def box(y: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray]:
     """Lower and upper limits `[d]` around nearly all of `y` `[m d]`, extended by `margin` times the extent.
 
@@ -153,9 +157,18 @@ def box(y: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray]:
     if not len(inside):
         return np.full(y.shape[1], -1.0), np.full(y.shape[1], 1.0)
     lower, upper = np.quantile(inside, [0.005, 0.995], axis=0)
-    extent = np.max(upper - lower)
-    room = margin * extent if extent > 0 else 1.0
+    extent = upper - lower
+    largest = np.max(extent)
+    # Coordinates of unlike extents have axes of their own, and a constant one has the room of the largest.
+    extent = np.where(extent > 0, extent, largest) if is_unlike(lower, upper) else largest
+    room = margin * extent if largest > 0 else 1.0
     return lower - room, upper + room
+
+
+def is_unlike(lower: np.ndarray, upper: np.ndarray) -> bool:
+    """Whether the extents of two coordinates differ so much that equal axes would hide one of them."""
+    extent = upper - lower
+    return bool(np.max(extent) > _UNLIKE * np.min(extent))
 
 
 def legend_below(figure: Figure) -> None:

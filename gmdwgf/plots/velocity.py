@@ -17,6 +17,7 @@ from gmdwgf.plots.style import (
     box,
     empty_panel,
     finite,
+    is_unlike,
     legend_below,
     plain,
     points,
@@ -55,7 +56,7 @@ def velocity_on_grid(
     lower, upper = grid.min(axis=0), grid.max(axis=0)
     spacing = np.sqrt(np.prod(upper - lower) / len(grid))
     first, second = map(plain, names) if names else ("$x_1$", "$x_2$")
-    axes.set(aspect="equal", xlabel=first, ylabel=second, title=title)
+    axes.set(aspect="auto" if is_unlike(lower, upper) else "equal", xlabel=first, ylabel=second, title=title)
     axes.set(xlim=(lower[0] - spacing, upper[0] + spacing), ylim=(lower[1] - spacing, upper[1] + spacing))
     speed = np.linalg.norm(v, axis=1)
     moving = np.isfinite(speed) & (speed > 0)

@@ -1,5 +1,7 @@
 """Lines about the rows of a user to print before a run."""
 
+import dataclasses
+
 import numpy as np
 
 from gmdwgf.data.points import Points
@@ -10,9 +12,14 @@ _UNLIKE = 30
 """Ratio of the standard deviations of two columns above which `standardise=coordinates` is suggested (ours)."""
 
 
-def introduction_of(
-    points: Points, training: np.ndarray, n_held: int, method: str, window: Window | None
-) -> tuple[str, ...]:
+@dataclasses.dataclass(frozen=True)
+class Remarks:
+    """Lines that are not compared, so that targets that differ only in them share their compiled programs."""
+
+    lines: tuple[str, ...] = dataclasses.field(compare=False)
+
+
+def introduction_of(points: Points, training: np.ndarray, n_held: int, method: str, window: Window | None) -> Remarks:
     """Lines about the rows to print before a run."""
     n_columns = training.shape[1]
     spread = np.std(training, axis=0, dtype=np.float64)
@@ -48,7 +55,7 @@ def introduction_of(
             f"the standard deviations of columns are from {varying.min():.2g} to {varying.max():.2g}: "
             "dataset.standardise=coordinates gives all columns the same weight"
         )
-    return tuple(lines)
+    return Remarks(tuple(lines))
 
 
 def _class_note(names: tuple[str, ...], sizes: np.ndarray) -> str:

@@ -13,7 +13,7 @@ from gmdwgf.data.images import ImageShape
 from gmdwgf.data.points import Options, read_points
 from gmdwgf.data.sharded_reader import ShardedReader
 from gmdwgf.data.windows import Window, window_of
-from gmdwgf.targets.array_notes import introduction_of
+from gmdwgf.targets.array_notes import Remarks, introduction_of
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.targets.standardisation import (
     MEDIAN_DISTANCE,
@@ -55,22 +55,22 @@ class ArrayTarget(AbstractTarget):
     train: Float[Array, "n_train d"]
     """Training rows, sorted by class."""
     held: Float[Array, "n_held d"]
-    first: Int[Array, " k"]
+    first: Int[Array, " k"] = eqx.field(repr=False)
     """Training rows of class k are `first[k]` to `first[k + 1]`; empty without classes."""
-    held_labels: Int[Array, " m"]
+    held_labels: Int[Array, " m"] = eqx.field(repr=False)
     """Classes of the held-out rows; empty without classes."""
-    train_weights: Float[Array, " n_train"] | None
+    train_weights: Float[Array, " n_train"] | None = eqx.field(repr=False)
     """Cumulative weights of the training rows, up to 1; None for equal weights."""
-    held_weights: Float[Array, " n_held"] | None
-    map_back: Standardisation | None
-    unit_length: Float[Array, ""]
+    held_weights: Float[Array, " n_held"] | None = eqx.field(repr=False)
+    map_back: Standardisation | None = eqx.field(repr=False)
+    unit_length: Float[Array, ""] = eqx.field(repr=False)
     """1 for standardised rows, half their median distance otherwise; see `length`."""
-    names: tuple[str, ...] | None = eqx.field(static=True)
-    classes: tuple[str, ...] = eqx.field(static=True)
-    image: ImageShape | None = eqx.field(static=True)
-    window: Window | None = eqx.field(static=True)
+    names: tuple[str, ...] | None = eqx.field(static=True, repr=False)
+    classes: tuple[str, ...] = eqx.field(static=True, repr=False)
+    image: ImageShape | None = eqx.field(static=True, repr=False)
+    window: Window | None = eqx.field(static=True, repr=False)
     """The file and the number of its rows in memory, if it is larger than memory."""
-    notes: tuple[str, ...] = eqx.field(static=True)
+    notes: Remarks = eqx.field(static=True, repr=False)
 
     def __init__(
         self,
@@ -166,7 +166,7 @@ class ArrayTarget(AbstractTarget):
 
     def introduction(self) -> list[str]:
         """The number of rows, what is left out of the file, and how rows are standardised, with suggestions."""
-        return list(self.notes)
+        return list(self.notes.lines)
 
     def training_rows(self) -> Targets:
         return self.train

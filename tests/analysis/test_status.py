@@ -31,7 +31,7 @@ def test_status_tells_of_every_run_what_became_of_it_and_why(four, tmp_path, cap
         "why",
     ]
     rows = {line.split()[0]: line for line in lines[1:5]}
-    assert rows[four["done"].id].split()[2:9] == ["kl", "1", "0", "done", "200/200", "1.00e-02", "2.00e-03"]
+    assert rows[four["done"].id].split()[2:9] == ["kl", "1", "0", "done", "200/200", "10.0", "1.00e-02"]
     assert rows[four["diverged"].id].endswith("position = 2e4 at step 100")
     assert rows[four["failed"].id].endswith("the disk is full; free some space, then the same command resumes the run")
     assert " live " in rows[four["unfinished"].id]

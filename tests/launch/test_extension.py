@@ -137,9 +137,9 @@ def test_a_run_with_checkpoints_of_its_own_needs_no_parent(tmp_path):
 
 def with_checkpoint(run, step):
     checkpoints = Checkpoints(run.checkpoints, print)
-    best = {"mmd2": 0.0, "step": step}
-    notes = {"seconds": 3.0, "best": best, "record": {"step": step, "mmd2": 0.01}}
-    checkpoints.save(state_at(step), 0.01, notes)
+    best = {"gap": 0.0, "step": step}
+    notes = {"seconds": 3.0, "best": best, "record": {"step": step, "gap": 1.0}, "scored_by": "gap"}
+    checkpoints.save(state_at(step), 1.0, notes)
     checkpoints.close()
 
 
@@ -161,7 +161,8 @@ def test_a_child_takes_over_history_and_checkpoint_and_leaves_its_parent_alone(t
     assert contents((plain, 0)) == contents((state_at(130), 0))
     lines = made.folder.metrics.read_text().splitlines()
     assert child.metrics.read_text().splitlines() == lines[:2]  # 130 was looked at only because the run ended there
-    assert notes["best"] == {"mmd2": 0.01, "step": 100}
+    assert notes["best"] == {"gap": 1.0, "step": 100}
+    assert notes["scored_by"] == "gap"
     snapshots = Snapshots(child.samples, np.zeros((1, 2)))
     snapshots.load(up_to=1000)
     assert sorted(snapshots.taken) == [0, 100]
@@ -207,7 +208,7 @@ def test_a_run_that_was_extended_is_the_run_from_the_start(cli, tmp_path, launch
             json.loads((tmp_path / root / ending.parent.name / "DONE.json").read_text())
             for root in ("fresh", "extended")
         )
-        assert (one["best_mmd2"], one["best_step"]) == (other["best_mmd2"], other["best_step"])
+        assert (one["best_gap"], one["best_step"]) == (other["best_gap"], other["best_step"])
         manifest = json.loads((tmp_path / "extended" / ending.parent.name / "manifest.json").read_text())
         kept = RunDir(tmp_path / "extended" / manifest["parent"]["folder"].rpartition("/")[2])
         assert kept.manifest()["id"] == manifest["parent"]["id"] != manifest["id"]

@@ -80,7 +80,7 @@ def test_the_power_follows_the_options(name, field, options, power):
             lambda d: 0.15 * np.median(d[np.triu_indices(N_DRAWN, 1)]),  # the longer one in the plane
         ),
     ],
-    ids=str,
+    ids=["median", "mean", "percentile", "nearest", "share"],
 )
 def test_a_rule_is_a_factor_times_a_length_of_fixed_targets_to_the_power_of_the_unit(rule, length):
     expected = length(distances())

@@ -11,7 +11,7 @@ from gmdwgf.runs.folder import failure, manifest
 from gmdwgf.runs.snapshots import Snapshots
 from gmdwgf.tracking import JsonlSink, RunHeader
 
-FLOOR = {"mmd2": (0.0, 0.001), "w2": (0.3, 0.01)}
+FLOOR = {"gap": (0.0, 1.0), "mmd2": (0.0, 0.001), "w2": (0.3, 0.01)}
 
 
 def make_run(root, state="done", mmd2=0.01, steps=(0, 100, 200), diverged_step=100, **choices):
@@ -49,7 +49,13 @@ def _record(job, steps, mmd2, diverged_step):
     for step in steps:
         if diverged_step is not None and step > diverged_step:
             break
-        values = {"seconds": step / 10, "mmd2": mmd2 * (1 + 100 * (step == 0)), "w2": 0.4, "v_rms": 0.1}
+        values = {
+            "seconds": step / 10,
+            "gap": 1000 * mmd2 * (1 + 100 * (step == 0)),
+            "mmd2": mmd2 * (1 + 100 * (step == 0)),
+            "w2": 0.4,
+            "v_rms": 0.1,
+        }
         sink.log(step, values)
         snapshots.add(step, rng.normal(size=(40, 2)) + step / 100)
         last = {"step": step, **values}
