@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike
 
 from gmdwgf.plots.style import (
     COLUMN,
+    INK,
     PAGE,
     TARGET,
     Figure,
@@ -29,6 +30,9 @@ _MARGIN = 0.15
 _MAX_PANELS = 6
 _UNLIKE = 30
 """Ratio of the standard deviations of two columns above which principal components are those of scaled columns."""
+
+_FEW = 5
+"""Ratio of samples to targets above which targets are drawn in front."""
 
 MOST_PAIRS = 4
 """Number of columns whose pairs are drawn."""
@@ -169,13 +173,17 @@ def panel(axes: Axes, x: ArrayLike, y: ArrayLike, view: View, drift: str = "", d
 
 
 def _dots(axes: Axes, x: np.ndarray, y: np.ndarray, dot: float, colour: str) -> None:
-    # Targets are large and pale, so that they remain visible around samples that cover them.
-    axes.scatter(*y.T, s=3 * dot, color=TARGET, alpha=0.4, label="target", linewidths=0, rasterized=True)
+    if _FEW * len(y) < len(x):  # few targets are rings in front of the samples, which would cover them
+        rings = {"facecolors": "none", "edgecolors": INK, "linewidths": 0.6, "zorder": 3}
+        axes.scatter(*y.T, s=5 * dot, label="target", rasterized=True, **rings)
+    else:  # Targets are large and pale, so that they remain visible around samples that cover them.
+        axes.scatter(*y.T, s=3 * dot, color=TARGET, alpha=0.4, label="target", linewidths=0, rasterized=True)
     axes.scatter(*x.T, s=dot, color=colour, alpha=0.7, label="generated", linewidths=0, rasterized=True)
 
 
 def _histograms(axes: Axes, x: np.ndarray, y: np.ndarray, view: View, colour: str) -> None:
-    edges = np.linspace(view.lower[0], view.upper[0], 61)
+    n_bins = int(np.clip(2 * np.sqrt(min(len(x), len(y))), 10, 60))
+    edges = np.linspace(view.lower[0], view.upper[0], n_bins + 1)
     for cloud, style in ((y, {"fill": True, "color": TARGET, "alpha": 0.6}), (x, {"color": colour, "linewidth": 1.2})):
         density = np.histogram(cloud, edges)[0] / (len(cloud) * (edges[1] - edges[0]))
         axes.stairs(density, edges, label="target" if cloud is y else "generated", **style)
