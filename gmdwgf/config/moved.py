@@ -18,6 +18,8 @@ _MODULES = {
     "gmdwgf.training.hosts": "gmdwgf.engine.multihost",
     "gmdwgf.training.plan": "gmdwgf.training.problem",
 }
+_LATER = {("dataset", "standardise"): "none"}
+"""Keys that version 0.1 did not have, with the value that leaves a run as it was."""
 _CLASSES = {"gmdwgf.features.base.Together": "gmdwgf.features.base.ConcatenatedFeatures"}
 
 
@@ -62,8 +64,15 @@ def updated(config: Config) -> Config:
 
 
 def as_first_spelled(config: Config) -> Config:
-    """Convert a config to the names of version 0.1."""
-    return {section: _respelled(node, section, _first_path, _old_key) for section, node in config.items()}
+    """Convert a config to the names of version 0.1, without later keys at the value that changes nothing."""
+    old = {section: _respelled(node, section, _first_path, _old_key) for section, node in config.items()}
+    return {section: _without_later(node, section) for section, node in old.items()}
+
+
+def _without_later(node: object, section: str) -> object:
+    if not isinstance(node, dict):
+        return node
+    return {key: value for key, value in node.items() if _LATER.get((section, key), ...) != value}
 
 
 def notices(config: Config) -> list[str]:

@@ -14,6 +14,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationResolutionError, OmegaConfBaseException
 
 from gmdwgf.config.build import ConfigError, config_dir, options, unknown_name
+from gmdwgf.data.data_files import is_path_key
 from gmdwgf.files import DamagedFile
 from gmdwgf.launch.arguments import parsed, unreadable
 from gmdwgf.runs.identity import check_choices
@@ -202,7 +203,9 @@ def _default(error: ConfigError, arguments: list[str]) -> str:
     cfg = _defaults(arguments)
     value = OmegaConf.select(cfg, error.key) if cfg is not None else None
     is_said = str(value) == str(error.value) or f"leave it at {value}" in error.fix
-    if value is None or isinstance(value, DictConfig) or is_said:
+    if (
+        value is None or isinstance(value, DictConfig) or is_said or is_path_key(error.key)
+    ):  # a path is that of the command
         return ""
     shown = str(value).lower() if isinstance(value, bool) else value
     return f"; the default is {error.key}={shown}"

@@ -128,6 +128,7 @@ def pairs_of_columns(x: ArrayLike, y: ArrayLike, names: Sequence[str] | None = N
     """
     x, y = points(x), points(y)
     columns = np.sort(np.argsort(-finite(y).std(axis=0), kind="stable")[:MOST_PAIRS])
+    labels = [plain(str(names[i])) if names else f"$x_{{{i + 1}}}$" for i in columns.tolist()]
     k = len(columns)
     figure = Figure((PAGE, PAGE), layout="constrained")
     grid = figure.subplots(k, k, squeeze=False)
@@ -140,9 +141,9 @@ def pairs_of_columns(x: ArrayLike, y: ArrayLike, names: Sequence[str] | None = N
             panel(axes, x[:, chosen], y[:, chosen], view_of(y[:, chosen]), drift, dot=1.2)
             axes.set_aspect("auto")
             if row == k - 1:
-                axes.set_xlabel(plain(names[j]) if names else f"$x_{{{j + 1}}}$")
+                axes.set_xlabel(labels[column])
             if column == 0:
-                axes.set_ylabel(plain(names[i]) if names else f"$x_{{{i + 1}}}$")
+                axes.set_ylabel(labels[row])
             axes.xaxis.set_major_locator(MaxNLocator(3))
             axes.yaxis.set_major_locator(MaxNLocator(3))
     legend_below(figure)

@@ -15,9 +15,13 @@ from gmdwgf.features.classifier import AbstractClassifier
 from gmdwgf.features.digits import ENCODER, DigitFeatures, digit_weights
 from gmdwgf.features.networks import Params
 from gmdwgf.targets.base import AbstractTarget
+from gmdwgf.targets.standardisation import Standardisation, check_method, standardised
 from gmdwgf.typing import Array, Float, Int, Key, Scalar, Targets
 
 _Labels = np.ndarray | None
+
+_N_FOR_SCALE = 4096
+"""Number of rows from which the standardisation is computed."""
 
 _N_AT_ONCE = 512
 """Number of rows of a streamed file that are converted at a time."""
@@ -52,7 +56,8 @@ class ImageLatents(AbstractTarget):
 
     If `path` is null, the included digits are used: 16 coordinates of mean square 1, 4,000 training rows and 1,000 held-out rows.
     With `posterior`, each draw of a row samples its posterior; otherwise, or if the file has no variances, it is the mean. With
-    `labels` the points have classes. If the file does not specify held-out rows, `held_out_fraction` of the rows are selected with
+    `labels` the points have classes. `standardise` puts latents to a standard scale, unless they are those of the included encoder,
+    whose scale is known. If the file does not specify held-out rows, `held_out_fraction` of the rows are selected with
     seed `split_seed`. Latents with several axes are flattened, channels last; `latent_shape` is their shape `[h w c]`.
 
     Of a file larger than `max_resident` (bytes as float32) only a part is in memory: `reader` reads the next rows, and `refreshed`
@@ -70,6 +75,7 @@ class ImageLatents(AbstractTarget):
     latent_shape: tuple[int, ...] = eqx.field(static=True)
     source: Source = eqx.field(static=True)
     is_streamed: bool = eqx.field(static=True)
+    map_back: Standardisation | None
     scale: Scalar = real("data units of a latent's standard deviation", above=0)
 
     def __init__(
@@ -82,7 +88,9 @@ class ImageLatents(AbstractTarget):
         split_seed: object,
         moments: object,
         max_resident: object,
+        standardise: object = "none",
     ):
+        check_method(standardise, ("none", "scale", "coordinates"))
         labels, posterior, held_out_fraction, split_seed, moments, max_resident = _checked(
             labels, posterior, held_out_fraction, split_seed, moments, max_resident
         )
@@ -105,6 +113,19 @@ class ImageLatents(AbstractTarget):
             order, self.first = _by_class(train_labels, n_classes, file.path, fix)
             self.train, self.held = (_rows(file.points(rows), posterior) for rows in (train_rows[order], held_rows))
         self.held_labels = jnp.asarray(held_labels if n_classes else [], int)
+        self.map_back = None
+        if standardise != "none" and self.weights is None:
+            some = np.asarray(self.scale, np.float64) * np.asarray(self.train.mean[:_N_FOR_SCALE], np.float64)
+            mixed = np.random.default_rng(split_seed).permutation(some)  # rows can be sorted by class
+            self.map_back = standardised(mixed, mixed[:1], str(standardise))[2]
+            self.train, self.held = self._standard(self.train), self._standard(self.held)
+
+    def _standard(self, rows: Rows) -> Rows:
+        """Rows of which `scale` times a draw is a standard point."""
+        if self.map_back is None:
+            return rows
+        shift, factor = self.map_back.shift / self.scale, self.map_back.scale
+        return Rows((rows.mean - shift) / factor, None if rows.std is None else rows.std / factor)
 
     def _first_rows(
         self, file: latent_files.LatentFile, max_resident: int | float
@@ -123,12 +144,16 @@ class ImageLatents(AbstractTarget):
         return rows, labels, *reader.held_out(n_kept)
 
     def introduction(self) -> list[str]:
-        """A notice that the file is streamed, and that its rows are checked as they are read."""
+        """Notices that points are standardised, and that the file is streamed and its rows are checked as they are read."""
+        lines = []
+        if self.map_back is not None:
+            lines.append("latents are standardised (median distance 2); samples and figures have their units")
         if not self.is_streamed:
-            return []
+            return lines
         return [
+            *lines,
             f"{len(self.train)} training rows of {array_files.shown(self.source.path)} are in memory at a time "
-            "(dataset.max_resident); rows are checked for NaN and infinity as they are read"
+            "(dataset.max_resident); rows are checked for NaN and infinity as they are read",
         ]
 
     def reader(self) -> ShardedReader | None:
@@ -142,7 +167,7 @@ class ImageLatents(AbstractTarget):
         """Rows are in the format of the file; the new target does not recompile."""
         fix = "raise max_resident, or set labels=false"
         order, first = _by_class(labels, self.n_classes, self.source.path, fix)
-        train = _in_parts(rows[order], self.source.moments, self.train.std is not None)
+        train = self._standard(_in_parts(rows[order], self.source.moments, self.train.std is not None))
         return eqx.tree_at(lambda target: (target.train, target.first), self, (train, first))
 
     @property
@@ -155,6 +180,10 @@ class ImageLatents(AbstractTarget):
 
     def training_rows(self) -> Targets:
         return self.scale * self.train.mean
+
+    @property
+    def standardisation(self) -> Standardisation | None:
+        return self.map_back
 
     @property
     def n_rows(self) -> int:

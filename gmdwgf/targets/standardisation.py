@@ -77,10 +77,10 @@ def from_facts(facts: Facts | None, dim: int) -> Standardisation | None:
     return Standardisation(jnp.asarray(shift), jnp.asarray(scale))
 
 
-def check_method(method: object) -> None:
-    """Raise FieldError unless `method` is one of `METHODS`."""
-    if method not in METHODS:
-        raise FieldError("standardise", method, "must be one of " + ", ".join(METHODS))
+def check_method(method: object, methods: tuple[str, ...] = METHODS) -> None:
+    """Raise FieldError unless `method` is one of `methods`."""
+    if method not in methods:
+        raise FieldError("standardise", method, "must be one of " + ", ".join(methods))
 
 
 def standardised(

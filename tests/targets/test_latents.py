@@ -4,7 +4,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.spatial
 
+import gmdwgf
 from gmdwgf.config.fields import FieldError
 from gmdwgf.data import latent_files, sharded_reader as feed_module, shipped
 from gmdwgf.targets.latents import ImageLatents
@@ -264,3 +266,17 @@ def test_a_path_too_long_is_one_short_line_of_the_command_too(cli, dataset):
     assert line.startswith("gmdwgf: dataset.path=aaaa")
     assert "cannot be opened (File name too long)" in line
     assert len(line) < 400
+
+
+def test_latents_of_a_user_are_standardised_and_mapped_back(tmp_path):
+    rng = np.random.default_rng(0)
+    latents = (40 + 7 * rng.normal(size=(300, 3))).astype(np.float32)
+    np.savez(tmp_path / "own.npz", mean=latents, logvar=np.full_like(latents, np.log(0.25)))
+    raw = gmdwgf.load_target("image_latents", path=str(tmp_path / "own.npz"), scale=1.0, standardise="none")
+    target = gmdwgf.load_target("image_latents", path=str(tmp_path / "own.npz"), scale=1.0, standardise="scale")
+    np.testing.assert_allclose(np.median(scipy.spatial.distance.pdist(target.training_rows())), 2, rtol=0.05)
+    np.testing.assert_allclose(target.in_data_units(target.training_rows()), raw.training_rows(), rtol=1e-5)
+    key = jax.random.key(0)
+    np.testing.assert_allclose(target.in_data_units(target.sample(key, 50)), raw.sample(key, 50), rtol=1e-5)
+    np.testing.assert_allclose(target.in_data_units(target.held_out(key, 50)), raw.held_out(key, 50), rtol=1e-5)
+    assert gmdwgf.load_target("image_latents", standardise="scale").standardisation is None
