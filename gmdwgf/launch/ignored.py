@@ -52,7 +52,12 @@ def _shipped(group: str, target: str, name: str, config: Config, choices: Mappin
 
 
 def _values(group: str, file: str, target: str, name: str, config: Config) -> list[Any]:
-    context = {section: config.get(section) for section in ("dataset", "features")}  # as its defaults depend on these
+    """Values with the dataset of the run, on which defaults depend, and without: those of an object from `load_drift`."""
+    context = {section: config.get(section) for section in ("dataset", "features")}
+    return [value for given in (context, {}) for value in _values_with(given, group, file, target, name)]
+
+
+def _values_with(context: Config, group: str, file: str, target: str, name: str) -> list[Any]:
     cfg = OmegaConf.create(context | {group: load_node(group, file, {})})
     nodes = _nodes(OmegaConf.to_container(cfg[group], resolve=False), group)
     found = [OmegaConf.select(cfg, f"{_brackets(key)}.{name}") for key, node in nodes if node["_target_"] == target]
