@@ -1,8 +1,8 @@
 """Discrete codes beside the noise of a generator: each point draws one of a few trained vectors.
 
-A continuous map of Gaussian noise has a connected image, so that modes which lie apart are joined by bridges of samples. With codes the
-noise has several components, and a generator can leave the space between modes empty. Deng et al. 2026 (arXiv:2602.04770) draw codes
-for the styles of their transformer.
+A continuous map of Gaussian noise has a connected image, so that modes that lie apart are joined by bridges of samples. With codes
+the noise has several components, and a generator can leave the space between modes empty. Deng et al. 2026 (arXiv:2602.04770) draw
+codes for the styles of their transformer.
 """
 
 import jax
