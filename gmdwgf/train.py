@@ -109,7 +109,7 @@ class JobFailed(SystemExit):
 
 @hydra.main(version_base="1.3", config_path=str(config_dir()), config_name="train")
 def main(cfg: DictConfig) -> float:
-    """Execute one job, alone or of a sweep; returns its final MMD^2, or infinity if it did not finish."""
+    """Execute one job, alone or of a sweep; returns its final gap, or infinity if it did not finish."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
@@ -117,6 +117,7 @@ def main(cfg: DictConfig) -> float:
     from gmdwgf.launch.ledger import SweepLedger
     from gmdwgf.launch.reporter import Reporter
     from gmdwgf.launch.spec import make_spec, run_overrides
+    from gmdwgf.runs.folder import FINISHED
 
     hydra_config = HydraConfig.get()
     in_sweep = hydra_config.mode == RunMode.MULTIRUN
@@ -138,7 +139,7 @@ def main(cfg: DictConfig) -> float:
             return dry_run(spec, reporter)
         spec, state = join_processes(spec)
         reporter.console.quiet = not spec.writes
-        if state in ("done", "diverged"):
+        if state in FINISHED:
             return reporter.skipped(spec)
         return _finished(reporter, spec, execute(spec, reporter.say, reporter.detail))
     except Exception as error:

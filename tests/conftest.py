@@ -74,6 +74,24 @@ def clouds():
     return skewed_clouds()
 
 
+@pytest.fixture
+def no_wandb_account(tmp_path_factory, monkeypatch):
+    """No key of wandb, no settings of a person, and no memory of a server that did not answer."""
+    from gmdwgf.tracking import wandb as module
+
+    home = str(tmp_path_factory.mktemp("home"))
+    for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_BASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HOME", "WANDB_CONFIG_DIR"):
+        monkeypatch.setenv(name, home)
+    monkeypatch.setenv("NETRC", f"{home}/netrc")
+    monkeypatch.setattr(module, "_unanswered", {})
+    yield
+    import wandb
+
+    wandb.teardown()
+
+
 def user_environment(home: Path) -> dict[str, str]:
     """The environment of a user whose home is `home`; compiled programs are shared between the tests."""
     environment = os.environ | {"HOME": str(home), "WANDB_MODE": "disabled", "COLUMNS": "200"}

@@ -68,8 +68,9 @@ def load_run(
 ) -> LoadedRun:
     """Load config, metrics, samples and generator of a run from its folder.
 
-    `which` is `latest` or `best`: the checkpoint with the lowest MMD^2 among those saved at evaluations, or the latest if there is
-    none. `ema_decay` selects an average of a run that has several, by default the first. A data file of the target is not read.
+    `which` is `latest` or `best`: the checkpoint with the lowest gap (MMD^2 in older runs) among those saved at evaluations, or the
+    latest if there is none. `ema_decay` selects an average of a run that has several, by default the first. A data file of the target
+    is not read.
     Damaged or missing records and samples are omitted with a warning.
 
     Folders of unknown origin are safe to load: only classes of gmdwgf are instantiated, and no environment variable is read. With

@@ -15,7 +15,7 @@ from gmdwgf.launch.ledger import SweepLedger
 from gmdwgf.launch.spec import RunSpec
 from gmdwgf.mappings import Facts
 from gmdwgf.metrics.table import headline
-from gmdwgf.runs.folder import RunIsLive, reason
+from gmdwgf.runs.folder import FINISHED, RunIsLive, reason
 
 WORST = math.inf
 """Metric returned to a search for a job that diverged, failed or was not run."""
@@ -61,7 +61,7 @@ class Reporter:
 
     def would(self, spec: RunSpec, state: str) -> float:
         """Report the outcome of a dry run."""
-        if state in ("done", "diverged"):
+        if state in FINISHED:
             self._end("would be skipped", f"would be skipped (is {state}): {_short(spec)}")
         else:
             how = {"new": "run", "failed": "be retried"}.get(state, "resume")

@@ -13,6 +13,7 @@ from hydra.types import HydraContext
 from omegaconf import DictConfig
 
 from gmdwgf.config.build import ConfigError
+from gmdwgf.runs.folder import FINISHED
 
 if TYPE_CHECKING:
     from gmdwgf.engine.loop import MakeExecutor
@@ -83,7 +84,7 @@ def launch(
         runs = {number: prepared.pop(number) for number in numbers}
         results |= group.execute(runs, f"group {place} of {len(groups)}", asked.executor)
     for number, run in repeated.items():
-        ended = run.spec.folder.status() in ("done", "diverged")
+        ended = run.spec.folder.status() in FINISHED
         results[number] = run.reporter.skipped(run.spec) if ended else run.reporter.left_out()
     return [_returned(value) for _, value in sorted(results.items())]
 

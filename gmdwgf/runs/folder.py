@@ -22,6 +22,9 @@ from gmdwgf.runs.marks import marks
 
 ENDINGS = {"done": "DONE.json", "diverged": "DIVERGED.json", "failed": "FAILED.json"}
 
+FINISHED = ("done", "diverged")
+"""States of runs that are not executed again."""
+
 
 class RunIsLive(Exception):
     """Raised if another process is executing this run."""

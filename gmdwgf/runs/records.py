@@ -14,7 +14,7 @@ from gmdwgf.files import DamagedFile
 from gmdwgf.mappings import Config, Facts, Record
 from gmdwgf.reading import one_line, shown
 from gmdwgf.runs import locks, snapshots, typed_files
-from gmdwgf.runs.folder import ENDINGS
+from gmdwgf.runs.folder import ENDINGS, FINISHED
 from gmdwgf.runs.marks import is_run
 from gmdwgf.tracking import jsonl
 
@@ -67,7 +67,7 @@ class RunFiles:
         return None
 
     def _samples_gone(self) -> DamagedFile | None:
-        path, finished = self.path / "samples.npz", self.state in ("done", "diverged")
+        path, finished = self.path / "samples.npz", self.state in FINISHED
         if not path.is_file():
             return DamagedFile(path, "is missing", snapshots.FIX) if finished else None
         return None if zipfile.is_zipfile(path) else DamagedFile(path, "cannot be read (is incomplete)", snapshots.FIX)
@@ -78,7 +78,7 @@ class RunFiles:
         try:
             return jsonl.salvage(path)
         except FileNotFoundError:
-            finished = self.state in ("done", "diverged")
+            finished = self.state in FINISHED
             return [], DamagedFile(path, "is missing", jsonl.FIX) if finished else None
         except OSError as error:
             return [], DamagedFile(path, f"cannot be read ({error.strerror or error})", jsonl.FIX)

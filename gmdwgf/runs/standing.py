@@ -5,11 +5,9 @@ from typing import NamedTuple
 from gmdwgf.files import DamagedFile
 from gmdwgf.mappings import Config
 from gmdwgf.reading import one_line, parse_yaml, read_mapping
-from gmdwgf.runs.folder import ENDINGS, RunDir
+from gmdwgf.runs.folder import ENDINGS, FINISHED, RunDir
 from gmdwgf.runs.identity import data_id, differences, run_id
 from gmdwgf.tracking import jsonl
-
-FINISHED = ("done", "diverged")
 
 
 class Standing(NamedTuple):

@@ -110,8 +110,8 @@ class ArrayTarget(AbstractTarget):
             jnp.asarray(unit),
             introduction_of(points, first_rows, len(held), standardise, self.window),
         )
-        if self.window is not None:
-            z = self._standard(points.rows[train])
+        if self.window is not None:  # as the rows that are read later
+            z, z_held = self._standard(points.rows[train]), self._standard(points.rows[held])
         self.first, self.held_labels = jnp.zeros(0, int), jnp.zeros(0, int)
         if of_class is not None:
             by_class = np.argsort(of_class[train], kind="stable")

@@ -5,25 +5,10 @@ import threading
 import pytest
 
 from gmdwgf.runs.__main__ import main
-from gmdwgf.tracking import wandb as module
 from tests.runs.folders import make_run
 from tests.tracking.test_wandb import count_starts, history
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path_factory, monkeypatch):
-    """A home without a key, and a process in which no server has failed to answer."""
-    home = tmp_path_factory.mktemp("home")
-    for name in ("WANDB_MODE", "WANDB_API_KEY", "WANDB_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("WANDB_CONFIG_DIR", str(home))
-    monkeypatch.setenv("NETRC", str(home / "netrc"))
-    monkeypatch.setattr(module, "_unanswered", {})
-    yield
-    import wandb
-
-    wandb.teardown()
+pytestmark = pytest.mark.usefixtures("no_wandb_account")
 
 
 def test_a_run_is_replayed_under_its_id_with_every_record(tmp_path, capsys):

@@ -6,6 +6,8 @@ import pytest
 from gmdwgf.config.fields import FieldError
 from gmdwgf.tracking import RunHeader, WandbConfig, WandbSink, wandb as module
 
+pytestmark = pytest.mark.usefixtures("no_wandb_account")
+
 
 def config(mode, **changes):
     fields = {
@@ -47,23 +49,6 @@ def history(folder, run_id):
                 }
                 rows.append(items | {"_step": record.history.step.num})
     return rows
-
-
-@pytest.fixture(autouse=True)
-def alone(tmp_path, monkeypatch):
-    """No key, no settings of a person, no memory of an earlier failure."""
-    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_BASE_URL"):
-        monkeypatch.delenv(name, raising=False)
-    home = tmp_path / "home"
-    home.mkdir()
-    monkeypatch.setenv("HOME", str(home))
-    monkeypatch.setenv("WANDB_CONFIG_DIR", str(home))
-    monkeypatch.setenv("NETRC", str(home / "netrc"))
-    monkeypatch.setattr(module, "_unanswered", {})
-    yield
-    import wandb
-
-    wandb.teardown()
 
 
 @pytest.fixture
