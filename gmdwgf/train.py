@@ -16,6 +16,7 @@ try:
 
     from gmdwgf.config.build import config_dir
     from gmdwgf.config.moved import notice, respelled_override
+    from gmdwgf.engine.blas import one_blas_thread
     from gmdwgf.engine.signals import CODE, Interrupted, as_control_c
     from gmdwgf.engine.vector_width import use_whole_vectors
     from gmdwgf.files import escape_what_cannot_be_shown
@@ -164,6 +165,7 @@ def cli() -> None:
 
 def _cli() -> None:
     use_whole_vectors()
+    one_blas_thread()
     escape_what_cannot_be_shown()
     typed = accept_plus(_respelled(sys.argv[1:]))
     if misused := misused_section(typed):

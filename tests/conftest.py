@@ -10,6 +10,8 @@ os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"  # thousands of small progr
 # Tests are mostly compilation, which this makes a third shorter. `make test-slow` holds the laws on optimised programs.
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "true")
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command does, before BLAS is loaded
+
 import jaxtyping
 
 from gmdwgf.engine.vector_width import FLAG, use_whole_vectors

@@ -10,6 +10,7 @@ from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.drifts.wrappers.classwise import ClassCondition
 from gmdwgf.drifts.wrappers.feature_space import FeatureSpace
 from gmdwgf.engine import devices
+from gmdwgf.engine.blas import within_one_blas_thread
 from gmdwgf.engine.compilation import keep_compiled_programs
 from gmdwgf.engine.in_memory import train_in_memory
 from gmdwgf.engine.monitor import divergence, fixed_reference
@@ -104,9 +105,10 @@ def fit(
         **numbers,
     )
     chosen.cfg.devices.n = n_devices
-    if folder is None:
-        return _fit_in_memory(chosen, callbacks, default_progress() if progress else None)
-    return fit_in_folder(chosen, Path(folder).expanduser(), callbacks, default_progress() if progress else None)
+    with within_one_blas_thread():
+        if folder is None:
+            return _fit_in_memory(chosen, callbacks, default_progress() if progress else None)
+        return fit_in_folder(chosen, Path(folder).expanduser(), callbacks, default_progress() if progress else None)
 
 
 def _fit_in_memory(chosen: Chosen, callbacks: Sequence[Callback], progress: Sink | None) -> RunResult:

@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
+from gmdwgf.engine.blas import one_blas_thread
 from gmdwgf.engine.vector_width import use_whole_vectors
 
 use_whole_vectors()  # as the command does
+one_blas_thread()
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "benchmarks.md"
 
