@@ -65,8 +65,14 @@ def updated(config: Config) -> Config:
 
 def as_first_spelled(config: Config) -> Config:
     """Convert a config to the names of version 0.1, without later keys at the value that changes nothing."""
-    old = {section: _respelled(node, section, _first_path, _old_key) for section, node in config.items()}
-    return {section: _without_later(node, section) for section, node in old.items()}
+    return without_later(
+        {section: _respelled(node, section, _first_path, _old_key) for section, node in config.items()}
+    )
+
+
+def without_later(config: Config) -> Config:
+    """Remove keys that version 0.1 did not have and that have the value which leaves a run as it was."""
+    return {section: _without_later(node, section) for section, node in config.items()}
 
 
 def _without_later(node: object, section: str) -> object:

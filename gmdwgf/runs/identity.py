@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from gmdwgf.config.build import ConfigError
-from gmdwgf.config.moved import as_first_spelled, current_path, updated
+from gmdwgf.config.moved import as_first_spelled, current_path, updated, without_later
 from gmdwgf.data import data_files
 from gmdwgf.mappings import Config
 
@@ -76,7 +76,7 @@ def check_choices(choices: Config) -> None:
 
 def differences(kept: Config, asked: Config) -> dict[str, tuple[object, object]]:
     """Result-affecting keys with different values in two configs, and both values (None if missing). Files compare by `data_id`."""
-    one, other = (_flat(science(updated(config))) for config in (kept, asked))
+    one, other = (_flat(science(without_later(updated(config)))) for config in (kept, asked))
     return {
         key: (one.get(key), other.get(key))
         for key in dict.fromkeys([*other, *one])

@@ -7,10 +7,11 @@ from omegaconf import OmegaConf
 
 import gmdwgf
 from gmdwgf.config.build import ConfigError, build, load_node, shipped_piece
-from gmdwgf.config.moved import as_first_spelled, respelled_override, updated
+from gmdwgf.config.moved import as_first_spelled, respelled_override, updated, without_later
 from gmdwgf.drifts.wrappers.sub_batches import SubBatchDrift
 from gmdwgf.drifts.wrappers.sum import SumDrift
 from gmdwgf.launch.spec import make_spec
+from gmdwgf.runs.identity import differences
 from tests.launch.test_environment import composed
 
 IDS = {
@@ -43,7 +44,9 @@ def test_an_old_config_has_the_same_id_and_is_read_in_the_spelling_of_now():
     assert old["training"]["_target_"] == "gmdwgf.training.plan.TrainingPlan"
     assert old["drift"]["directions"] == "spread"
     assert old["features"]["maps"]["_target_"] == "gmdwgf.features.base.Together"
-    assert updated(old) == config
+    assert updated(old) == without_later(config)
+    assert "n_codes" not in old["generator"]
+    assert differences(old, config) == {}
     assert updated(config) == config
 
 
