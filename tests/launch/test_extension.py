@@ -161,7 +161,7 @@ def test_a_child_takes_over_history_and_checkpoint_and_leaves_its_parent_alone(t
     assert contents((plain, 0)) == contents((state_at(130), 0))
     lines = made.folder.metrics.read_text().splitlines()
     assert child.metrics.read_text().splitlines() == lines[:2]  # 130 was looked at only because the run ended there
-    assert notes["best"] == {"gap": 1.0, "step": 100}
+    assert notes["best"] == {"gap": 10.0, "step": 100}
     assert notes["scored_by"] == "gap"
     snapshots = Snapshots(child.samples, np.zeros((1, 2)))
     snapshots.load(up_to=1000)
