@@ -392,6 +392,7 @@ def test_of_a_class_that_is_lost_the_class_is_warned_of_and_its_pictures_are_the
     assert {line.split("  ")[-1] for line in lines[4:7]} == {"image 150", "image 151", "image 152"}
 
 
+@pytest.mark.thorough
 def test_what_is_lost_of_digits_is_what_was_measured_of_them():
     lost = shipped.provenance()["held_out"]["reconstruction_mse"]
     assert 0.15 < reconstruction.error_of_digits() < 0.25

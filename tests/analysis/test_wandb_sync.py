@@ -11,6 +11,7 @@ from tests.tracking.test_wandb import count_starts, history
 pytestmark = pytest.mark.usefixtures("no_wandb_account")
 
 
+@pytest.mark.thorough
 def test_a_run_is_replayed_under_its_id_with_every_record(tmp_path, capsys):
     job = make_run(tmp_path, drift="kl", mmd2=0.03)
     assert main(["sync", str(tmp_path)]) == 0

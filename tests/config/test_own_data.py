@@ -41,6 +41,7 @@ def mappings(node):
     return [node] if "rule" in node else [found for value in node.values() for found in mappings(value)]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", options("drift"))
 def test_a_drift_has_numbers_for_a_shipped_target_and_without_one(name):
     assert not mappings(plain(compose({"drift": name}))["drift"])

@@ -29,6 +29,7 @@ def numbers(rows):
     return {tuple(row) for row in np.round(np.asarray(rows), 2).tolist()}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("standardise", ["none", "scale", "coordinates"])
 def test_every_window_shows_other_rows_of_the_file_at_one_scale(file, standardise):
     target = target_of(file, standardise=standardise)

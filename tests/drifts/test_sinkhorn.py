@@ -246,6 +246,7 @@ def test_two_batch_repels_each_half_by_the_other(n, cost, clouds, x64):
     np.testing.assert_allclose(got, np.concatenate(expected), atol=1e-9)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("n", "cost", "rho"), [(13, "half_squared", None), pytest.param(12, "euclidean", 0.5, marks=pytest.mark.slow)]
 )

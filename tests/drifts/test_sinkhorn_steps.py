@@ -30,6 +30,7 @@ def test_no_correction_is_the_kl_drift_of_the_same_gaussian(clouds, x64):
     np.testing.assert_allclose(answer(steps(0), *clouds).v, answer(kl, *clouds).v, atol=1e-12)
 
 
+@pytest.mark.thorough
 def test_many_corrections_are_the_sinkhorn_drift(clouds, x64):
     exact = gmdwgf.load_drift("sinkhorn", epsilon=EPSILON, self_term="same_batch", threshold=1e-12, max_iters=20000)
     np.testing.assert_allclose(answer(steps(300), *clouds).v, answer(exact, *clouds).v, atol=1e-9)

@@ -85,6 +85,7 @@ def test_a_number_that_is_read_or_left_as_it_is_is_accepted(overrides):
     checked(*overrides)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("group", ["drift", "optimizer", "generator", "training", "condition"])
 def test_every_shipped_config_leaves_what_it_ignores(group):
     for name in options(group):

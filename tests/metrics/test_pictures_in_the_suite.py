@@ -57,6 +57,7 @@ def test_every_metric_of_pictures_is_there_where_a_classifier_is(reference):
     assert all(type(value) is float for value in values.values())
 
 
+@pytest.mark.thorough
 def test_the_values_are_those_of_numpy_in_units_of_the_held_out_features(reference):
     (x, x_logits), (y, y_logits) = (map(np.asarray, Quadrants().answers(points)) for points in (cloud(), reference.y))
     unit = np.sqrt(np.mean(np.sum((y - y.mean(axis=0)) ** 2, axis=1)))

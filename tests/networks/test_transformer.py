@@ -67,6 +67,7 @@ def test_attention_is_the_slow_double_loop(h):
     np.testing.assert_allclose(layer(h, positions), expected, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.thorough
 def test_attention_sees_the_order_of_tokens_only_through_differences_of_positions(h):
     layer, order = awake(attention), jnp.asarray([3, 0, 4, 1, 2])
     apart, together = jnp.arange(float(T)), jnp.zeros(T)

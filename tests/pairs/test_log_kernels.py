@@ -27,6 +27,7 @@ def test_slope_times_the_displacement_is_the_gradient_of_the_logarithm(family, n
     np.testing.assert_allclose(family[name].slope(r2, 0.7), -2 * derivative, rtol=1e-12)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", KERNELS)
 def test_the_profiles_of_a_kernel_are_each_the_slope_of_the_next(name, x64):
     # grad_x k = gradient_weight (y - x) and grad_x k# = k (y - x), where grad_x = 2 (x - y) d / d r2.

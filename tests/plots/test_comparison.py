@@ -77,6 +77,7 @@ def test_every_figure_is_written_as_pdf_and_png(figures):
     assert {path.name for path in figures.iterdir()} == {f"{s}.{suffix}" for s in stems for suffix in ("pdf", "png")}
 
 
+@pytest.mark.thorough
 def test_pdfs_are_vector_with_their_fonts_inside(figures):
     for path in figures.glob("*.pdf"):
         pdf = path.read_bytes()

@@ -84,6 +84,7 @@ def whole(tmp_path_factory):
 ENDINGS = {"done": "DONE.json", "diverged": "DIVERGED.json", "failed": "FAILED.json"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("state", "which"),
     [

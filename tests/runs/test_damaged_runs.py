@@ -75,6 +75,7 @@ CASES = {
 QUICK = ("metrics.jsonl with a bad line",)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "case", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in CASES]
 )

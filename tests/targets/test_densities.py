@@ -63,6 +63,7 @@ def test_the_density_integrates_to_one_and_gives_every_cell_its_share_of_the_sam
     assert chi_square_p(counts, probabilities) > CHANCE
 
 
+@pytest.mark.thorough
 def test_the_score_has_mean_zero_and_stein_identity_holds(evaluated):
     # E[grad log p] = 0 and E[x . grad log p] = -d, for the density of the samples and for hardly any other.
     y, (_, score) = evaluated.y, evaluated.at_y
@@ -131,6 +132,7 @@ def test_the_sharp_checkerboard_is_uniform_on_its_dark_squares_and_one_trace_ser
     assert len(traces) == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("target", [TwoModes(4.0, 0.5, 0.0), Circles(2.0, 0.5, 0.0)], ids=["two_modes", "circles"])
 def test_there_is_no_density_without_noise_where_the_samples_lie_on_a_null_set(target):
     x = jnp.asarray([[2.0, 0.0], [0.3, 0.1]])

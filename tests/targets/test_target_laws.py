@@ -62,6 +62,7 @@ def test_samples_are_float64_where_that_is_enabled(x64, points):
         assert shaped.dtype == jnp.float64, config.stem
 
 
+@pytest.mark.thorough
 def test_the_same_key_gives_the_same_points_and_another_key_others(target):
     first, again, other = (draw(target, jax.random.key(seed)) for seed in (3, 3, 4))
     for y, same, different in zip(first, again, other, strict=True):

@@ -35,6 +35,7 @@ def test_a_single_decay_keeps_the_form_of_the_parameters():
     assert jax.tree.structure(state.ema_params) == jax.tree.structure(state.params)
 
 
+@pytest.mark.thorough
 def test_a_checkpoint_of_several_averages_goes_on_bit_by_bit(tmp_path):
     problem = small_problem(changes=SEVERAL)
     checkpoints = Checkpoints(tmp_path, print)

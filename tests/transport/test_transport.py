@@ -124,6 +124,7 @@ def test_clouds_far_from_the_origin_and_from_each_other_are_solved_in_single_pre
     np.testing.assert_allclose(moved - offsets[1], plan @ y / plan.sum(1, keepdims=True), atol=5e-3)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("epsilon", [0.1, 0.01, 0.001])
 @pytest.mark.parametrize("solver", ["newton", "streamed"])
 def test_repeated_points_and_small_epsilon_converge(solver, epsilon):
@@ -273,6 +274,7 @@ def check_extremes(solver, cost, rho, threshold=1e-3):
     return n_converged, n_tried
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("solver", "cost"), [("newton", "half_squared"), ("ott", "euclidean"), ("streamed", "euclidean")]
 )

@@ -69,6 +69,7 @@ def test_guidance_negatives_repel_like_particles_of_their_weight(groups, x64):
             np.testing.assert_allclose(v[g, i], expected, rtol=1e-9)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "name",
     [

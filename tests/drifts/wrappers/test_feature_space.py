@@ -82,6 +82,7 @@ def test_in_the_points_themselves_it_is_the_drift_with_lengths_in_rms_distances(
     np.testing.assert_allclose(scaled, plain, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.thorough
 def test_rms_normalised_maps_all_have_a_say(clouds, x64):
     x, y = map(jnp.asarray, clouds)
     v = velocity(gmdwgf.load_drift("kl"), Identity(), x, y, rms_normalise=True)
@@ -97,6 +98,7 @@ def test_the_field_elsewhere_is_that_of_the_particles_where_they_are(clouds, x64
     np.testing.assert_allclose(there, field.update(state, x, y, KEY)[0].v[:4], rtol=1e-9)
 
 
+@pytest.mark.thorough
 def test_running_scales_average_over_the_steps_and_are_part_of_the_state(clouds, x64):
     x, y = map(jnp.asarray, clouds)
     field = FeatureSpaceDrift(gmdwgf.load_drift("kl"), space(Whole(), scale="running", scale_decay=0.5))

@@ -37,6 +37,7 @@ def test_a_sum_of_flows_is_the_flow_of_the_sum(x64):
     assert with_no_flow.functional is None
 
 
+@pytest.mark.thorough
 def test_the_functional_is_the_weighted_sum_at_the_two_clouds_in_their_order(clouds, x64):
     x, y = map(jnp.asarray, clouds)
     parts = gmdwgf.load_drift("drmmd"), gmdwgf.load_drift("mmd", kernel="gaussian")
