@@ -5,7 +5,6 @@ the YAML file that was chosen, or of the other files that have its class. Only n
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from omegaconf import OmegaConf
 
@@ -37,11 +36,11 @@ def _check(key: str, node: Config, name: str, reason: str, config: Config, choic
         raise ConfigError(key, node[name], f"{reason}; leave it at {shipped[0]}")
 
 
-def _shipped(group: str, target: str, name: str, config: Config, choices: Mapping[str, object]) -> list[Any]:
+def _shipped(group: str, target: str, name: str, config: Config, choices: Mapping[str, object]) -> list[object]:
     """Values of the field `name` of a class in the YAML file chosen in a group, or else in all of the group."""
     class_name = target.rpartition(".")[2]
     for files in ([choices.get(group)], options(group)):
-        values: list[Any] = []
+        values: list[object] = []
         for file in files:
             path = config_dir() / group / f"{file}.yaml"
             if path.is_file() and (class_name in (text := path.read_text()) or "defaults:" in text):
@@ -51,13 +50,13 @@ def _shipped(group: str, target: str, name: str, config: Config, choices: Mappin
     return []
 
 
-def _values(group: str, file: str, target: str, name: str, config: Config) -> list[Any]:
+def _values(group: str, file: str, target: str, name: str, config: Config) -> list[object]:
     """Values with the dataset of the run, on which defaults depend, and without: those of an object from `load_drift`."""
     context = {section: config.get(section) for section in ("dataset", "features")}
     return [value for given in (context, {}) for value in _values_with(given, group, file, target, name)]
 
 
-def _values_with(context: Config, group: str, file: str, target: str, name: str) -> list[Any]:
+def _values_with(context: Config, group: str, file: str, target: str, name: str) -> list[object]:
     cfg = OmegaConf.create(context | {group: load_node(group, file, {})})
     nodes = _nodes(OmegaConf.to_container(cfg[group], resolve=False), group)
     found = [OmegaConf.select(cfg, f"{_brackets(key)}.{name}") for key, node in nodes if node["_target_"] == target]
@@ -69,7 +68,7 @@ def _brackets(key: str) -> str:
     return "".join(f"[{word}]" if word.isdigit() else f".{word}" for word in key.split(".")).removeprefix(".")
 
 
-def _nodes(node: Any, key: str) -> Iterator[tuple[str, Config]]:
+def _nodes(node: object, key: str) -> Iterator[tuple[str, Config]]:
     """Keys and nodes of all components under `node`."""
     if isinstance(node, dict):
         if "_target_" in node:

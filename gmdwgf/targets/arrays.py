@@ -76,14 +76,14 @@ class ArrayTarget(AbstractTarget):
         self,
         path: Any,
         key: str | None,
-        held_out_fraction: Any,
-        split_seed: Any,
+        held_out_fraction: object,
+        split_seed: object,
         standardise: Any = "none",
-        columns: Any = None,
-        labels: Any = None,
-        weights: Any = None,
+        columns: object = None,
+        labels: object = None,
+        weights: object = None,
         missing: Any = "refuse",
-        max_resident: Any = math.inf,
+        max_resident: object = math.inf,
     ):
         if not isinstance(held_out_fraction, float) or not 0 < held_out_fraction < 1:
             raise FieldError("held_out_fraction", held_out_fraction, "must be a number between 0 and 1, e.g. 0.2")
