@@ -76,6 +76,7 @@ def test_a_digit_is_known_again_at_any_size_and_in_ink_on_paper():
     assert np.argmax(logits, axis=1).tolist() == [3, 3, 3]
 
 
+@pytest.mark.thorough
 def test_folders_of_classes_and_arrays_become_labels(tmp_path):
     for name in ("three", "seven"):
         (tmp_path / "set" / name).mkdir(parents=True)

@@ -42,6 +42,7 @@ def test_the_table_has_a_row_a_run_and_evaluation_step(sweep):
     assert one[0]["version_python"] == ".".join(map(str, sys.version_info[:3]))
 
 
+@pytest.mark.thorough
 def test_every_key_on_request(sweep):
     assert main(["collect", str(sweep), "--all-keys", "--out", str(sweep / "all.csv")]) == 0
     assert read(sweep / "all.csv")[0]["training.batch_size"] == "1024"

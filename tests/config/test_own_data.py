@@ -74,6 +74,7 @@ def test_other_lengths_have_their_number_if_the_median_distance_is_two(name):
     assert found["factor"] * 2**power == pytest.approx(number["drift"][length], rel=1e-12)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", options("drift"))
 def test_every_length_is_a_rule_for_data_of_a_user_unless_it_is_zero_or_of_a_released_code(name):
     whole, node = gmdwgf.load_drift(name), plain(with_file(compose({"drift": name, "dataset": "array"})))["drift"]
@@ -107,6 +108,7 @@ def test_the_saved_config_has_the_rule_itself(monkeypatch):
     assert OmegaConf.create(hidden.yaml(cfg)).drift.bandwidth.rule == "nearest"
 
 
+@pytest.mark.thorough
 def test_an_array_or_function_given_in_python_is_data_of_a_user():
     assert mappings(choose(ROWS, "kl").config()["drift"])
     assert mappings(choose(lambda key, n: ROWS[:n], "kl").config()["drift"])

@@ -1,6 +1,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import gmdwgf
 from tests.drifts import kernel_loops
@@ -63,6 +64,7 @@ def test_gaussians_dilate_at_the_rate_of_the_closed_form_and_rest_too_spread_out
     assert at_rest > b
 
 
+@pytest.mark.thorough
 def test_weights_act_as_repeated_points(clouds, x64):
     kernel_loops.assert_weights_act_as_repeated_points(load(), *clouds)
 

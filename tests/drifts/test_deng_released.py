@@ -97,6 +97,7 @@ def test_guidance_negatives_of_weight_zero_are_absent_except_from_the_softmaxes(
     assert np.abs(got - absent).max() > 1e-3
 
 
+@pytest.mark.thorough
 def test_weights_of_a_cloud_have_no_unit(clouds, x64):
     x, y = clouds
     a, b = np.linspace(1, 2, len(x)), np.linspace(2, 0.5, len(y))

@@ -82,6 +82,7 @@ def test_limit_of_a_small_regularisation_is_the_chi_squared_divergence(clouds, x
     np.testing.assert_allclose(got, np.sum((q - p) ** 2 / p), rtol=1e-6)
 
 
+@pytest.mark.thorough
 def test_several_bandwidths_are_the_mean_of_their_kernels(clouds, x64):
     kernel = lambda r: (profiles(0.3)["gaussian"].k(r) + profiles(1.0)["gaussian"].k(r)) / 2
     got = drmmd(bandwidth=[0.3, 1.0]).functional(*map(jnp.asarray, clouds))

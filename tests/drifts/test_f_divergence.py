@@ -88,6 +88,7 @@ def test_far_from_the_targets_the_weights_stop_at_the_clip():
         np.testing.assert_allclose(velocity(x, y, divergence=divergence, ratio_clip=10.0).v, factor * plain, rtol=1e-5)
 
 
+@pytest.mark.thorough
 def test_weights_act_as_repeated_points(clouds, x64):
     drift = gmdwgf.load_drift("f_divergence", divergence="chi2", bandwidth=H, ratio_clip=1e6)
     kernel_loops.assert_weights_act_as_repeated_points(drift, *clouds)

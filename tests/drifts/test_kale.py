@@ -79,6 +79,7 @@ def test_limit_of_a_large_regularisation_is_the_mmd_flow(clouds, x64):
     np.testing.assert_allclose(answer(kale(regularisation=1e8), *clouds).v, mmd, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_limit_of_a_small_regularisation_is_the_kl_divergence(clouds, x64):
     # On a common support: sum_j q_j log(q_j / p_j).
     _, y = clouds
@@ -101,6 +102,7 @@ def test_weights_act_as_repeated_points(clouds, x64):
     assert_weights_act_as_repeated_points(kale(), *clouds, atol=1e-8)
 
 
+@pytest.mark.thorough
 def test_it_says_when_it_has_not_converged(clouds, x64):
     capped = answer(kale(max_iters=1), *clouds).info
     assert not capped["converged"]

@@ -67,6 +67,7 @@ def test_even_the_smoothest_member_is_not_a_flow(clouds, x64):
     assert asymmetry(lambda x: answer(load("imq"), x, y).v, x) > 1e-2
 
 
+@pytest.mark.thorough
 def test_weights_act_as_repeated_points(clouds, x64):
     kernel_loops.assert_weights_act_as_repeated_points(load("laplace"), *clouds)
 

@@ -82,6 +82,7 @@ def test_each_node_lies_where_its_perturbation_says(clouds, x64):
     np.testing.assert_allclose(average(x, y, xi, weights), expected, atol=1e-10)
 
 
+@pytest.mark.thorough
 def test_the_draws_are_unbiased(clouds, x64):
     x, y = map(jnp.asarray, clouds)
     exact = average(x, y, *gauss_hermite(40, 2))

@@ -64,6 +64,7 @@ def test_velocity_is_the_mean_displacement_over_pairs_of_a_target_and_a_particle
     np.testing.assert_allclose(velocity(x, y, kernel=kernel), expected, atol=1e-10)
 
 
+@pytest.mark.thorough
 def test_exchanging_the_clouds_at_fixed_points_flips_the_sign(clouds, x64):
     x, y = clouds
     at = y[:5] + 0.1
@@ -108,6 +109,7 @@ def test_only_the_gaussian_field_is_a_gradient_and_none_is_a_flow(clouds, x64):
         assert asymmetry(lambda x, drift=drift: answer(drift, x, y).v, x) > 1e-2
 
 
+@pytest.mark.thorough
 def test_only_the_imq_field_sees_the_mass_of_a_far_mode(x64):
     # Claim 26: the particles are the targets, but with masses 80/20 instead of 50/50.
     rng = np.random.default_rng(0)
@@ -137,6 +139,7 @@ def test_particles_collapsed_between_two_targets_are_stationary(x64):
         assert np.abs(v).max() < 1e-12
 
 
+@pytest.mark.thorough
 def test_single_precision_agrees_at_a_small_bandwidth(clouds, x64):
     for kernel in ("laplace", "gaussian"):
         exact = velocity(*clouds, kernel=kernel, bandwidth=0.05)

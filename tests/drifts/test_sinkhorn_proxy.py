@@ -65,6 +65,7 @@ def test_algorithm_2_with_the_same_kernel_has_the_same_direction_and_a_known_low
     np.testing.assert_allclose(alg2, ratio * np.sqrt(m / n) * answer(proxy(), x, y).v, atol=1e-12)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("n_iters", "expected"), [(1, plan_loops.ruiz), (4000, None)])
 def test_one_scaling_is_the_proxy_and_many_are_the_sinkhorn_plan(n_iters, expected, clouds, x64):
     # Claim 9.

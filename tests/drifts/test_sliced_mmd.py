@@ -33,6 +33,7 @@ def signs_over_all_pairs(directions, x, y, at=None):
     return v
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("elsewhere", [False, True])
 def test_sorting_gives_the_signs_over_all_pairs(elsewhere, clouds, x64):
     x, y = clouds
@@ -41,6 +42,7 @@ def test_sorting_gives_the_signs_over_all_pairs(elsewhere, clouds, x64):
     np.testing.assert_allclose(got, signs_over_all_pairs(directions, x, y, at), atol=1e-12)
 
 
+@pytest.mark.thorough
 def test_one_dimension_is_the_energy_drift_and_twice_the_difference_of_distribution_functions(x64):
     # Claim 21, with points shared by both clouds: ties count half.
     rng = np.random.default_rng(0)
@@ -156,6 +158,7 @@ def test_weights_act_as_repeated_points(clouds, x64):
     np.testing.assert_allclose(np.repeat(weighted, of_x, 0), repeated, atol=1e-12)
 
 
+@pytest.mark.thorough
 def test_identical_clouds_stand_still_in_single_precision_and_many_dimensions():
     x, _ = skewed_clouds(40, 1, 33)
     x = jnp.asarray(np.concatenate([x, x[:7]]), jnp.float32)

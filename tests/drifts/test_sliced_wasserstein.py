@@ -83,6 +83,7 @@ def test_velocity_is_minus_n_times_the_gradient_of_the_functional_along_the_same
         np.testing.assert_allclose(got[i, k], -len(x) * slope, atol=1e-7)
 
 
+@pytest.mark.thorough
 def test_a_translation_is_one_step_when_scaled_by_the_dimension(x64):
     # Claim 11: exact for equispaced angles in the plane.
     x, _ = skewed_clouds(13, 1)
@@ -91,6 +92,7 @@ def test_a_translation_is_one_step_when_scaled_by_the_dimension(x64):
     np.testing.assert_allclose(along(DRIFT, equispaced(7), x, x + b), np.broadcast_to(b / 2, x.shape), atol=1e-10)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("p", "dim"), [(2, 2), (5, 2), (12, 4)])
 def test_a_translation_is_one_step_along_whole_frames_of_spread_directions(p, dim, x64):
     x, _ = skewed_clouds(13, 1, dim)
@@ -99,6 +101,7 @@ def test_a_translation_is_one_step_along_whole_frames_of_spread_directions(p, di
     np.testing.assert_allclose(answer(drift, x, x + b).v, np.broadcast_to(b, x.shape), atol=1e-10)
 
 
+@pytest.mark.thorough
 def test_a_translation_is_one_step_on_average_over_independent_directions(x64):
     x, _ = map(jnp.asarray, skewed_clouds(5, 1, 3))
     b = jnp.asarray([0.7, -1.9, 0.4])

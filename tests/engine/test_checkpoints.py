@@ -148,6 +148,7 @@ def what_comes_back(folder):
         checkpoints.close()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("seed", "n"), [(0, 40), *(pytest.param(seed, 400, marks=pytest.mark.slow) for seed in range(1, 4))]
 )

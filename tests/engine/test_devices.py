@@ -54,6 +54,7 @@ def test_each_device_takes_its_rows_of_a_reduction():
     assert sums.addressable_shards[0].data.shape == (2,)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("drift", ["kl", pytest.param("critic", marks=pytest.mark.slow)])
 def test_fifty_steps_on_eight_devices_are_those_of_one(drift, x64):
     problem = small_problem(drift)
@@ -63,6 +64,7 @@ def test_fifty_steps_on_eight_devices_are_those_of_one(drift, x64):
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **IN_DOUBLE), one, eight)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("drift", ["kl", pytest.param("critic", marks=pytest.mark.slow)])
 def test_a_local_field_depends_on_its_parts_and_not_on_the_devices(drift, x64):
     local = {"training": {"batching": "sub_batches", "n_sub_batches": 8, "n_targets": 16}}

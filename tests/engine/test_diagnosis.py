@@ -78,6 +78,7 @@ def test_the_part_of_a_sum_that_does_not_converge_is_named():
     assert "drift.drifts.1.epsilon=" in line
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("fields", "advice"),
     [
@@ -168,6 +169,7 @@ def test_samples_that_are_not_finite_are_left_to_the_divergence():
     assert not said(problem_with(), samples=np.full((300, 2), np.nan), gap=np.nan, v_rms=np.nan)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("numbers", "advice"),
     [

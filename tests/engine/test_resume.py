@@ -106,6 +106,7 @@ def test_control_c_saves_and_says_how_to_go_on(uninterrupted, tmp_path):
     assert same_bits(gmdwgf.load_run(folder_of(tmp_path)).params, gmdwgf.load_run(folder_of(uninterrupted)).params)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "damage",
     ["flipped bytes", *(pytest.param(name, marks=pytest.mark.slow) for name in ("truncated", "metadata gone"))],

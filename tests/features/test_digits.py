@@ -97,6 +97,7 @@ def test_a_class_asked_for_is_the_class_seen():
     assert np.mean(np.argmax(logits, axis=1) == asked) > 0.85
 
 
+@pytest.mark.thorough
 def test_points_of_the_default_have_the_size_of_the_toys():
     y = target().sample(jax.random.key(0), 4000)
     assert float(jnp.sqrt(jnp.mean(jnp.sum(y**2, axis=1)))) == pytest.approx(2, rel=0.03)

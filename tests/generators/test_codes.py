@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import gmdwgf
 from gmdwgf.generators import MLPGenerator
@@ -13,6 +14,7 @@ FIELDS = {"noise_dim": 3, "width": 8, "depth": 1, "activation": "silu"}
 KEY = jax.random.key(0)
 
 
+@pytest.mark.thorough
 def test_without_codes_nothing_changes_and_there_is_no_book():
     plain, none = MLPGenerator(**FIELDS), MLPGenerator(**FIELDS, n_codes=0)
     params = none.init(KEY, 4, 2)
@@ -20,6 +22,7 @@ def test_without_codes_nothing_changes_and_there_is_no_book():
     assert jax.tree.all(jax.tree.map(lambda a, b: (a == b).all(), params, plain.init(KEY, 4, 2)))
 
 
+@pytest.mark.thorough
 def test_each_point_draws_one_vector_of_the_book_each_as_often():
     generator = MLPGenerator(**FIELDS, n_codes=5)
     params = generator.init(KEY, 4, 2)
@@ -34,6 +37,7 @@ def test_each_point_draws_one_vector_of_the_book_each_as_often():
     assert (abs(counts - 1000) < 4.5 * np.sqrt(5000 * 0.2 * 0.8)).all()
 
 
+@pytest.mark.thorough
 def test_codes_and_noise_and_classes_all_matter():
     generator = MLPGenerator(**FIELDS, n_codes=4)
     params = generator.init(KEY, 4, 2, n_classes=3)
@@ -46,6 +50,7 @@ def test_codes_and_noise_and_classes_all_matter():
     np.testing.assert_array_equal(generator.apply(params, z, told), generator.apply(params, z, told, jnp.zeros(4, int)))
 
 
+@pytest.mark.thorough
 def test_the_code_book_is_trained():
     problem = gmdwgf.make_problem("eight_gaussians", "mmd", n_codes=6, width=8, depth=1, batch_size=32, n_steps=5)
     state = gmdwgf.initial_state(problem, KEY)

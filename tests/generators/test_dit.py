@@ -68,6 +68,7 @@ def test_the_output_is_zero_at_the_start():
     np.testing.assert_array_equal(x, np.zeros((4, DIM)))
 
 
+@pytest.mark.thorough
 def test_registers_are_no_part_of_the_output_and_reach_it_only_through_the_blocks():
     params, random = fresh(dit()), awake(dit())
     params["head"] = random["head"]

@@ -79,6 +79,7 @@ def test_rows_are_drawn_by_themselves_and_anew_for_every_key(name):
     assert np.abs(draw(2) - draw(3)).max() > 1e-3
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", SMALL)
 def test_label_and_guidance_matter_and_share_one_trace(name):
     generator = SMALL[name]
@@ -113,6 +114,7 @@ def test_a_condition_is_neither_forgotten_nor_ignored(name):
         sample(generator, plain, jax.random.key(1), 4, told(4))
 
 
+@pytest.mark.thorough
 def test_without_classes_a_perceptron_sees_its_noise_alone():
     generator = MLPGenerator(noise_dim=3, width=8, depth=0, activation="silu")
     params = generator.init(jax.random.key(0), 1, 2)

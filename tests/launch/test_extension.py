@@ -55,6 +55,7 @@ def test_a_parent_is_named_by_its_folder_its_name_or_its_id_or_is_found(tmp_path
     assert parent(longer(tmp_path, True, seed=2)) is None
 
 
+@pytest.mark.thorough
 def test_the_longest_run_that_fits_is_found(tmp_path):
     names = {n: make_run(tmp_path, **CONSTANT, training__n_steps=n).name for n in (100, 300, 500)}
     assert parent(longer(tmp_path, True, n_steps=400)).folder.path.name == names[300]

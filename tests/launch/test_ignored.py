@@ -25,6 +25,7 @@ def checked(*overrides):
     check_ignored(OmegaConf.to_container(cfg, resolve=True), DEFAULTS | choices, TARGET)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("overrides", "complaint"),
     [
@@ -68,6 +69,7 @@ def test_an_ignored_number_is_refused_with_the_option_that_reads_it(overrides, c
     assert str(refused.value).startswith(complaint)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     "overrides",
     [

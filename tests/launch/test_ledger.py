@@ -136,6 +136,7 @@ def test_a_bad_name_of_a_sweep_is_one_line_and_nothing_is_touched(way, value, cl
     assert tree(tmp_path) == before
 
 
+@pytest.mark.thorough
 def test_a_bad_name_that_only_one_job_has_is_refused_by_that_job(cli, tmp_path, precious):
     (tmp_path / "own/experiment").mkdir(parents=True)
     for name in ("../../precious", "fine"):

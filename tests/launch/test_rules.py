@@ -54,6 +54,7 @@ def test_every_real_number_of_a_drift_declares_the_power_of_a_length_in_its_unit
                 assert power_of(type(part), field.name, dict(vars(part))) == expected, (type(part), field.name)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("name", "field", "options", "power"),
     [
@@ -110,6 +111,7 @@ def pairs(points):
     return np.sqrt(((points[:, None] - points[None]) ** 2).sum(-1))[np.triu_indices(len(points), 1)]
 
 
+@pytest.mark.thorough
 def test_targets_that_are_one_point_have_no_lengths():
     target = gmdwgf.load_target("eight_gaussians", n_modes=1, noise=0.0)
     with pytest.raises(ConfigError, match="drift.bandwidth.rule=median: .*all the same point"):

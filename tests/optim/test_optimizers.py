@@ -99,6 +99,7 @@ def test_sgd_sums_clipped_gradients_with_momentum(momentum, x64):
     check(updates, expected)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("weight_decay", [0.0, 0.3])
 def test_adam_takes_the_steps_of_its_paper_with_decoupled_weight_decay(weight_decay, x64):
     b1, b2, eps = 0.8, 0.95, 0.01

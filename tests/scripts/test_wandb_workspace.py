@@ -19,6 +19,7 @@ def build():
     return runpy.run_path(str(ROOT / "scripts" / "wandb_workspace.py"))["build"]
 
 
+@pytest.mark.thorough
 def test_the_workspace_has_a_curve_by_drift_for_every_metric_and_the_pictures_that_runs_log(build):
     workspace = build("team", "project", "sweep")
     curves, finals, samples = workspace.sections

@@ -126,6 +126,7 @@ def test_classes_are_evaluated_by_their_shares(labelled, standardise):
     np.testing.assert_allclose(weighted.class_shares, np.array(sums) / np.sum(sums), rtol=1e-4)
 
 
+@pytest.mark.thorough
 def test_rows_are_drawn_by_their_weights(labelled):
     target = labelled(weights="w", labels="kind")
     assert target.n_rows is None
@@ -151,6 +152,7 @@ def test_equal_weights_and_none_give_the_same_law_and_the_same_split(labelled, t
     np.testing.assert_array_equal(labelled(weights="w").held, labelled().held)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("shape", "dtype", "top"),
     [((30, 4, 5), np.uint8, 255), ((30, 4, 5, 3), np.float32, 1), ((30, 4, 5, 1), np.int32, 255)],

@@ -268,6 +268,7 @@ def test_a_path_too_long_is_one_short_line_of_the_command_too(cli, dataset):
     assert len(line) < 400
 
 
+@pytest.mark.thorough
 def test_latents_of_a_user_are_standardised_and_mapped_back(tmp_path):
     rng = np.random.default_rng(0)
     latents = (40 + 7 * rng.normal(size=(300, 3))).astype(np.float32)

@@ -79,6 +79,7 @@ def test_an_offline_run_holds_every_curve_point_and_figure_and_says_nothing(run,
     assert capfd.readouterr() == ("", "")
 
 
+@pytest.mark.thorough
 def test_runs_open_side_by_side_do_not_mix(run):
     sinks = {name: WandbSink(config("offline"), print) for name in ("first", "second")}
     for name, sink in sinks.items():

@@ -96,6 +96,7 @@ def test_adam_ignores_a_constant_factor_on_the_drift_and_sgd_does_not(x64):
     assert np.abs(travelled("sgd", 0.01) - travelled("sgd", 1.0)).max() > 1e-2
 
 
+@pytest.mark.thorough
 def test_the_averaged_parameters_follow_the_stated_recursion():
     problem = small_problem()
     state = jax.jit(initial_state)(problem, jax.random.key(0))

@@ -167,6 +167,7 @@ def test_conditions_that_do_not_fit_are_refused_by_name(drift, fields, name):
     assert name in str(refused.value)
 
 
+@pytest.mark.thorough
 def test_classes_are_evaluated_in_turn_or_in_any_first_points_by_their_shares():
     condition = ClassCondition(3, "none", 4.0, 3.0, 0.0, 16, 1.0)
     np.testing.assert_array_equal(condition.evaluation(5, 3).label, [0, 1, 2, 0, 1])
