@@ -84,6 +84,7 @@ def test_bad_input_is_one_line_that_names_key_value_and_fix(case, cli, tmp_path)
     assert not list(tmp_path.glob("runs/*/manifest.json")), "a run was begun"
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("spelling", [["+drift=kl"], ["drift=kl"], ["++drift=kl"]])
 def test_both_spellings_choose_a_drift(spelling, cli):
     code, out, _ = cli(*spelling, "--cfg", "job")

@@ -145,6 +145,7 @@ def test_load_run_runs_nothing_that_a_folder_names(tmp_path, canary, place):
     assert not canary()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("drift", "part"),
     [
@@ -185,6 +186,7 @@ def test_a_folder_of_ones_own_is_made_of_what_it_says_without_trust(tmp_path):
         gmdwgf.load_run(folder)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("text", ["${oc.env:HOME}", "${oc.decode:'1'}", "${seed}", "${oc.create:{a: 1}}"])
 def test_load_run_resolves_nothing_of_a_folder(tmp_path, text, monkeypatch):
     monkeypatch.setenv("HOME", "/a/secret/place")

@@ -43,6 +43,7 @@ def test_a_published_run_takes_its_first_step_when_made_tiny(name, tmp_path):
     assert float(jnp.abs(state.params["head"]["out"]["kernel"]).max()) > 0
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("name", "n_particles"), [("b2_ablation", 64 * 64), ("b2", 128 * 64), ("l2", 128 * 64)])
 def test_the_published_numbers_stand_in_the_configs(name, n_particles):
     config = composed(name, [])

@@ -89,6 +89,7 @@ def test_arrows_go_down(path):
     assert not wrong, "\n".join(wrong)
 
 
+@pytest.mark.thorough
 def test_no_circle_within_a_room():
     """Modules of a room that import each other, also inside of functions."""
     edges = {

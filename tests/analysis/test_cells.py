@@ -1,10 +1,13 @@
 import json
 
+import pytest
+
 from gmdwgf.analysis.cells import caption, cells, setting, short, varied
 from gmdwgf.runs.records import read_runs
 from tests.runs.folders import make_run
 
 
+@pytest.mark.thorough
 def test_what_differs_within_a_drift_is_a_setting_and_what_only_one_drift_has_is_not(tmp_path):
     for bandwidth in (0.3, 1):
         make_run(tmp_path, drift="kl", drift__bandwidth=bandwidth)
@@ -12,6 +15,7 @@ def test_what_differs_within_a_drift_is_a_setting_and_what_only_one_drift_has_is
     assert varied(read_runs(tmp_path)) == ["drift.bandwidth"]
 
 
+@pytest.mark.thorough
 def test_seeds_machines_and_datasets_are_no_settings(tmp_path):
     for seed in (0, 1):
         make_run(tmp_path, seed=seed, tracking__line_every=seed + 1)
@@ -28,6 +32,7 @@ def test_an_exchanged_optimiser_is_one_setting(tmp_path):
     assert {setting(run, "optimizer") for run in runs} == {"Adam", "SGD"}
 
 
+@pytest.mark.thorough
 def test_numbers_that_mean_the_same_make_one_cell(tmp_path):
     make_run(tmp_path, drift="kl", drift__bandwidth=1, seed=0)
     make_run(tmp_path, drift="kl", drift__bandwidth=1.0, seed=1)
@@ -40,6 +45,7 @@ def test_numbers_that_mean_the_same_make_one_cell(tmp_path):
     ]
 
 
+@pytest.mark.thorough
 def test_settings_are_sorted_by_size(tmp_path):
     for bandwidth in (10, 0.3, 2):
         make_run(tmp_path, drift="kl", drift__bandwidth=bandwidth)

@@ -38,6 +38,7 @@ def test_status_tells_of_every_run_what_became_of_it_and_why(four, tmp_path, cap
     assert lines[-1] == "4 runs: 1 done, 1 diverged, 1 failed, 1 live"
 
 
+@pytest.mark.thorough
 def test_status_shows_only_what_is_named(four, tmp_path, capsys):
     assert main(["status", str(tmp_path), "failed", four["done"].id]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "2 runs: 1 done, 1 failed"
@@ -80,6 +81,7 @@ def test_rm_asks_first(four, tmp_path, monkeypatch, answer, left):
     assert len(names(tmp_path)) == left
 
 
+@pytest.mark.thorough
 def test_rm_never_deletes_a_live_run(four, tmp_path, capsys):
     with four["failed"].folder.lock():
         assert main(["rm", str(tmp_path), "failed", four["failed"].id, "--yes"]) == 0
@@ -87,6 +89,7 @@ def test_rm_never_deletes_a_live_run(four, tmp_path, capsys):
     assert four["failed"].name in names(tmp_path)
 
 
+@pytest.mark.thorough
 def test_a_run_that_came_alive_while_the_question_stood_stays(four, tmp_path, monkeypatch, capsys):
     lock = four["failed"].folder.lock()
 

@@ -65,6 +65,7 @@ def test_a_server_that_takes_calls_and_never_answers_costs_one_wait_for_all_runs
     assert all(len(history(job.folder.path, job.id)) == 3 for job in jobs)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [

@@ -52,12 +52,14 @@ def test_a_drift_has_numbers_for_a_shipped_target_and_without_one(name):
 LOCAL = ["blob", "f_divergence", "kernel_score", "kl", "kl_wgf", "mean_shift", "sharp", "sinkhorn_proxy", "sum"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", LOCAL)
 def test_a_local_drift_sees_the_nearest_targets_of_data_of_a_user(name):
     rules = mappings(plain(with_file(compose({"drift": name, "dataset": "array"})))["drift"])
     assert any(rule["rule"] == "nearest" and rule["share_of_median"] > 0 for rule in rules)
 
 
+@pytest.mark.thorough
 def test_hydra_composes_the_same_rules():
     for name in ("deng", "sum"):
         rules = mappings(plain(with_file(by_hydra(f"drift={name}", "dataset=array")))["drift"])
@@ -65,6 +67,7 @@ def test_hydra_composes_the_same_rules():
         assert rules
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["sinkhorn", "sinkhorn_steps", "mmd", "drmmd", "kale"])
 def test_other_lengths_have_their_number_if_the_median_distance_is_two(name):
     number, rule = plain(compose({"drift": name})), plain(with_file(compose({"drift": name, "dataset": "array"})))
@@ -84,6 +87,7 @@ def test_every_length_is_a_rule_for_data_of_a_user_unless_it_is_zero_or_of_a_rel
         assert numbers == (["distance_floor"] if name == "deng_released" else [])
 
 
+@pytest.mark.thorough
 def test_a_number_and_a_rule_can_be_given_in_place_of_the_default():
     file = "dataset=array"
     assert plain(with_file(by_hydra("drift=kl", file, "drift.bandwidth=0.1")))["drift"]["bandwidth"] == 0.1

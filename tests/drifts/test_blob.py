@@ -69,6 +69,7 @@ def test_weights_act_as_repeated_points(clouds, x64):
     kernel_loops.assert_weights_act_as_repeated_points(load(), *clouds)
 
 
+@pytest.mark.thorough
 def test_single_precision_agrees_at_a_small_bandwidth(clouds, x64):
     exact = answer(load(0.05), *clouds).v
     got = answer(load(0.05), *(cloud.astype(np.float32) for cloud in clouds)).v

@@ -22,6 +22,7 @@ def test_velocity_equals_algorithm_2_with_its_matrices_written_out(self_mask, cl
     np.testing.assert_allclose(got, reference.deng(*clouds, 0.6, self_mask), atol=1e-10)
 
 
+@pytest.mark.thorough
 def test_several_temperatures_are_summed(clouds, x64):
     together = velocity(*clouds, temperature=[0.2, 0.6])
     np.testing.assert_allclose(

@@ -101,6 +101,7 @@ def test_weights_act_as_repeated_points(adaptive, clouds, x64):
     np.testing.assert_allclose(weighted.info["drmmd"], repeated.info["drmmd"], rtol=1e-9)
 
 
+@pytest.mark.thorough
 def test_adaptive_regularisation_follows_the_root_of_the_divergence_since_the_first_batch(clouds, x64):
     x, y = map(jnp.asarray, clouds)
     drift, closer = drmmd(adaptive=True), 0.5 * x + 0.5 * y[:13]

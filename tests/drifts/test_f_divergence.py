@@ -94,6 +94,7 @@ def test_weights_act_as_repeated_points(clouds, x64):
     kernel_loops.assert_weights_act_as_repeated_points(drift, *clouds)
 
 
+@pytest.mark.thorough
 def test_a_clip_below_one_is_refused():
     with pytest.raises(FieldError, match="ratio_clip=0.5: must be at least 1"):
         FDivergenceDrift("js", H, 0.5)

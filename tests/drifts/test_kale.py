@@ -91,6 +91,7 @@ def test_limit_of_a_small_regularisation_is_the_kl_divergence(clouds, x64):
     )
 
 
+@pytest.mark.thorough
 def test_several_bandwidths_are_the_mean_of_their_kernels(clouds, x64):
     kernel = lambda r: (profiles(0.3)["gaussian"].k(r) + profiles(1.0)["gaussian"].k(r)) / 2
     got = answer(kale(bandwidth=[0.3, 1.0]), *clouds).info["kale"]

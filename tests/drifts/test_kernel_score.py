@@ -26,6 +26,7 @@ def test_velocity_equals_the_double_loop(kernel, clouds, x64):
     np.testing.assert_allclose(got.info["effective_targets"], kernel_loops.effective_targets(x, y, k), rtol=1e-10)
 
 
+@pytest.mark.thorough
 def test_the_laplace_score_is_a_mean_of_unit_vectors_over_the_bandwidth(x64):
     # Targets at distances 1 and 2, to the right and above, count e^{-1/h} and e^{-2/h}; the particle adds nothing.
     y = np.array([[1.0, 0.0], [0.0, 2.0]])
@@ -62,6 +63,7 @@ def test_the_gaussian_member_is_the_kl_drift_over_the_squared_bandwidth(clouds, 
     np.testing.assert_allclose(answer(load("gaussian"), *clouds).v, kl / H**2, atol=1e-10)
 
 
+@pytest.mark.thorough
 def test_even_the_smoothest_member_is_not_a_flow(clouds, x64):
     x, y = map(jnp.asarray, clouds)
     assert asymmetry(lambda x: answer(load("imq"), x, y).v, x) > 1e-2

@@ -127,6 +127,7 @@ def test_only_the_imq_field_sees_the_mass_of_a_far_mode(x64):
             assert np.abs(pull).max() < 1e-9
 
 
+@pytest.mark.thorough
 def test_weights_act_as_repeated_points(clouds, x64):
     kernel_loops.assert_weights_act_as_repeated_points(gmdwgf.load_drift("mean_shift", bandwidth=H), *clouds)
 

@@ -296,5 +296,6 @@ def test_a_relaxation_that_is_no_positive_number_is_refused(rho):
         sinkhorn(unbalanced=rho)
 
 
+@pytest.mark.thorough
 def test_no_relaxation_can_be_said_in_two_ways():
     assert sinkhorn(unbalanced="none").unbalanced is sinkhorn(unbalanced=None).unbalanced is None

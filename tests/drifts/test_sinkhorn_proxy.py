@@ -35,6 +35,7 @@ def test_velocity_equals_the_scaled_matrices_with_cross_weights(n_iters, clouds,
     np.testing.assert_allclose(got.info["speed"], np.mean(plus.sum(1) * minus.sum(1)), rtol=1e-10)
 
 
+@pytest.mark.thorough
 def test_without_cross_weights_it_is_the_difference_of_the_barycentres(clouds, x64):
     x, y = clouds
     expected = core(*written_out(x, y), x, y)
@@ -110,12 +111,14 @@ def test_weights_act_as_repeated_points(clouds, x64):
     assert_weights_act_as_repeated_points(proxy(ruiz_iters=2), *clouds)
 
 
+@pytest.mark.thorough
 def test_a_collapsed_cloud_amid_two_targets_stays(x64):
     # Claim 28.
     y = np.array([[-1.0], [1.0]])
     assert np.abs(answer(proxy(bandwidth=0.5), np.zeros((4, 1)), y).v).max() < 1e-12
 
 
+@pytest.mark.thorough
 def test_two_distant_modes_of_unequal_mass_are_not_balanced(x64):
     # Claim 26: eight bandwidths apart, nothing moves across.
     x, y = plan_loops.two_modes(0.8, 4.0), plan_loops.two_modes(0.5, 4.0, seed=1)

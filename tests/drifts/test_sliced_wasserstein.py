@@ -54,6 +54,7 @@ def test_velocity_is_the_barycentre_of_the_optimal_plans_for_any_weights(clouds,
     np.testing.assert_allclose(got, barycentres_of_plans(directions, x, y, a, b), atol=1e-10)
 
 
+@pytest.mark.thorough
 def test_equal_sizes_are_matched_rank_by_rank(x64):
     x, y = skewed_clouds(14, 14, 1)
     expected = np.empty_like(x)
@@ -61,6 +62,7 @@ def test_equal_sizes_are_matched_rank_by_rank(x64):
     np.testing.assert_allclose(answer(SCALED, x, y).v, expected - x, atol=1e-12)
 
 
+@pytest.mark.thorough
 def test_functional_along_is_half_the_squared_distance_of_pot(clouds, x64):
     x, y = clouds
     directions = some_directions(7, 2)
@@ -128,6 +130,7 @@ def test_isotropic_gaussians_give_the_closed_form(x64):
     np.testing.assert_allclose(got, expected, atol=0.02)
 
 
+@pytest.mark.thorough
 def test_weights_act_as_repeated_points(clouds, x64):
     x, y = clouds
     directions = some_directions(7, 2)
@@ -139,6 +142,7 @@ def test_weights_act_as_repeated_points(clouds, x64):
     np.testing.assert_allclose(weighted, means, atol=1e-12)
 
 
+@pytest.mark.thorough
 def test_a_particle_without_mass_goes_to_the_quantile_at_its_rank(x64):
     x, y = np.array([[0.0], [2.0], [1.0]]), np.array([[5.0], [7.0]])
     got = along(DRIFT, np.ones((1, 1)), x, y, None, np.array([1.0, 1.0, 0.0]))
@@ -155,6 +159,7 @@ def test_between_particles_the_map_is_interpolated_and_beyond_them_it_is_constan
     np.testing.assert_allclose(at + got, [[4.5], [4.0], [6.0]], atol=1e-12)
 
 
+@pytest.mark.thorough
 def test_two_distant_modes_of_unequal_mass_are_balanced_at_any_distance(x64):
     # Claim 26: the over-full cluster moves towards the other at .375 L on average.
     rng = np.random.default_rng(0)
@@ -169,6 +174,7 @@ def test_two_distant_modes_of_unequal_mass_are_balanced_at_any_distance(x64):
         np.testing.assert_allclose(speed, 0.375 * distance, rtol=0.1)
 
 
+@pytest.mark.thorough
 def test_one_far_target_moves_only_the_particle_that_gets_it():
     # Float32: had the means been differences of integrals, an outlier would blur all of them.
     x, y = (np.float32(cloud) for cloud in skewed_clouds(200, 300))

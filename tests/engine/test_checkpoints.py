@@ -67,6 +67,7 @@ def test_the_best_is_the_one_with_the_lowest_metric_also_after_reopening(tmp_pat
     assert best_step(tmp_path, writing=False) == 1
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("unscored", [float("nan"), float("inf"), -float("inf")])
 def test_a_checkpoint_without_a_finite_metric_is_never_the_best(tmp_path, unscored):
     save_each(tmp_path, {1: unscored, 2: 5.0, 3: unscored})
@@ -78,6 +79,7 @@ def test_a_checkpoint_without_a_finite_metric_is_never_the_best(tmp_path, unscor
     checkpoints.close()
 
 
+@pytest.mark.thorough
 def test_after_any_number_of_reopenings_the_two_latest_and_the_best_are_kept(tmp_path):
     save_each(tmp_path, {0: 9.0, 10: 1.0, 20: 2.0, 30: float("nan"), 40: 4.0, 50: 3.0})
     assert reopened(tmp_path, writing=False).steps() == [10, 40, 50]

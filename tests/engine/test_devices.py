@@ -86,6 +86,7 @@ def test_in_a_local_field_a_part_sees_only_its_own_targets(clouds):
         np.testing.assert_allclose(output.v[rows], drift.velocity(x[rows], y[rows], key).v, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.thorough
 def test_a_checkpoint_of_eight_devices_is_resumed_on_one_and_back(tmp_path, x64):
     problem = small_problem()
     state = run_steps(problem, 50)

@@ -44,6 +44,7 @@ def said(problem, samples=SAMPLES, **logs):
     return diagnosis.said
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("drift", ["kl", "mmd", "deng", "sinkhorn", "kale", "sliced_wasserstein", "wflow"])
 def test_nothing_is_said_of_a_run_that_improves(drift):
     logs = {
@@ -59,6 +60,7 @@ def test_nothing_is_said_of_a_run_at_its_floor():
     assert not said(problem_with(), v_rms=0.2, gap=(1.0, 1.2, 1.9, 2.4, 3.1))
 
 
+@pytest.mark.thorough
 def test_a_solver_that_does_not_converge_is_named_with_an_epsilon_of_the_size_of_the_data():
     logs = {"drift__converged": (0.0, 1.0, 0.0, 0.0, 0.0), "drift__marginal_error": 0.25}
     (line,) = said(problem_with("sinkhorn", epsilon=1e-4), **logs)
@@ -249,6 +251,7 @@ def test_each_run_of_a_vectorized_sweep_says_it_once_with_its_job(cli):
     assert sorted(line.partition("]")[0] for line in lines) == ["[0", "[1"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("drift", ["sinkhorn", "kale", "drmmd"])
 def test_a_step_whose_pairs_do_not_fit_is_refused_before_it_compiles_with_a_batch_that_does(drift):
     n = 1 << int(np.sqrt(machine_bytes())).bit_length() + 1

@@ -163,6 +163,7 @@ def test_a_crash_keeps_its_traceback_and_is_retried(uninterrupted, tmp_path):
     assert (folder / "DONE.json").exists()
 
 
+@pytest.mark.thorough
 def test_samples_of_a_loaded_generator_are_those_of_the_run(uninterrupted):
     run = gmdwgf.load_run(folder_of(uninterrupted))
     assert run.sample(jax.random.key(0), 5).shape == (5, 2)

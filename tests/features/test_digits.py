@@ -109,6 +109,7 @@ def test_latents_of_other_weights_are_refused(tmp_path):
         target(path=str(tmp_path / "old.npz"))
 
 
+@pytest.mark.thorough
 def test_latents_of_an_unknown_encoder_have_no_pictures(tmp_path):
     latent_files.write(tmp_path / "mine.npz", np.random.default_rng(0).normal(size=(50, 16)), encoder="mine")
     made = target(path=str(tmp_path / "mine.npz"))

@@ -53,6 +53,7 @@ def conditional():
     return awake(dit())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("name", "published"), [("dit_b2", 133), ("dit_l2", 463)])
 def test_the_published_sizes_have_the_published_number_of_parameters(name, published):
     # Deng et al. 2026, Table 5, in millions; 1000 classes. Nothing is allocated.

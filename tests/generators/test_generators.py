@@ -104,6 +104,7 @@ def test_a_vmap_over_parameters_is_one_by_one_in_double_precision(name, x64):
         np.testing.assert_allclose(x, draw(params), rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", SMALL)
 def test_a_condition_is_neither_forgotten_nor_ignored(name):
     generator = SMALL[name]

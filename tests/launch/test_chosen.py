@@ -65,6 +65,7 @@ def test_a_yaml_file_of_ones_own_is_a_choice(tmp_path):
     assert float(gmdwgf.make_problem("eight_gaussians", str(path)).drift.bandwidth) == 2.0
 
 
+@pytest.mark.thorough
 def test_free_particles_bring_their_optimiser_by_name_and_as_an_object():
     for generator in ("particles", gmdwgf.generators.ParticlesGenerator(1.0)):
         problem = gmdwgf.make_problem("eight_gaussians", "mmd", generator=generator)
@@ -73,6 +74,7 @@ def test_free_particles_bring_their_optimiser_by_name_and_as_an_object():
         assert float(gmdwgf.make_problem("eight_gaussians", "mmd", generator=generator, ema_decay=0.5).ema_decay) == 0.5
 
 
+@pytest.mark.thorough
 def test_schedules_are_those_of_the_command():
     problem = gmdwgf.make_problem("eight_gaussians", "kl", schedules={"bandwidth": Exponential(1.0, 0.1, 20)})
     assert float(problem.drift.bandwidth) == 1.0

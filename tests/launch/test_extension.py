@@ -113,6 +113,7 @@ def test_only_a_finished_run_is_extended(tmp_path, state):
     )
 
 
+@pytest.mark.thorough
 def test_a_parent_that_is_not_there_or_not_shorter_is_refused(tmp_path):
     made = make_run(tmp_path, **CONSTANT)
     assert "no name or id of a run" in refusal(longer(tmp_path, "deadbeef"))
@@ -120,6 +121,7 @@ def test_a_parent_that_is_not_there_or_not_shorter_is_refused(tmp_path):
     assert "must be more than the 200 steps" in refusal(longer(tmp_path, made.id, n_steps=100))
 
 
+@pytest.mark.thorough
 def test_a_parent_whose_data_changed_is_refused(tmp_path):
     rng = np.random.default_rng(0)
     np.save(tmp_path / "x.npy", rng.normal(size=(300, 2)))
@@ -148,6 +150,7 @@ def tree(folder):
     return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+@pytest.mark.thorough
 def test_a_child_takes_over_history_and_checkpoint_and_leaves_its_parent_alone(tmp_path):
     made = make_run(tmp_path, steps=(0, 100, 130), **CONSTANT)
     with_checkpoint(made.folder, 130)

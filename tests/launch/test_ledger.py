@@ -152,6 +152,7 @@ def test_a_bad_name_that_only_one_job_has_is_refused_by_that_job(cli, tmp_path, 
     assert not list(tmp_path.glob("runs/*-*")), err + str(code)
 
 
+@pytest.mark.thorough
 def test_what_a_sweep_has_one_of_is_no_axis(cli, tmp_path):
     for axis in ("sweep.dry=true,false", "sweep.fail_fast=true,false"):
         code, _, err = cli("-m", "drift=kl", axis)

@@ -69,6 +69,7 @@ def test_the_power_follows_the_options(name, field, options, power):
     assert by_rule == pytest.approx(0.5 * np.median(distances()[np.triu_indices(N_DRAWN, 1)]) ** power, rel=1e-6)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("rule", "length"),
     [
@@ -98,6 +99,7 @@ def test_the_nearest_of_fewer_targets_is_farther():
     assert 0.02 < of(256) < 0.2
 
 
+@pytest.mark.thorough
 def test_targets_that_are_repeated_count_once():
     different = np.random.default_rng(0).normal(size=(40, 3))
     rows = np.concatenate([np.repeat(different[:1], 160, axis=0), different])  # 80 % are one point
@@ -118,6 +120,7 @@ def test_targets_that_are_one_point_have_no_lengths():
         built("kl", target, bandwidth={"rule": "median"})
 
 
+@pytest.mark.thorough
 def test_rules_are_told_with_their_length_power_and_unit():
     told = built("sinkhorn", epsilon={"rule": "median", "factor": 0.005}).introduction()[-1]
     median = np.median(pairs(np.asarray(TARGET.sample(jax.random.key(0), N_DRAWN), float)))

@@ -27,6 +27,7 @@ def test_every_worker_has_a_gpu_and_its_part_of_the_memory():
     assert {environment["XLA_PYTHON_CLIENT_MEM_FRACTION"] for environment in seen} == {"0.450"}
 
 
+@pytest.mark.thorough
 def test_a_place_is_free_again_when_its_process_has_ended(tmp_path):
     place = free_place(tmp_path, 2)
     code = "import sys; from pathlib import Path; from gmdwgf.launch.workers import free_place\n"
@@ -70,6 +71,7 @@ def test_a_place_that_is_a_link_is_not_followed(tmp_path):
     assert not (tmp_path / "thesis.tex").exists()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("folder", ["gone", "a file"])
 def test_a_worker_without_a_folder_for_temporary_files_is_told_of_tmpdir(folder, tmp_path):
     (tmp_path / "a file").touch()

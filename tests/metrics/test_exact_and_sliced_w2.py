@@ -84,6 +84,7 @@ def test_sliced_w2_equals_pot_on_the_same_directions_for_any_sizes(n, m):
     np.testing.assert_allclose(sliced(x, y, directions), expected, rtol=1e-9)
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("x64")
 def test_sliced_w2_in_one_dimension_is_exact_w2():
     x, y = clouds(25, 25, 1)

@@ -214,6 +214,7 @@ def test_a_cloud_that_is_not_finite_scores_nan_everywhere(reference, bad):
     assert all(math.isnan(mass) for mass in suite().mode_masses(x, reference))
 
 
+@pytest.mark.thorough
 def test_a_single_row_is_scored_where_a_score_exists(reference):
     values = suite().evaluate(CENTRES[:1], reference)
     assert math.isnan(values["mmd2"])
@@ -251,6 +252,7 @@ def test_no_row_is_taken_twice_from_a_target_that_is_a_list_of_rows():
     assert abs(reference.floor["mmd2"].mean) < 0.1 / 60
 
 
+@pytest.mark.thorough
 def test_other_bandwidths_give_other_values_without_another_trace(reference, monkeypatch):
     traces = []
     inner = mmd_module.squared_distances

@@ -23,6 +23,7 @@ def test_samples_are_counted_by_nearest_mode_and_apart_when_within_the_radius():
     assert is_on.tolist() == [3, 4, 5]
 
 
+@pytest.mark.thorough
 def test_a_sample_at_the_radius_is_on_the_mode():
     square = Modes(jnp.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0], [4.0, 4.0]]), jnp.full(4, 0.25), 0.5)
     assert mode_counts(cloud(((0.5, 0), 2), ((4, 0.51), 1)), square)[1].tolist() == [2, 0, 0, 0]
@@ -40,6 +41,7 @@ def test_near_and_the_mass_ratios_are_relative_to_the_due_masses():
     np.testing.assert_allclose(values["mass_max"], (12 / 20) / 0.2, rtol=1e-6)
 
 
+@pytest.mark.thorough
 def test_a_dropped_mode_is_not_covered_and_has_mass_zero():
     values = mode_metrics(cloud(((0, 0), 50), ((4, 0), 50)), MODES)
     assert (int(values["covered"]), int(values["n_modes"])) == (2, 3)

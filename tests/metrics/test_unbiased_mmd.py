@@ -77,6 +77,7 @@ def test_float32_far_from_the_origin_agrees_with_float64(d):
     np.testing.assert_allclose(single, double, atol=1e-5)
 
 
+@pytest.mark.thorough
 def test_a_profile_of_several_kernels_is_one_pass_with_the_same_values():
     x, y = (jnp.asarray(cloud, "float32") for cloud in clouds(2))
     both = compiled(lambda r2: {"gaussian": gaussian(r2), "energy": energy(r2)}, x, y)

@@ -1,11 +1,13 @@
 import jax
 import numpy as np
+import pytest
 
 from gmdwgf.networks.convolutional import ConvDecoder
 from gmdwgf.networks.functional import init, network
 from tests.networks import random_params
 
 
+@pytest.mark.thorough
 def test_a_grid_is_made_finer_by_repeating_pixels_and_mixing_channels(x64):
     make = lambda rngs: ConvDecoder(3, (5, 7, 2), 2, 1, rngs)
     params = random_params(lambda: init(make, jax.random.key(0)), 0.5)

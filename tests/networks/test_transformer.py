@@ -114,6 +114,7 @@ def test_patches_are_the_squares_of_the_picture_and_go_back_to_it():
     np.testing.assert_allclose(picture(tiles, 4, 6, 2), x, rtol=1e-6)
 
 
+@pytest.mark.thorough
 def test_waves_tell_every_place_of_a_grid(x64):
     told = np.asarray(grid_waves(3, 4, 8, float))
     for row in range(3):

@@ -44,6 +44,7 @@ def test_the_rate_rises_to_full_and_decays_to_its_final_fraction_at_the_last_ste
     assert values[-1] == pytest.approx(1.0 if decay == "constant" else final, rel=1e-12)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("n_steps", [2, 3, 100, 20_000])
 @pytest.mark.parametrize("decay", ["linear", "cosine"])
 def test_the_last_step_of_a_run_of_any_length_has_the_final_fraction(decay, n_steps):

@@ -55,6 +55,7 @@ def test_a_schedule_has_the_value_of_its_formula_at_every_step(schedule, expecte
     np.testing.assert_allclose(jax.vmap(schedule)(steps), [expected(t) for t in range(12)], rtol=1e-5)
 
 
+@pytest.mark.thorough
 def test_the_drift_at_a_step_has_the_scheduled_values_wherever_they_are():
     node = built("sum", weights=[1.0, {**ANNEAL, "start": 4.0, "end": 1.0}])
     problem = with_schedules()

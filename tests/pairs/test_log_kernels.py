@@ -45,6 +45,7 @@ def test_the_gradient_of_the_companion_is_the_kernel_times_the_displacement(name
     np.testing.assert_allclose(slope_times_companion, KERNELS[name].value(r2, 0.7), rtol=1e-12)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("family", "name", "profile"), FAMILIES)
 def test_logarithms_stay_finite_where_the_kernel_underflows(family, name, profile):
     for r2, h in [(1e8, 1e-3), (0.0, 1e-4), (1.0, 1e4)]:

@@ -25,6 +25,7 @@ def test_softmax_is_the_softmax(x64):
     np.testing.assert_allclose(near.mass, 1.0)
 
 
+@pytest.mark.thorough
 def test_softmax_of_nothing_is_zero():
     near = reductions.softmax(jnp.full(5, -jnp.inf))
     assert float(near.mass) == 0
@@ -33,6 +34,7 @@ def test_softmax_of_nothing_is_zero():
     np.testing.assert_array_equal(near.mean(jnp.ones((5, 2))), 0)
 
 
+@pytest.mark.thorough
 def test_log_sum_exp_has_the_softmax_as_gradient_also_with_masked_candidates(x64):
     logits = jnp.asarray([0.3, -jnp.inf, 2.0, -700.0])
     np.testing.assert_allclose(jax.grad(reductions.log_sum_exp)(logits), jax.nn.softmax(logits), rtol=1e-14)
@@ -85,6 +87,7 @@ def test_float32_barycentres_are_those_of_float64_to_single_precision(d, x64):
     np.testing.assert_allclose(single, exact, rtol=0, atol=3e-5)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
 def test_whole_numbers_sort_floats(dtype, x64):
     rng = np.random.default_rng(3)

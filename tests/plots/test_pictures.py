@@ -57,6 +57,7 @@ def test_the_histogram_has_a_bar_a_class_and_law():
     assert [bar.get_height() for bar in axes.patches] == [0.4, 0.4, 0.2, 0.5, 0.2, 0.3]
 
 
+@pytest.mark.thorough
 def test_the_nearest_row_and_its_ratio_are_those_of_a_slow_loop():
     rng = np.random.default_rng(0)
     x, y = 50 + rng.normal(size=(7, 2, 3)), 50 + rng.normal(size=(11, 2, 3))

@@ -25,6 +25,7 @@ def test_a_png_is_as_wide_as_a_column_at_300_dots_an_inch_and_not_blank(figure, 
     assert os.listdir(tmp_path / "new") == ["samples.png"]
 
 
+@pytest.mark.thorough
 def test_letters_stay_letters_in_a_pdf(figure, tmp_path):
     save(figure, tmp_path / "samples.pdf")
     pdf = (tmp_path / "samples.pdf").read_bytes()

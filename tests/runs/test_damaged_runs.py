@@ -128,6 +128,7 @@ def test_a_config_edited_by_hand_is_not_passed_over(words, whole, copied, cli):
     assert not (copied / "FAILED.json").exists()
 
 
+@pytest.mark.thorough
 def test_a_run_is_loaded_without_its_data_from_any_folder(whole, copied, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     manifest = json.loads((copied / "manifest.json").read_text())

@@ -9,6 +9,7 @@ from gmdwgf.runs.records import RunFiles, flatten, is_live, read_runs, run_folde
 from tests.runs.folders import make_run
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("state", ["done", "diverged", "failed", "unfinished"])
 def test_a_run_is_read_back_as_it_was_written(tmp_path, state):
     job = make_run(tmp_path, state, drift="kl", drift__bandwidth=0.2, seed=3)
@@ -29,6 +30,7 @@ def test_why_is_one_line(tmp_path):
     assert whys["done"] == ""
 
 
+@pytest.mark.thorough
 def test_a_run_whose_lock_is_held_is_live_even_if_it_failed_before(tmp_path):
     job = make_run(tmp_path, "failed")
     with job.folder.lock():
@@ -73,6 +75,7 @@ def test_a_run_is_known_by_its_name_from_inside_too(tmp_path, monkeypatch):
     assert (run.name, run.dataset, run.drift) == (job.name, "eight_gaussians", "kl")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("damage", ["[1]", "", "[" * 100_000, '{"id": 5}', '{"id": "' + "0" * 8 + '"}', "\0\0"])
 def test_a_run_with_a_damaged_manifest_is_listed(tmp_path, damage):
     job = make_run(tmp_path, drift="kl")

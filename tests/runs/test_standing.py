@@ -49,6 +49,7 @@ def edit_config(job, **changes):
     path.write_text(yaml.dump(config))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("state", ["done", "diverged", "unfinished"])
 def test_a_config_that_was_edited_is_refused_with_what_differs_and_the_fix(tmp_path, state):
     job = finished(tmp_path, state)

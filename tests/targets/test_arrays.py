@@ -103,6 +103,7 @@ def labelled(tmp_path):
     return lambda **options: ArrayTarget(str(tmp_path / "points.npz"), "x", 0.2, 0, **options)
 
 
+@pytest.mark.thorough
 def test_a_class_is_split_by_itself_and_drawn_from_its_own_rows(labelled):
     target = labelled(labels="kind")
     assert (target.n_classes, target.class_names) == (3, ("a", "b", "c"))

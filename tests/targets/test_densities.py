@@ -86,6 +86,7 @@ def test_a_gaussian_in_three_dimensions_has_the_density_of_its_formula(x64):
     np.testing.assert_allclose(jax.jit(lambda y: target.log_density(y))(y), expected, rtol=1e-10)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("noise", [0.5, 0.02])
 def test_the_density_of_circles_is_the_average_of_round_gaussians_along_them(x64, noise):
     scale, inner = 1.5, 0.6
@@ -110,6 +111,7 @@ def test_the_blurred_checkerboard_falls_off_alike_on_opposite_sides():
     assert one_side[0] < -100
 
 
+@pytest.mark.thorough
 def test_the_sharp_checkerboard_is_uniform_on_its_dark_squares_and_one_trace_serves_sharp_and_blurred():
     traces = []
 

@@ -54,6 +54,7 @@ def test_means_are_scaled_rows_split_once_into_training_and_held_out(npz):
     assert set(which(target.training_rows())) == drawn
 
 
+@pytest.mark.thorough
 def test_a_file_may_say_which_rows_are_held_out(tmp_path):
     held_out = np.arange(N) % 10 == 3
     latent_files.write(tmp_path / "a.npz", MEAN, held_out=held_out)
@@ -71,6 +72,7 @@ def test_posteriors_are_sampled_with_their_own_means_and_deviations(tmp_path):
     np.testing.assert_allclose(x.std(axis=0), deviation, rtol=0.03)
 
 
+@pytest.mark.thorough
 def test_a_class_is_answered_with_its_own_training_rows_each_as_likely(npz):
     target = made(npz, posterior=False, labels=True)
     assert target.n_classes == N_CLASSES
@@ -210,6 +212,7 @@ UNUSABLE = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("case", UNUSABLE)
 def test_a_file_that_cannot_be_trained_on_is_refused_by_field_row_and_value(tmp_path, case):
     arrays, changes, field, says = UNUSABLE[case]

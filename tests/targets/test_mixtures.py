@@ -44,12 +44,14 @@ def test_every_mode_gets_its_mass_of_the_samples_and_is_a_round_gaussian(target)
     assert standard_errors(offset[:, 0] * offset[:, 1], 0.0) < Z_MAX
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("fraction", [0.0, 1.0])
 def test_a_mode_without_mass_gets_no_samples(fraction):
     y = drawn(TwoModes(distance=8.0, fraction=fraction, noise=0.3))
     assert (np.sign(y[:, 0]) == (1 if fraction else -1)).all()
 
 
+@pytest.mark.thorough
 def test_samples_lie_within_the_mode_radius_as_often_as_a_gaussian_within_three_standard_deviations():
     target = RingOfGaussians(n_modes=7, scale=2.0, noise=0.1)
     np.testing.assert_allclose(target.mode_radius(), 0.3, rtol=1e-6)
@@ -64,6 +66,7 @@ def test_without_noise_the_samples_are_the_centres():
     np.testing.assert_allclose(offset, 0.0, atol=1e-6)
 
 
+@pytest.mark.thorough
 def test_a_gaussian_has_its_mean_and_covariance_and_claims_no_modes():
     mean, covariance = [0.3, -1.0, 2.0], [[2.0, 0.3, -0.4], [0.3, 1.0, 0.2], [-0.4, 0.2, 0.5]]
     target = Gaussian(mean, covariance)

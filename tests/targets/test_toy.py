@@ -7,6 +7,7 @@ from gmdwgf.targets.toy import Checkerboard, Circles, Pinwheel, SwissRoll, TwoMo
 from tests.targets.gates import CHANCE, Z_MAX, N, chi_square_p, drawn, standard_errors
 
 
+@pytest.mark.thorough
 def test_circles_have_two_radii_with_half_the_mass_each_and_every_angle():
     y = drawn(Circles(scale=3.0, inner=0.4, noise=0.0))
     r, angle = np.hypot(*y.T), np.arctan2(y[:, 1], y[:, 0])
@@ -48,6 +49,7 @@ def test_the_arms_of_a_pinwheel_turn_clockwise_by_twist_times_exp_radius():
     assert chi_square_p(np.bincount(np.round(arm).astype(int) % 5, minlength=5), np.full(5, 0.2)) > CHANCE
 
 
+@pytest.mark.thorough
 def test_the_noise_of_a_pinwheel_is_across_its_arms_and_in_units_of_scale():
     y = drawn(Pinwheel(n_arms=1, scale=2.0, radial_noise=0.3, noise=0.1, twist=0.0))
     assert standard_errors(y, (2.0, 0.0)) < Z_MAX
@@ -79,6 +81,7 @@ def test_a_swiss_roll_is_a_spiral_of_one_turn_and_a_half_that_ends_at_scale():
     assert chi_square_p(counts, np.full(20, 0.05)) > CHANCE
 
 
+@pytest.mark.thorough
 def test_a_checkerboard_fills_eight_squares_alike_and_the_lower_left_one_is_dark():
     y = drawn(Checkerboard(scale=2.0, noise=0.0))
     column, row = np.clip(np.floor(y).astype(int) + 2, 0, 3).T
@@ -90,6 +93,7 @@ def test_a_checkerboard_fills_eight_squares_alike_and_the_lower_left_one_is_dark
     assert chi_square_p(counts, dark / 8) > CHANCE
 
 
+@pytest.mark.thorough
 def test_two_moons_are_half_circles_the_upper_one_on_the_left():
     y = drawn(TwoMoons(scale=2.0, noise=0.0)) / 2.0
     upper = (np.abs(np.hypot(y[:, 0] + 0.5, y[:, 1] + 0.25) - 1) < 1e-4) & (y[:, 1] > -0.2501)

@@ -48,6 +48,7 @@ def test_a_step_has_its_shapes(overrides, tmp_path):
     check(job_of(tmp_path, *overrides))
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("overrides", "says"),
     [

@@ -66,6 +66,7 @@ def test_a_good_step_moves_the_particles_and_records_nothing(step_from):
     np.testing.assert_allclose(state.params["x"], moved, rtol=1e-6)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("farthest", "speed", "term", "value"),
     [
@@ -91,6 +92,7 @@ def test_a_particle_at_the_radius_is_not_beyond_it(step_from):
     assert bool(step_from(spread(3.0), radius=2.999).health.diverged)
 
 
+@pytest.mark.thorough
 def test_a_chunk_ends_at_its_size_at_the_stop_and_at_divergence(problem, start):
     go_on = jax.jit(lambda problem, state: chunk(problem, state, jnp.asarray(5), chunk_size=3))
     steps, state = [], start

@@ -47,6 +47,7 @@ def test_a_share_of_the_groups_is_unguided_and_the_others_have_scales_of_the_sta
     assert standard_errors((alpha[:, 0] - alpha.mean()) * (alpha[:, 1] - alpha.mean()), 0.0) < Z_MAX
 
 
+@pytest.mark.thorough
 def test_no_random_key_of_a_draw_is_used_twice():
     asked = condition(guidance="velocity", unguided_fraction=0.4)
     with jax.debug_key_reuse(True):

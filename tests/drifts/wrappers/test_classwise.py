@@ -107,6 +107,7 @@ def test_the_released_loss_shares_its_scales_over_the_classes_and_takes_its_own_
     np.testing.assert_allclose(velocities(drift, x, y, others, "negatives", alpha), expected, rtol=1e-9)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("power", [0.0, 1.0, 3.0, 5.0])
 def test_guidance_scales_have_the_density_of_their_power(power, x64):
     u, largest = np.linspace(0, 1, 1001), 4.0
