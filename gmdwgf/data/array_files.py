@@ -18,6 +18,31 @@ _SHOWN = 200
 _BYTES_AT_ONCE = 1 << 24
 
 
+def check_split(fraction: object, seed: object) -> tuple[float, int]:
+    """The fraction of held-out rows and the seed of the split. Raises FieldError if one of them is invalid."""
+    if not isinstance(fraction, float) or not 0 < fraction < 1:
+        raise FieldError("held_out_fraction", fraction, "must be a number between 0 and 1, e.g. 0.2")
+    if type(seed) is not int or seed < 0:
+        raise FieldError("split_seed", seed, "must be an integer, at least 0")
+    return fraction, seed
+
+
+def check_resident(max_resident: object) -> int | float:
+    """The number of bytes of rows in memory. Raises FieldError if it is invalid."""
+    if isinstance(max_resident, bool) or not isinstance(max_resident, int | float) or not max_resident > 0:
+        raise FieldError("max_resident", max_resident, "must be a number of bytes greater than 0, e.g. 2e9")
+    return max_resident
+
+
+def n_resident(max_resident: int | float, row: np.ndarray, named: str) -> int:
+    """Number of rows like `row` that fit into `max_resident` bytes as float32. Raises FieldError if two do not fit."""
+    n_bytes = 4 * row.size
+    if max_resident < 2 * n_bytes:
+        fix = f"must fit at least two rows of {named}; a row takes {n_bytes} bytes"
+        raise FieldError("max_resident", max_resident, fix)
+    return int(max_resident) // n_bytes
+
+
 def printable(text: str) -> str:
     """Escape line breaks, control characters and characters that cannot be encoded."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)

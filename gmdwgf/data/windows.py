@@ -31,8 +31,7 @@ class Window(NamedTuple):
 
 def window_of(path: object, options: Options, fraction: float, seed: int, max_resident: Any) -> Window | None:
     """The window of a `.npy` file of more than `max_resident` bytes as float32; None for other files, which are read whole."""
-    if isinstance(max_resident, bool) or not isinstance(max_resident, int | float) or not max_resident > 0:
-        raise FieldError("max_resident", max_resident, "must be a number of bytes greater than 0, e.g. 2e9")
+    array_files.check_resident(max_resident)
     if (
         not isinstance(path, str | Path)
         or Path(path).suffix != ".npy"
@@ -48,9 +47,6 @@ def window_of(path: object, options: Options, fraction: float, seed: int, max_re
             raise FieldError(
                 option, value, f"needs all rows in memory, but {named} is larger than max_resident; raise it"
             )
-    n_bytes = 4 * rows[0].size
-    if max_resident < 2 * n_bytes:
-        fix = f"must fit at least two rows of {named}; a row takes {n_bytes} bytes"
-        raise FieldError("max_resident", max_resident, fix)
+    n_kept = array_files.n_resident(max_resident, rows[0], named)
     array_files.refuse_other_than_real(rows, path)
-    return Window(str(data_files.resolved(path)), fraction, seed, int(max_resident) // n_bytes)
+    return Window(str(data_files.resolved(path)), fraction, seed, n_kept)

@@ -15,7 +15,7 @@ from gmdwgf.mappings import Config, Record
 from gmdwgf.runs.folder import RunDir
 from gmdwgf.runs.records import flatten
 from gmdwgf.targets.base import AbstractTarget
-from gmdwgf.targets.standardisation import Standardisation, from_facts
+from gmdwgf.targets.standardisation import Standardisation, from_facts, in_data_units
 from gmdwgf.typing import Key, Particles, PyTree
 
 
@@ -59,8 +59,7 @@ class LoadedRun(NamedTuple):
 
     def sample(self, key: Key, n: int, condition: Condition | None = None) -> Particles:
         """Draw `n` points from the trained generator, in the units of the data."""
-        z = self.generator.sample(self.params, key, n, condition)
-        return z if self.standardisation is None else self.standardisation.undo(z)
+        return in_data_units(self.standardisation, self.generator.sample(self.params, key, n, condition))
 
 
 def load_run(

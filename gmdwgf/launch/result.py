@@ -10,7 +10,7 @@ from gmdwgf.generators.base import AbstractGenerator, Condition
 from gmdwgf.mappings import Config, Facts, Record
 from gmdwgf.runs.table import as_table
 from gmdwgf.targets.base import AbstractTarget
-from gmdwgf.targets.standardisation import Standardisation
+from gmdwgf.targets.standardisation import Standardisation, in_data_units
 from gmdwgf.typing import Key, Particles, PyTree
 
 
@@ -55,8 +55,7 @@ class RunResult:
 
         Free particles return the first `n`, or all if there are fewer.
         """
-        z = self.generator.sample(self.params, key, n, condition)
-        return z if self.standardisation is None else self.standardisation.undo(z)
+        return in_data_units(self.standardisation, self.generator.sample(self.params, key, n, condition))
 
     def table(self) -> Any:
         """The records as a pandas DataFrame if pandas is installed, otherwise as a list."""

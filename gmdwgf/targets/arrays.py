@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from gmdwgf.config.fields import FieldError
+from gmdwgf.data import array_files
 from gmdwgf.data.images import ImageShape
 from gmdwgf.data.points import Options, read_points
 from gmdwgf.data.sharded_reader import ShardedReader
@@ -85,10 +85,7 @@ class ArrayTarget(AbstractTarget):
         missing: Any = "refuse",
         max_resident: object = math.inf,
     ):
-        if not isinstance(held_out_fraction, float) or not 0 < held_out_fraction < 1:
-            raise FieldError("held_out_fraction", held_out_fraction, "must be a number between 0 and 1, e.g. 0.2")
-        if type(split_seed) is not int or split_seed < 0:
-            raise FieldError("split_seed", split_seed, "must be an integer, at least 0")
+        held_out_fraction, split_seed = array_files.check_split(held_out_fraction, split_seed)
         check_method(standardise)
         options = Options(key, columns, labels, weights, missing)
         self.window = window_of(path, options, held_out_fraction, split_seed, max_resident)

@@ -7,7 +7,7 @@ import numpy as np
 from gmdwgf.config.fields import Configurable
 from gmdwgf.data.sharded_reader import ShardedReader
 from gmdwgf.features.classifier import AbstractClassifier
-from gmdwgf.targets.standardisation import Standardisation
+from gmdwgf.targets.standardisation import Standardisation, in_data_units
 from gmdwgf.typing import Array, Float, Int, Key, Particles, Scalar, Targets, Weights
 
 
@@ -39,7 +39,7 @@ class AbstractTarget(Configurable):
 
     def in_data_units(self, points: Particles) -> Particles:
         """Points `[n dim]` of this target, or of a generator trained on it, in the units of the data."""
-        return points if self.standardisation is None else self.standardisation.undo(points)
+        return in_data_units(self.standardisation, points)
 
     @property
     def length(self) -> Scalar | float:

@@ -131,14 +131,11 @@ class ImageLatents(AbstractTarget):
         self, file: latent_files.LatentFile, max_resident: int | float
     ) -> tuple[np.ndarray, _Labels, np.ndarray, _Labels]:
         """The first training rows and the held-out rows, in the format of the file, with their labels."""
-        n_bytes, named = 4 * file.rows[0].size, array_files.shown(file.path)
+        named = array_files.shown(file.path)
         if file.path.suffix == ".npz":
             raise FieldError("path", named, "is larger than max_resident; only .npy files can be streamed")
-        if max_resident < 2 * n_bytes:
-            raise FieldError(
-                "max_resident", max_resident, f"must fit at least two rows of {named}; a row takes {n_bytes} bytes"
-            )
-        reader, n_kept = ShardedReader(self.source.path, 0, 0, 1, *self.source[1:]), int(max_resident) // n_bytes
+        n_kept = array_files.n_resident(max_resident, file.rows[0], named)
+        reader = ShardedReader(self.source.path, 0, 0, 1, *self.source[1:])
         rows, labels = reader.next_labelled(n_kept)
         array_files.refuse_one_point(_means(rows, file.moments), file.path)
         return rows, labels, *reader.held_out(n_kept)
@@ -314,12 +311,7 @@ def _checked(
         raise FieldError("labels", labels, "must be true or false")
     if not isinstance(posterior, bool):
         raise FieldError("posterior", posterior, "must be true or false")
-    if not isinstance(fraction, float) or not 0 < fraction < 1:
-        raise FieldError("held_out_fraction", fraction, "must be a number between 0 and 1, e.g. 0.2")
-    if type(split_seed) is not int or split_seed < 0:
-        raise FieldError("split_seed", split_seed, "must be an integer, at least 0")
+    fraction, split_seed = array_files.check_split(fraction, split_seed)
     if moments is not None and type(moments) is not int:
         raise FieldError("moments", moments, "must be null or the axis of the moments, e.g. -1")
-    if isinstance(max_resident, bool) or not isinstance(max_resident, int | float) or not max_resident > 0:
-        raise FieldError("max_resident", max_resident, "must be a number of bytes greater than 0, e.g. 2e9")
-    return labels, posterior, fraction, split_seed, moments, max_resident
+    return labels, posterior, fraction, split_seed, moments, array_files.check_resident(max_resident)

@@ -63,6 +63,11 @@ class Standardisation(eqx.Module):
         return {"shift": np.asarray(self.shift, float).tolist(), "scale": np.asarray(self.scale, float).tolist()}
 
 
+def in_data_units(back: Standardisation | None, points: Particles) -> Particles:
+    """Points `[n d]` in the units of the data; unchanged if they are in these units (`back` is None)."""
+    return points if back is None else back.undo(points)
+
+
 def from_facts(facts: Facts | None, dim: int) -> Standardisation | None:
     """The standardisation in the manifest of a run; None if there is none. Raises ValueError for other shapes or values."""
     if facts is None:
