@@ -14,7 +14,7 @@ from tests.conftest import gmdwgf as run_command
 from tests.launch.common import SMALL, differences
 from tests.training.common import same_bits
 
-COMMAND = ["+drift=kl", "dataset=array", "devices.n=1", *SMALL]
+COMMAND = ["+drift=kl", "drift.bandwidth=0.3", "dataset=array", "devices.n=1", *SMALL]
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,8 @@ KEY = jax.random.key(3)
 
 
 def condition(**fields):
-    return build(load_node("condition", "classes", {"n_groups": 4, "n_unconditional": 3} | fields), "condition")
+    few = {"n_unconditional": 3} if fields.get("guidance") in ("negatives", "velocity") else {}
+    return build(load_node("condition", "classes", {"n_groups": 4} | few | fields), "condition")
 
 
 def conditional(drift="kl", changes=None, **fields):
