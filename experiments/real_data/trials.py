@@ -9,7 +9,7 @@ import numpy as np
 
 import gmdwgf
 from experiments.real_data.datasets import SETS, RealData
-from gmdwgf.engine.monitor import fixed_reference
+from gmdwgf.engine.references import fixed_reference
 from gmdwgf.launch.chosen import choose
 from gmdwgf.launch.components import components_of
 from gmdwgf.targets import ArrayTarget

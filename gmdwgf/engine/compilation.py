@@ -1,4 +1,4 @@
-"""XLA's persistent compilation cache, and a counter of compilations."""
+"""XLA's persistent compilation cache, the folder it is in, and a counter of compilations."""
 
 import os
 from pathlib import Path
@@ -6,12 +6,16 @@ from pathlib import Path
 import jax
 
 
+def cache_folder() -> Path:
+    """Folder of the user for what can be computed again."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "gmdwgf"
+
+
 def keep_compiled_programs() -> None:
     """Enable the persistent compilation cache, in the user's cache folder unless JAX is configured with another one."""
     told = jax.config.jax_compilation_cache_dir  # pyright: ignore[reportAttributeAccessIssue]
     if told is None:
-        root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        jax.config.update("jax_compilation_cache_dir", str(root / "gmdwgf" / "xla"))
+        jax.config.update("jax_compilation_cache_dir", str(cache_folder() / "xla"))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
     jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
 

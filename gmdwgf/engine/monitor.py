@@ -3,7 +3,7 @@
 import functools
 import signal
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import equinox as eqx
 import jax
@@ -11,9 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from gmdwgf.engine import multihost
-from gmdwgf.engine.checkpoints import Checkpoints, digest, from_host, to_host
+from gmdwgf.engine.checkpoints import Checkpoints, from_host, to_host
 from gmdwgf.engine.diagnosis import Diagnosis
 from gmdwgf.engine.inheritance import take_over
+from gmdwgf.engine.references import fixed_reference
 from gmdwgf.engine.stream import StreamWindow
 from gmdwgf.mappings import Record
 from gmdwgf.metrics.suite import MetricSuite, Reference
@@ -220,30 +221,6 @@ def evaluation_samples(problem: Problem, params, key: Key, n: int) -> Particles:
     """Draw samples from fixed noise, the same at every evaluation."""
     key = purpose(key, jnp.zeros((), int), "evaluation")
     return sharding.replicate(sharding.shard_rows(problem.generator.sample(params, key, n, problem.evaluation(n))))
-
-
-_references: dict[Any, Reference] = {}
-"""References of the runs of this process: a sweep computes one for each target instead of one for each run."""
-
-
-def fixed_reference(suite: MetricSuite, problem: Problem) -> Reference:
-    """Held-out points and floors, the same for every seed and drift, so that runs are comparable.
-
-    The floor is computed for clouds of the size that will be evaluated, which can be smaller for free particles.
-    """
-    n = jax.eval_shape(lambda: _samples_at_start(problem, suite.n_samples)).shape[0]
-    asked = (suite, problem.target)
-    name = (n, jax.tree.structure(asked), digest(to_host(asked)), jax.sharding.get_mesh())
-    if name not in _references:
-        key = purpose(jax.random.key(0), jnp.zeros((), int), "reference")
-        _references[name] = suite.prepare(problem.target, key, n=n)
-    return _references[name]
-
-
-def _samples_at_start(problem: Problem, n: int) -> Particles:
-    key = jax.random.key(0)
-    params = problem.generator.init(key, problem.batch_size, problem.target.dim, problem.n_classes)
-    return problem.generator.sample(params, key, n, problem.evaluation(n))
 
 
 def _restored(run: RunContext, checkpoints: Checkpoints) -> tuple[TrainState, dict, bool]:

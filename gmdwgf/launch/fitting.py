@@ -13,7 +13,8 @@ from gmdwgf.engine import devices
 from gmdwgf.engine.blas import within_one_blas_thread
 from gmdwgf.engine.compilation import keep_compiled_programs
 from gmdwgf.engine.in_memory import train_in_memory
-from gmdwgf.engine.monitor import divergence, fixed_reference
+from gmdwgf.engine.monitor import divergence
+from gmdwgf.engine.references import fixed_reference
 from gmdwgf.engine.vector_width import use_whole_vectors
 from gmdwgf.generators.base import AbstractGenerator
 from gmdwgf.launch.callbacks import Callback, on_one_device, one_callback

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from gmdwgf.config.build import ConfigError, load_node
 from gmdwgf.engine.checkpoints import Checkpoints, from_host
-from gmdwgf.engine.monitor import fixed_reference
+from gmdwgf.engine.references import fixed_reference
 from gmdwgf.files import replaced_atomically
 from gmdwgf.launch.callbacks import Callback, on_one_device, one_callback
 from gmdwgf.launch.chosen import Chosen

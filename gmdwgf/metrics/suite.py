@@ -99,8 +99,12 @@ class MetricSuite(Configurable):
         n = self.n_samples if target.n_held_out is None else min(self.n_samples, target.n_held_out)
         return n_per_cloud(n, target.n_rows)
 
-    def prepare(self, target: Target, key: Key, n: int | None = None) -> Reference:
+    def prepare(
+        self, target: Target, key: Key, n: int | None = None, floor: dict[str, Floor] | None = None
+    ) -> Reference:
         """Draw the held-out points and directions, and compute the floor from `n_floor_draws` clouds of fresh data.
+
+        If `floor` is given, it is used instead of computing one.
 
         `n` is the number of rows that will be evaluated, by default `n_evaluated(target)`. Pass the number of particles if it is
         fixed, since W2 between smaller clouds is larger. Held-out rows of a file are drawn without replacement, as duplicates would
@@ -118,6 +122,8 @@ class MetricSuite(Configurable):
         classifier = target.classifier()
         judged = None if classifier is None else judge(classifier, y, self.bandwidths)
         reference = Reference(y, bandwidths, within_y, directions, y_sorted, modes, judged, floor={})
+        if floor is not None:
+            return reference._replace(floor=floor)
         n = min(n or self.n_samples, self.n_evaluated(target))
         scores = [self.evaluate(x, reference) for x in fresh_clouds(target, key_floor, self.n_floor_draws, n)]
         floor = floors(scores, n, target.n_rows)

@@ -21,7 +21,8 @@ from omegaconf import OmegaConf
 
 from gmdwgf.config.build import build, config_dir
 from gmdwgf.engine.checkpoints import Checkpoints
-from gmdwgf.engine.monitor import evaluation_samples, fixed_reference
+from gmdwgf.engine.monitor import evaluation_samples
+from gmdwgf.engine.references import fixed_reference
 from gmdwgf.launch.components import problem_of
 from gmdwgf.tracking import RunHeader, make_tracker
 from gmdwgf.training.problem import Problem
