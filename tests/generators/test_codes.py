@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import gmdwgf
-from gmdwgf.generators import MLPGenerator
+from gmdwgf.generators import ConvGenerator, MLPGenerator
 from gmdwgf.generators.base import Condition
 from gmdwgf.networks.codes import CODES
 
@@ -37,9 +37,30 @@ def test_each_point_draws_one_vector_of_the_book_each_as_often():
     assert (abs(counts - 1000) < 4.5 * np.sqrt(5000 * 0.2 * 0.8)).all()
 
 
+MADE = {
+    "mlp": lambda n_codes: MLPGenerator(**FIELDS, n_codes=n_codes),
+    "conv": lambda n_codes: ConvGenerator(shape=(2, 1, 1), noise_dim=3, width=2, n_halvings=0, n_codes=n_codes),
+}
+
+
 @pytest.mark.thorough
-def test_codes_and_noise_and_classes_all_matter():
-    generator = MLPGenerator(**FIELDS, n_codes=4)
+@pytest.mark.parametrize("name", MADE)
+def test_samples_with_codes_are_spread_where_one_code_is_not(name):
+    """The code is drawn for each point, and the noise of a point does not depend on there being codes."""
+    generator = MADE[name](4)
+    params = generator.init(KEY, 64, 2)
+    z = jax.random.normal(jax.random.key(1), (64, 3))
+    drawn = generator.sample(params, jax.random.key(1), 64)
+    by_code = [generator.apply(params, z, None, jnp.full(64, code)) for code in range(4)]
+    own = np.argmin([np.linalg.norm(drawn - x, axis=1) for x in by_code], axis=0)
+    np.testing.assert_allclose(np.stack(by_code)[own, np.arange(64)], drawn, atol=1e-6)
+    assert (np.bincount(own, minlength=4) > 4).all()
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("name", MADE)
+def test_codes_and_noise_and_classes_all_matter(name):
+    generator = MADE[name](4)
     params = generator.init(KEY, 4, 2, n_classes=3)
     z = jnp.zeros((4, 3))
     told = Condition(jnp.zeros(4, int), jnp.ones(4))
