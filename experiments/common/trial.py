@@ -21,6 +21,9 @@ from gmdwgf.training.step import train_chunk
 CHUNK = 50
 """Steps of one call; no number depends on it."""
 
+PLAIN = {"depth": 3, "n_codes": 0}
+"""The network of all experiments: one connected piece, so that what separates modes is the drift."""
+
 keep_compiled_programs()
 
 
@@ -62,7 +65,7 @@ def problem_of(
         eta=eta,
         ema_decay=sizes.ema_decay,
         divergence_radius=sizes.divergence_radius,
-        width=sizes.width if generator == "mlp" else None,
+        **({"width": sizes.width} | PLAIN if generator == "mlp" else {}),
     )
 
 

@@ -104,6 +104,14 @@ class AbstractDrift(Configurable):
         output, states = ask(states, jnp.concatenate([x, negatives], axis=1), y, keys, masses)
         return output._replace(v=output.v[:, : x.shape[1]]), states
 
+    def n_references(self, n: int, m: int) -> int:
+        """Number of further samples of the model that a step of `n` particles and `m` targets gives to `update` as `references`.
+
+        They repel and do not move. 0 for drifts whose `update` has no such argument.
+        """
+        del n, m
+        return 0
+
     def n_stored(self, n: int, m: int) -> int:
         """Numbers in the pairwise arrays that a step of `n` particles and `m` targets stores at least; 0 if pairs are streamed."""
         del n, m
@@ -123,7 +131,9 @@ def _of_two_clouds(function: Callable, first: int) -> Callable:
     @functools.wraps(function)
     def checked(self, *args, **kwargs):
         clouds = dict(zip(("x", "y"), args[first : first + 2], strict=False)) | kwargs
-        shapes = {name: jnp.shape(clouds[name]) for name in ("x", "y", "at") if clouds.get(name) is not None}
+        shapes = {
+            name: jnp.shape(clouds[name]) for name in ("x", "y", "at", "references") if clouds.get(name) is not None
+        }
         if any(len(shape) != 2 for shape in shapes.values()) or len({shape[1] for shape in shapes.values()}) > 1:
             told = " and ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
             raise ValueError(f"clouds must have shapes [points, d] with the same d, not {told}")
@@ -139,8 +149,8 @@ class StatelessDrift(AbstractDrift):
         del key, x, y
         return ()
 
-    def update(self, state, x, y, key, *, at=None, x_weights=None, y_weights=None):
-        return self.velocity(x, y, key, at=at, x_weights=x_weights, y_weights=y_weights), state
+    def update(self, state, x, y, key, *, at=None, x_weights=None, y_weights=None, **references):
+        return self.velocity(x, y, key, at=at, x_weights=x_weights, y_weights=y_weights, **references), state
 
     @abc.abstractmethod
     def velocity(

@@ -38,7 +38,11 @@ class SinkhornDrift(StatelessDrift):
     q1, q2 of the batch as independent samples of the model, and transports each to one half of the targets. All plans are then
     between samples of equal size, which cancels the bias of small batches that shrinks the learned distribution (Salimans et al.
     2018, arXiv:1803.05573). It is the flow of A1 OT(q1, p1) + A2 OT(q2, p2) - OT(q1, q2) / 2, with the masses A1 + A2 = 1 of the
-    halves, and its mean over batches is zero at q = p. With a single particle or target, or with `at`, the full clouds are used.
+    halves, and its mean over batches is zero at q = p. `reference` replaces q2 by as many further samples r of the model as there
+    are targets, which repel and do not move (`references`; the training step draws them without a gradient): v is the flow of
+    OT(x, y) - OT(x, r) in x, also with mean zero at q = p (ours). Chance differences of x from q enter both terms and cancel. Without
+    references (free particles, wrapped drifts, a direct call) it is `two_batch`. With a single particle or target, or with `at`, the
+    full clouds are used.
     Single precision: plan weights have an error of about 6e-8 L^2 / epsilon, L the largest distance between two points, which
     is noticeable when a few points are outliers.
     Memory: `newton` and `ott` store n x m arrays; `streamed` stores none and is slower.
@@ -55,13 +59,20 @@ class SinkhornDrift(StatelessDrift):
     threshold: Scalar = real("L1 marginal error", above=0)
     max_iters: int = count()
     solver: str = choice(*transport.SOLVERS)
-    self_term: str = choice("same_batch", "two_batch")
+    self_term: str = choice("same_batch", "two_batch", "reference")
     unbalanced: Scalar | None = real_or_null("cost units, weight of the marginals' KL penalty", above=0, power=_power)
 
-    def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
+    def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None, references=None) -> DriftOutput:
         del key
-        x, y, queries = reductions.centred(x, y, x if at is None else at)
-        if at is None and self._halved(x, y):
+        x, y, queries, others = reductions.centred(
+            x, y, x if at is None else at, x if references is None else references
+        )
+        if references is not None:
+            to_y = self._potentials(x, y, x_weights=x_weights, y_weights=y_weights)
+            to_x = self._potentials(x, others, x_weights=x_weights)
+            attraction = self._pull(queries, y, to_y.g, y_weights)
+            repulsion = self._pull(queries, others, to_x.g, None)
+        elif at is None and self._halved(x, y):
             attraction, to_y = self._to_half_the_targets(x, x_weights, y, y_weights)
             repulsion, to_x = self._between_halves(x, x_weights)
         else:
@@ -97,7 +108,11 @@ class SinkhornDrift(StatelessDrift):
         return jnp.sum(a) * cost(first, near) + jnp.sum(b) * cost(second, far) - cost(first, second) / 2
 
     def _halved(self, x: Particles, y: Targets) -> bool:
-        return self.self_term == "two_batch" and min(x.shape[0], y.shape[0]) > 1
+        return self.self_term != "same_batch" and min(x.shape[0], y.shape[0]) > 1
+
+    def n_references(self, n: int, m: int) -> int:
+        """As many as targets, so that the biases of both plans cancel."""
+        return m if self.self_term == "reference" and min(n, m) > 1 else 0
 
     def _to_half_the_targets(self, x, x_weights, y, y_weights):
         """Attraction of each half of the particles to one half of the targets.
@@ -139,12 +154,14 @@ class SinkhornDrift(StatelessDrift):
         return {"cost": self.cost, "relaxation": self.unbalanced}
 
     def n_stored(self, n: int, m: int) -> int:
-        """The costs of a plan, and for `newton` also its kernel; of halves for `two_batch`."""
+        """The costs of a plan, and for `newton` also its kernel; of halves for `two_batch`, of `m` references for `reference`."""
         if self.solver == "streamed":
             return 0
         n_arrays = 2 if self.solver == "newton" and self.unbalanced is None else 1
         if self.self_term == "two_batch":
             return n_arrays * (n // 2) * (max(n, m) // 2)
+        if self.self_term == "reference":
+            return n_arrays * n * m
         return max(n_arrays * n * m, n * n)
 
     def tags(self) -> Tags:

@@ -2,7 +2,7 @@
 
 import abc
 import math
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 
@@ -24,6 +24,9 @@ class Condition(NamedTuple):
 
 class AbstractGenerator(Configurable):
     """A one-step generator `x = f(z)` or `x = f(z, condition)`. The module stores the architecture, `params` the weights."""
+
+    draws_anew: ClassVar[bool] = True
+    """Whether another key gives other points; free particles are always the same ones."""
 
     @abc.abstractmethod
     def init(self, key: Key, n: int, dim: int, n_classes: int = 0) -> Params:

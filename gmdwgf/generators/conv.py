@@ -17,8 +17,8 @@ class ConvGenerator(AbstractGenerator):
     """x = decoder(z): maps standard normal noise z `[noise_dim]` to a flattened image `[height width channels]`.
 
     A linear map of z gives the coarsest of `n_halvings` + 1 grids. z also modulates the scale and shift of every convolution, from
-    coarse to fine. With classes, the label vector and the guidance scale are appended to z as in the MLP, and with `n_codes` > 0 one of
-    `n_codes` trained vectors, drawn uniformly for each point. The architecture is ours.
+    coarse to fine. With classes, the label vector and the guidance scale are appended to z as in the MLP, and with `n_codes` > 0
+    one of `n_codes` trained vectors, drawn uniformly for each point. The architecture is ours.
     """
 
     shape: tuple[int, ...] = counts("height", "width", "channels")
@@ -54,7 +54,9 @@ class ConvGenerator(AbstractGenerator):
         check_condition(LABELS in params, condition)
         n_classes = params[LABELS].shape[0] if LABELS in params else 0
         decoder = network(self._make(n_classes), params["decoder"])
-        return decoder(append_condition(params, append_codes(params, z, codes), condition)).reshape(z.shape[0], math.prod(self.shape))
+        return decoder(append_condition(params, append_codes(params, z, codes), condition)).reshape(
+            z.shape[0], math.prod(self.shape)
+        )
 
     def _make(self, n_classes: int):
         n_vector = self.noise_dim * (1 + (self.n_codes > 0)) + n_condition(n_classes, self.noise_dim)

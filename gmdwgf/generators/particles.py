@@ -15,6 +15,8 @@ class ParticlesGenerator(AbstractGenerator):
     is multiplied by n (`loss_scale`).
     """
 
+    draws_anew = False
+
     init_scale: Scalar = real("data units", above=0)
 
     def init(self, key: Key, n: int, dim: int, n_classes: int = 0) -> Params:

@@ -54,6 +54,7 @@ _PURPOSES = (
     "velocity_plot",
     "classes",
     "any_class",
+    "references",
 )
 
 

@@ -6,12 +6,13 @@ import jax
 import jax.numpy as jnp
 import optax
 
+from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.pairs import sharding
 from gmdwgf.training import ema
 from gmdwgf.training.batch import draw_batch
 from gmdwgf.training.problem import Problem
 from gmdwgf.training.state import Health, TrainState, initial_state, purpose
-from gmdwgf.typing import Array, Key, Particles, Scalar
+from gmdwgf.typing import Array, Key, Particles, PyTree, Scalar
 
 
 def regression_loss(x: Particles, v: Particles, eta: Scalar) -> Scalar:
@@ -28,7 +29,8 @@ def train_step(problem: Problem, state: TrainState) -> tuple[TrainState, dict[st
     def loss_of(params):
         x = sharding.shard_rows(problem.generator.sample(params, key("noise"), problem.batch_size, condition))
         frozen = jax.lax.stop_gradient(x)  # no mutants: the loss stops the gradient of the goal too
-        output, drift_state = drift.update(state.drift_state, frozen, y, key("drift"))
+        further = _references(problem, drift, params, key("references"))
+        output, drift_state = drift.update(state.drift_state, frozen, y, key("drift"), **further)
         loss = regression_loss(x, output.v, problem.eta)
         return problem.loss_scale * loss, (loss, frozen, output, drift_state)
 
@@ -50,6 +52,12 @@ def train_step(problem: Problem, state: TrainState) -> tuple[TrainState, dict[st
     logs |= {name if name == "v_rms" else f"drift/{name}": value for name, value in output.info.items()}
     logs |= {f"drift/{path}": value for path, value in problem.scheduled(state.step).items()}
     return _unless_diverged(moved, state), logs
+
+
+def _references(problem: Problem, drift: AbstractDrift, params: PyTree, key: Key) -> dict[str, Particles]:
+    """Further samples of the model for drifts that ask for them; none from generators of a fixed number of points."""
+    n = drift.n_references(problem.batch_size, problem.n_targets) if problem.generator.draws_anew else 0
+    return {"references": jax.lax.stop_gradient(problem.generator.sample(params, key, n))} if n else {}
 
 
 def _examine(problem: Problem, step: Array, v: Particles, x: Particles, loss: Scalar, params) -> Health:

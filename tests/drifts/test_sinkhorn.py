@@ -10,6 +10,7 @@ from gmdwgf.testing import check_drift
 from tests.drifts import plan_loops, reference
 from tests.drifts.kernel_loops import answer, assert_weights_act_as_repeated_points
 
+KEY = jax.random.key(0)
 TIGHT = {"threshold": 1e-12, "max_iters": 20000, "self_term": "same_batch"}
 COSTS = {"half_squared": lambda r: r**2 / 2, "euclidean": lambda r: r}
 
@@ -261,6 +262,29 @@ def test_two_batches_are_the_flow_of_three_costs_between_halves(n, cost, rho, cl
     np.testing.assert_allclose(-n * gradient, answer(drift, x, y).v, atol=1e-8)
 
 
+@pytest.mark.parametrize("n_references", [17, 5])
+def test_references_repel_in_place_of_the_other_half(n_references, clouds, x64):
+    x, y = map(jnp.asarray, clouds)
+    r = jax.random.normal(jax.random.key(1), (n_references, 2)) * 0.7
+    drift = sinkhorn(epsilon=0.5, self_term="reference")
+    v = drift.velocity(x, y, KEY, references=r).v
+    x, y, r = map(np.asarray, (x, y, r))
+    np.testing.assert_allclose(v, reference.sinkhorn_map(x, y, 0.5) - reference.sinkhorn_map(x, r, 0.5), atol=1e-9)
+    np.testing.assert_array_equal(answer(drift, x, y).v, velocity(x, y, epsilon=0.5, self_term="two_batch").v)
+
+
+@pytest.mark.thorough
+def test_with_references_it_is_the_flow_of_two_costs(clouds, x64):
+    x, y = clouds
+    r = y[::-1] * 0.6 + 0.1
+    given = map(jnp.asarray, (x, y))
+    v = sinkhorn(epsilon=0.5, self_term="reference").velocity(*given, KEY, references=jnp.asarray(r)).v
+    step = 1e-5 * np.random.default_rng(2).normal(size=x.shape)
+    cost = lambda x: pot_cost(x, y, "half_squared", 0.5, None) - pot_cost(x, r, "half_squared", 0.5, None)
+    slope = (cost(x + step) - cost(x - step)) / 2
+    np.testing.assert_allclose(-np.sum(v * step) / len(x), slope, rtol=1e-5)
+
+
 @pytest.mark.slow
 def test_one_batch_obeys_the_laws(x64):
     laws = ["zero_at_equality", "permutation", "wasserstein_gradient_flow", "curl_free", "degenerate_clouds"]
@@ -270,16 +294,19 @@ def test_one_batch_obeys_the_laws(x64):
 @pytest.mark.slow
 def test_one_batch_draws_samples_of_the_target_together_and_two_batches_do_not(x64):
     # E <v, x> at p = q, over 40 draws of small batches: a shrinking push, against none within 3 standard errors.
-    draws = np.random.default_rng(0).normal(size=(40, 2, 12, 2))
+    draws = jnp.asarray(np.random.default_rng(0).normal(size=(40, 3, 12, 2)))
 
     def outward(self_term):
         drift = sinkhorn(epsilon=0.1, threshold=1e-8, max_iters=2000, self_term=self_term)
-        pushes = [np.mean(np.sum(answer(drift, x, y).v * x, axis=1)) for x, y in draws]
+        further = lambda r: {"references": r} if self_term == "reference" else {}
+        push = jax.jit(lambda x, y, r: jnp.mean(jnp.sum(drift.velocity(x, y, KEY, **further(r)).v * x, axis=1)))
+        pushes = [float(push(*draw)) for draw in draws]
         return np.mean(pushes), np.std(pushes) / np.sqrt(len(pushes))
 
-    (one, one_error), (two, two_error) = outward("same_batch"), outward("two_batch")
+    (one, one_error), *unbiased = outward("same_batch"), outward("two_batch"), outward("reference")
     assert one < -4 * one_error
-    assert abs(two) < 3 * two_error
+    for two, two_error in unbiased:
+        assert abs(two) < 3 * two_error
 
 
 @pytest.mark.slow
