@@ -20,7 +20,7 @@ def test_load_runs_has_a_row_a_run_and_step(tmp_path):
     assert {row["state"] for row in rows} == {"done"}
     assert rows[2]["mmd2"] == 0.01
     assert "training.batch_size" not in rows[0]
-    assert rows_of(gmdwgf.load_runs(tmp_path, all_keys=True))[0]["training.batch_size"] == 1024
+    assert rows_of(gmdwgf.load_runs(tmp_path, all_keys=True))[0]["training.batch_size"] == 512
 
 
 def test_a_folder_without_runs_is_refused(tmp_path):

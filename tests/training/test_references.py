@@ -27,7 +27,7 @@ def test_references_are_other_samples_of_the_model_as_many_as_targets():
 
 def test_no_gradient_flows_through_the_references():
     """A generator of one parameter, its scale: the gradient is that of the particles towards fixed goals."""
-    problem = small_problem("sinkhorn", changes=FIELDS | {"generator": {"depth": 0}})
+    problem = small_problem("sinkhorn", changes=FIELDS | {"generator": {"depth": 0, "width": None}})
     state = initial_state(problem, KEY)
     at = lambda name: purpose(KEY, jnp.zeros((), int), name)
     y = problem.target.sample(at("targets"), problem.n_targets)
