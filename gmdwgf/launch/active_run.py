@@ -12,7 +12,6 @@ from gmdwgf.engine.monitor import LoopResult, OnEvaluation, RunContext
 from gmdwgf.generators.base import n_parameters
 from gmdwgf.launch.components import Components
 from gmdwgf.launch.extension import Parent
-from gmdwgf.launch.figures import draw_run
 from gmdwgf.launch.layout import seed_of
 from gmdwgf.launch.spec import RunSpec
 from gmdwgf.mappings import Facts
@@ -105,6 +104,8 @@ class ActiveRun:
         spec = self.spec
         summary = {"id": spec.id, **result.summary, "wall_seconds": time.perf_counter() - self.began}
         if result.status != "interrupted" and spec.writes:
+            from gmdwgf.launch.figures import draw_run  # imported here, because matplotlib takes half a second
+
             result = result._replace(state=from_host(to_host(result.state), result.state))  # on one device
             for figure in draw_run(self.run, result, spec.choices.get("drift", ""), spec.name):
                 self.tracker.figure(figure.stem, figure)

@@ -81,12 +81,20 @@ class WandbSink(Sink):
     def __init__(self, config: WandbConfig, say: Callable[[str], None]) -> None:
         self._config, self._say = config, say
         self._run: Any = None
+        self._header: RunHeader | None = None
+        self._waiting: list[tuple[int, Values]] = []
         self._step = 0
 
     def start(self, run: RunHeader) -> None:
-        if "disabled" in (self._config.mode, os.environ.get("WANDB_MODE")):
+        """Take note of the run. wandb is imported and its run begun after the first steps, since both take seconds."""
+        if "disabled" not in (self._config.mode, os.environ.get("WANDB_MODE")):
+            self._header, self._step = run, run.start_step
+
+    def _begin(self) -> None:
+        """Begin the wandb run, unless it has been begun, and log what was waiting."""
+        run, self._header = self._header, None
+        if run is None:
             return
-        self._step = run.start_step
         troubles = []
         for mode in ("offline",) if self._config.mode == "offline" else ("online", "offline"):
             try:
@@ -97,19 +105,29 @@ class WandbSink(Sink):
         if troubles:
             kept = "so this run is kept offline for `wandb sync`" if self._run else "so this run is not mirrored"
             self._say(", ".join([*troubles, kept]))
+        waiting, self._waiting = self._waiting, []
+        for step, values in waiting:
+            self.log(step, values)
+
+    def progress(self, step: int, values: Values) -> None:
+        self._begin()
 
     def log(self, step: int, values: Values) -> None:
-        if self._run is not None:
+        if self._header is not None:
+            self._waiting.append((step, values))
+        elif self._run is not None:
             self._run.log(values, step=step)
             self._step = step
 
     def figure(self, name: str, path: Path) -> None:
+        self._begin()
         if self._run is not None:
             import wandb
 
             self._run.log({name: wandb.Image(str(path))}, step=self._step)
 
     def finish(self, summary: Facts) -> None:
+        self._begin()
         if self._run is not None:
             run, self._run = self._run, None
             try:

@@ -37,6 +37,18 @@ def run(folder: Path, cache: str, *words: str) -> list[str]:
     return [f"{told['programs']}", f"{compiled}", f"{told['seconds']:.2f} s", f"{seconds:.1f} s"]
 
 
+def seconds_to_first_step(folder: Path, cache: str) -> tuple[float, float]:
+    """Seconds until the scores of step 0 are printed, after which the first step follows at once, and until the process ends."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": cache, "PYTHONUNBUFFERED": "1"}
+    words = [sys.executable, "-m", "gmdwgf.train", *RUN, "tracking.line_every=0", f"paths.root={folder}"]
+    began, first = time.perf_counter(), 0.0
+    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as job:
+        for line in job.stdout or ():
+            if " 0/200 " in line and not first:
+                first = time.perf_counter() - began
+    return first, time.perf_counter() - began
+
+
 def longest_to_read(folder: Path, cache: str, n: int = 6) -> list[str]:
     """Where the time goes in a run that compiles nothing: the programs that take longest to read, and all the others."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": cache, "JAX_LOG_COMPILES": "1"}
@@ -66,6 +78,11 @@ def main() -> None:
             rows.append([name, *run(Path(scratch) / str(number), f"{scratch}/cache", *change)])
         profile = longest_to_read(Path(scratch) / "profile", f"{scratch}/cache")
     lines += ["", *table(["run", "programs", "of them compiled", "time compiling or reading", "whole process"], rows)]
+        cold = seconds_to_first_step(Path(scratch) / "cold", f"{scratch}/new cache")
+        warm = [seconds_to_first_step(Path(scratch) / f"warm {k}", f"{scratch}/cache") for k in range(3)]
+    starts = [("first run on a machine", cold), ("later runs (median of 3)", sorted(warm)[1])]
+    head = ["from typing the command", "to the first step", "to the end, 200 steps"]
+    lines += ["", *table(head, [[name, f"{first:.1f} s", f"{end:.1f} s"] for name, (first, end) in starts])]
     lines += ["", *profile]
     first, again = ([row for row in rows if row[0] == name][0] for name in ("first run", "other real numbers"))
     told = f"{first[4]} with {first[2]} programs compiled; with other real numbers {again[4]} with {again[2]}"
