@@ -77,9 +77,9 @@ def main() -> None:
         for number, (name, change) in enumerate(asked.items()):
             rows.append([name, *run(Path(scratch) / str(number), f"{scratch}/cache", *change)])
         profile = longest_to_read(Path(scratch) / "profile", f"{scratch}/cache")
-    lines += ["", *table(["run", "programs", "of them compiled", "time compiling or reading", "whole process"], rows)]
         cold = seconds_to_first_step(Path(scratch) / "cold", f"{scratch}/new cache")
         warm = [seconds_to_first_step(Path(scratch) / f"warm {k}", f"{scratch}/cache") for k in range(3)]
+    lines += ["", *table(["run", "programs", "of them compiled", "time compiling or reading", "whole process"], rows)]
     starts = [("first run on a machine", cold), ("later runs (median of 3)", sorted(warm)[1])]
     head = ["from typing the command", "to the first step", "to the end, 200 steps"]
     lines += ["", *table(head, [[name, f"{first:.1f} s", f"{end:.1f} s"] for name, (first, end) in starts])]
