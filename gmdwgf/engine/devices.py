@@ -10,6 +10,7 @@ import jax
 from jax.sharding import AxisType, Mesh
 
 from gmdwgf.config.fields import FieldError
+from gmdwgf.mappings import Facts
 from gmdwgf.pairs.reductions import DATA
 
 
@@ -24,6 +25,13 @@ def make_mesh(n: int | None) -> Mesh | None:
     if jax.process_count() > 1 and n != len(devices):
         raise FieldError("n", n, f"several processes use all their {len(devices)} devices; leave it null")
     return None if n == 1 else jax.make_mesh((n,), (DATA,), axis_types=(AxisType.Auto,), devices=devices[:n])
+
+
+def facts(mesh: Mesh | None) -> Facts:
+    """Platform and kind of the devices, how many of them a run uses, and in how many processes."""
+    device = jax.devices()[0]
+    n = 1 if mesh is None else mesh.size
+    return {"platform": device.platform, "kind": device.device_kind, "n": n, "processes": jax.process_count()}
 
 
 def active(mesh: Mesh | None) -> contextlib.AbstractContextManager:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import jax
 
 from gmdwgf.config.build import ConfigError
+from gmdwgf.engine import devices
 from gmdwgf.engine.checkpoints import from_host, to_host
 from gmdwgf.engine.compilation import CompileClock, keep_compiled_programs
 from gmdwgf.engine.monitor import LoopResult, OnEvaluation, RunContext
@@ -46,6 +47,7 @@ class ActiveRun:
             "drift_file": drift_file_id(spec.config),
         }
         facts["data_files"] = data_paths(spec.config)
+        facts["devices"] = devices.facts(components.mesh())
         facts["sizes"] = {"dim": problem.target.dim, "n_classes": problem.target.n_classes}
         if problem.target.standardisation is not None:
             facts["standardisation"] = problem.target.standardisation.facts()

@@ -1,5 +1,6 @@
 """Runs spread over eight devices of one process, and over the devices of two and four processes."""
 
+import json
 import os
 import re
 import signal
@@ -104,6 +105,12 @@ def test_a_checkpoint_of_eight_devices_is_resumed_on_one_and_back(tmp_path, x64)
     jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, **IN_DOUBLE), resumed, uninterrupted)
 
 
+def test_the_manifest_records_the_devices_that_a_run_uses():
+    for n in (1, 8):
+        found = devices.facts(devices.make_mesh(n))
+        assert found == {"platform": "cpu", "kind": "cpu", "n": n, "processes": 1}
+
+
 def start_processes(n, n_devices, cwd, *more):
     return start_several(n, *COMMAND, *more, cwd=cwd, env={"JAX_NUM_CPU_DEVICES": str(n_devices)})
 
@@ -117,6 +124,13 @@ def test_several_processes_make_the_run_of_one(n, n_devices, tmp_path, on_one_de
     assert [process.returncode for process in processes] == [0] * n, outputs
     assert_same_numbers(final_record(tmp_path), on_one_device)
     assert "trained in" in outputs[0][0]
+    (manifest,) = tmp_path.glob("runs/*/manifest.json")
+    assert json.loads(manifest.read_text())["devices"] | {"kind": ""} == {
+        "platform": "cpu",
+        "kind": "",
+        "n": n * n_devices,
+        "processes": n,
+    }
     assert all("gmdwgf" not in output[0] for output in outputs[1:])  # only process 0 speaks
     again = start_processes(n, n_devices, tmp_path)
     outputs = [process.communicate(timeout=240) for process in again]
