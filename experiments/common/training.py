@@ -54,7 +54,7 @@ def network_training(
     schedules: dict[str, AbstractSchedule] | None = None,
 ) -> Problem:
     """The perceptron 32 -> width x 3 -> d with SiLU, and Adam, as in the demonstration of Deng et al. (2026)."""
-    network = {"noise_dim": 32, "width": width, "depth": 3, "activation": "silu"}
+    network = {"noise_dim": 32, "width": width, "depth": 3, "activation": "silu", "n_codes": 0}
     plan = {"n_steps": n_steps, "batch_size": batch, "ema_decay": 0.0}  # the samples are those of the last parameters
     adam = optimizer_of("adam", decay=decay, learning_rate=rate)
     return gmdwgf.make_problem(target, drift, optimizer=adam, schedules=schedules, **network, **plan)

@@ -21,9 +21,6 @@ from gmdwgf.training.step import train_chunk
 CHUNK = 50
 """Steps of one call; no number depends on it."""
 
-PLAIN = {"depth": 3, "n_codes": 0}
-"""The network of all experiments: one connected piece, so that what separates modes is the drift."""
-
 keep_compiled_programs()
 
 
@@ -51,6 +48,8 @@ def problem_of(
 ) -> Problem:
     """The training of one drift on one target, with Adam or `plain` gradient descent.
 
+    The perceptron is one connected piece, so that what separates modes is the drift.
+
     Another real number in any of them is the same compiled program.
     """
     return gmdwgf.make_problem(
@@ -65,7 +64,9 @@ def problem_of(
         eta=eta,
         ema_decay=sizes.ema_decay,
         divergence_radius=sizes.divergence_radius,
-        **({"width": sizes.width} | PLAIN if generator == "mlp" else {}),
+        width=sizes.width if generator == "mlp" else None,
+        depth=3 if generator == "mlp" else None,
+        n_codes=0 if generator == "mlp" else None,
     )
 
 
