@@ -34,7 +34,7 @@ BAD_INPUT = {
     "wrong type": (["drift=kl", "drift.bandwidth=wide"], ["drift.bandwidth=wide", "must be a number", "default is"]),
     "negative bandwidth": (["drift=kl", "drift.bandwidth=-0.3"], ["drift.bandwidth=-0.3", "greater than 0"]),
     "NaN bandwidth": (["drift=kl", "drift.bandwidth=nan"], ["drift.bandwidth=nan", "finite"]),
-    "zero batch": (["training.batch_size=0"], ["training.batch_size=0", "at least 1", "training.batch_size=1024"]),
+    "zero batch": (["training.batch_size=0"], ["training.batch_size=0", "at least 1", "training.batch_size=512"]),
     "fraction of a batch": (["training.batch_size=10.5"], ["training.batch_size=10.5", "integer"]),
     "bad option": (["drift=kl", "drift.self_term=none"], ["drift.self_term=none", "leave_one_out"]),
     "misspelt key behind a plus": (["+sed=3"], ["sed=3", "did you mean seed"]),

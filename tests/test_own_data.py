@@ -37,7 +37,7 @@ def lines(folder):
     return (folder / "flowers.csv").read_text().splitlines()[1:]
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_table_with_labels_trains_one_class_at_a_time(cli, tmp_path):
     write_flowers(tmp_path)
     labelled = ["dataset.path=flowers.csv", "dataset.labels=species", "training.batch_size=72"]
@@ -46,7 +46,7 @@ def test_a_table_with_labels_trains_one_class_at_a_time(cli, tmp_path):
     assert "3 classes: setosa (20), versicolor (20), virginica (20)" in out
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_labelled_images_are_drawn_as_images_with_the_names_of_their_classes(cli, tmp_path):
     pixels = np.random.default_rng(0).integers(0, 256, (40, 5, 4), dtype=np.uint8)
     np.savez(tmp_path / "images.npz", x=pixels, kind=np.array(["cat", "dog"] * 20))

@@ -45,7 +45,7 @@ def test_the_table_has_a_row_a_run_and_evaluation_step(sweep):
 @pytest.mark.thorough
 def test_every_key_on_request(sweep):
     assert main(["collect", str(sweep), "--all-keys", "--out", str(sweep / "all.csv")]) == 0
-    assert read(sweep / "all.csv")[0]["training.batch_size"] == "1024"
+    assert read(sweep / "all.csv")[0]["training.batch_size"] == "512"
     assert "tracking.progress" not in read(sweep / "all.csv")[0]
 
 

@@ -262,7 +262,7 @@ def test_two_batches_are_the_flow_of_three_costs_between_halves(n, cost, rho, cl
     np.testing.assert_allclose(-n * gradient, answer(drift, x, y).v, atol=1e-8)
 
 
-@pytest.mark.parametrize("n_references", [17, 5])
+@pytest.mark.parametrize("n_references", [17, pytest.param(5, marks=pytest.mark.thorough)])
 def test_references_repel_in_place_of_the_other_half(n_references, clouds, x64):
     x, y = map(jnp.asarray, clouds)
     r = jax.random.normal(jax.random.key(1), (n_references, 2)) * 0.7

@@ -224,7 +224,7 @@ def test_a_run_says_it_in_the_terminal_its_log_its_manifest_and_its_result(tmp_p
     assert not capsys.readouterr().out
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_resumed_run_says_nothing_twice_and_remembers_its_evaluations(tmp_path):
     rows, seen = HELD_OUT[:50], []
     numbers = NUMBERS | {"batch_size": 64, "progress": False}
@@ -241,7 +241,7 @@ def test_a_resumed_run_says_nothing_twice_and_remembers_its_evaluations(tmp_path
     assert [seen["step"] for seen in notes["diagnosis"]] == [0, 4, 8]
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_each_run_of_a_vectorized_sweep_says_it_once_with_its_job(cli):
     launcher = ["hydra/launcher=vectorized", "hydra.launcher.how=one_by_one"]
     options = ["-m", "drift=sinkhorn", "seed=0,1", *UNSOLVED, *OVERRIDES, *launcher, "tracking.wandb.mode=disabled"]

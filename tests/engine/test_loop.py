@@ -25,7 +25,7 @@ def compiled():
     jax.monitoring.unregister_event_duration_listener(listen)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_run_compiles_its_step_once_and_other_real_numbers_compile_nothing(tmp_path, compiled):
     jax.clear_caches()
     with initialize_config_dir(str(config_dir().resolve()), version_base="1.3"):

@@ -60,7 +60,7 @@ def test_runs_as_one_program_are_those_one_by_one_to_rounding(n_devices, memory,
     assert [move.diverged for move in moves.values()] == [row == DIVERGES for row in range(5)]
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_run_without_a_stop_rests(problems):
     executor = VectorizedExecutor(problems, fresh(problems), CHUNK, n_devices=2)
     before = to_host(executor.state(1))
@@ -69,7 +69,7 @@ def test_a_run_without_a_stop_rests(problems):
     assert same_bits(to_host(executor.state(1)), before)
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_the_faster_way_is_kept_and_said(problems):
     class Slow(SerialExecutor):
         def advance(self, stops, *stopping):

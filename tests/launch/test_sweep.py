@@ -73,7 +73,7 @@ def test_jobs_side_by_side_one_by_one_have_the_bits_of_jobs_by_themselves(how, f
     assert differences(tmp_path / "runs", four) == []
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_jobs_as_one_program_agree_with_jobs_by_themselves(four, cli, tmp_path):
     code, out, err = cli(*FOUR, "hydra/launcher=vectorized", "hydra.launcher.how=together")
     assert code == 0, err

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from gmdwgf.training.state import initial_state, purpose
 from gmdwgf.training.step import train_step
@@ -12,6 +13,7 @@ KEY = jax.random.key(4)
 FIELDS = {"drift": {"epsilon": 0.5, "self_term": "reference"}}
 
 
+@pytest.mark.thorough
 def test_references_are_other_samples_of_the_model_as_many_as_targets():
     problem = small_problem("sinkhorn", changes=FIELDS)
     state = initial_state(problem, KEY)
@@ -25,6 +27,7 @@ def test_references_are_other_samples_of_the_model_as_many_as_targets():
     np.testing.assert_allclose(logs["v_rms"], expected, rtol=1e-4)
 
 
+@pytest.mark.thorough
 def test_no_gradient_flows_through_the_references():
     """A generator of one parameter, its scale: the gradient is that of the particles towards fixed goals."""
     problem = small_problem("sinkhorn", changes=FIELDS | {"generator": {"depth": 0, "width": None}})
@@ -40,6 +43,7 @@ def test_no_gradient_flows_through_the_references():
     np.testing.assert_allclose(jax.jit(train_step)(problem, state)[1]["grad_norm"], norm, rtol=1e-4)
 
 
+@pytest.mark.thorough
 def test_free_particles_have_no_references_and_compare_their_halves():
     halves = small_problem("sinkhorn", "particles", "euler", changes={"drift": {"self_term": "two_batch"}})
     asked = small_problem("sinkhorn", "particles", "euler", changes={"drift": {"self_term": "reference"}})
