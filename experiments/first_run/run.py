@@ -10,6 +10,7 @@ import numpy as np
 
 import gmdwgf
 from experiments.common.record import Experiment, Number, table
+from experiments.first_run import trials
 from gmdwgf.metrics.modes import Modes, mode_metrics
 from gmdwgf.plots.samples import panel, view_of
 from gmdwgf.plots.style import PAGE, Figure, styled
@@ -33,7 +34,17 @@ N_DRAWN = 1_000
 
 def train(target: str, drift: str, seed: int) -> dict[str, Any]:
     """Final scores of one run in deviations of their floors, shares of modes, and some of the samples."""
-    result = gmdwgf.fit(target, drift, seed=seed, progress=False)
+    return scores(target, seed, drift=drift)
+
+
+def trial(name: str, seed: int) -> dict[str, Any]:
+    """The same of a trial, without points."""
+    found = scores("eight_gaussians", seed, **trials.options(name))
+    return {key: value for key, value in found.items() if key not in ("x", "y")}
+
+
+def scores(target: str, seed: int, **options: Any) -> dict[str, Any]:
+    result = gmdwgf.fit(target, seed=seed, progress=False, **options)
     last = result.records[-1]
     above = {name: (last[name] - result.floor[name][0]) / result.floor[name][1] for name in SCORES}
     found = {"gap": last["gap"], **above, "mmd2 itself": last["mmd2"], "seconds": last["seconds"]}
@@ -50,8 +61,8 @@ def seeds_of(experiment: Experiment, target: str) -> range:
     return range(10, 15 if target == "eight_gaussians" or not experiment.quick else 11)
 
 
-def work(target: str, drift: str, seed: int) -> None:
-    Experiment(__file__, __doc__).cell(train, target=target, drift=drift, seed=seed)
+def work(**cell: Any) -> None:
+    Experiment(__file__, __doc__).cell(trial if "name" in cell else train, **cell)
 
 
 def compute_all(experiment: Experiment) -> None:
@@ -60,10 +71,14 @@ def compute_all(experiment: Experiment) -> None:
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false"
     spawn = multiprocessing.get_context("spawn")
     with concurrent.futures.ProcessPoolExecutor(n_cores, mp_context=spawn) as pool:
-        asked = [
-            (target, drift, seed) for drift in DRIFTS for target in TARGETS for seed in seeds_of(experiment, target)
+        asked: list[dict[str, Any]] = [
+            {"target": target, "drift": drift, "seed": seed}
+            for drift in DRIFTS
+            for target in TARGETS
+            for seed in seeds_of(experiment, target)
         ]
-        for job in concurrent.futures.as_completed([pool.submit(work, *cell) for cell in asked]):
+        asked += [{"name": name, "seed": 0} for name in trials.TRIALS]
+        for job in concurrent.futures.as_completed([pool.submit(work, **cell) for cell in asked]):
             job.result()
 
 
@@ -111,6 +126,14 @@ def page(numbers: dict[str, Number]) -> list[str]:
     return lines
 
 
+def page_of_trials(found: dict[str, dict[str, Any]]) -> list[str]:
+    """The table of what was tried."""
+    keys = ("near", "mass_min", "mass_max", "mmd2 itself", "seconds")
+    rows = [[name, *(f"{run[key]:.3g}" for key in keys)] for name, run in found.items()]
+    head = ["what was tried", "near a mode", "least mass", "largest mass", "MMD²", "seconds on one core"]
+    return ["", "What was tried, 2,000 steps on eight Gaussians, one seed (0):", "", *table(head, rows)]
+
+
 def main() -> None:
     experiment = Experiment(__file__, __doc__)
     compute_all(experiment)
@@ -118,7 +141,8 @@ def main() -> None:
     found = {(t, d): [cell(t, d, seed) for seed in seeds_of(experiment, t)] for t in TARGETS for d in DRIFTS}
     numbers = numbers_of(found)
     experiment.figure("grid", grid(found))
-    experiment.write(numbers, page(numbers))
+    tried = {name: experiment.cell(trial, name=name, seed=0) for name in trials.TRIALS}
+    experiment.write(numbers, [*page(numbers), *page_of_trials(tried)])
 
 
 if __name__ == "__main__":

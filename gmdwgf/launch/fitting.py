@@ -73,7 +73,7 @@ def fit(
     - `schedules`: schedules of drift fields by name, e.g. `{"bandwidth": gmdwgf.optim.Exponential(...)}`.
     - `n_steps`, `numbers`: fields of `training` (`batch_size`, `eta`, `ema_decay`, `eval_every`), of the optimiser
       (`learning_rate`), of the generator (`width`) and of the metrics (`n_samples`), by their names in the YAML files, which are
-      unique. Defaults are those of `configs/`, e.g. 6,000 steps.
+      unique. Defaults are those of `configs/`, e.g. 2,000 steps.
     - `seed`: seed of all random numbers, 0 .. 2^32 - 1.
     - `callbacks`: called as `callback(step, record, sample)` at every evaluation, including step 0. The function
       `sample(key, n)` stays valid afterwards. A callback that returns true stops the training with status `interrupted`.

@@ -168,7 +168,7 @@ def test_a_batch_that_the_devices_cannot_share_is_refused_with_the_nearest(tmp_p
         (["devices.process=0"], "devices.coordinator=null: .*n_processes and process"),
         (
             ["training.batching=sub_batches", "training.n_sub_batches=7"],
-            "training.batch_size=1024: .*n_sub_batches=7",
+            "training.batch_size=512: .*n_sub_batches=7",
         ),
     ],
 )
