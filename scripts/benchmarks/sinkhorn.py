@@ -43,9 +43,11 @@ class Answer(NamedTuple):
 
 
 def problem(drift: str, n: int, **fields) -> Problem:
-    """8 Gaussians by the default generator and optimiser, `n` particles and targets."""
+    """8 Gaussians by a perceptron of three layers and the default optimiser, `n` particles and targets."""
     chosen = gmdwgf.load_drift(drift, **fields)
-    return gmdwgf.make_problem("eight_gaussians", chosen, learning_rate=1e-3, n_steps=2000, batch_size=n)
+    return gmdwgf.make_problem(
+        "eight_gaussians", chosen, learning_rate=1e-3, n_steps=2000, batch_size=n, depth=3, n_codes=0
+    )
 
 
 def trained(n: int, stages: dict[str, int]) -> dict[str, TrainState]:
@@ -144,6 +146,7 @@ def steps(n: int, state: TrainState, repeats: int) -> list[list]:
         "`kl`": problem("kl", n),
         "`sinkhorn`, same_batch": problem("sinkhorn", n, epsilon=0.1, self_term="same_batch"),
         "`sinkhorn`, two_batch": problem("sinkhorn", n, epsilon=0.1, self_term="two_batch"),
+        "`sinkhorn`, reference": problem("sinkhorn", n, epsilon=0.1, self_term="reference"),
     }
 
     def advance(run):  # the state is given away by a chunk, so each gets a copy

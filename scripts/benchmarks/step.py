@@ -29,7 +29,7 @@ from gmdwgf.training.problem import Problem
 from gmdwgf.training.state import TrainState, initial_state
 from gmdwgf.training.step import regression_loss, train_chunk
 
-SETTING = ["drift=kl", "training.batch_size=1024", "generator.width=256", "generator.depth=3"]
+SETTING = ["drift=kl", "training.batch_size=1024", "generator.width=256", "generator.depth=3", "generator.n_codes=0"]
 N = 50
 """Steps in one timed call."""
 
