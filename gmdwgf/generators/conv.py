@@ -2,18 +2,15 @@
 
 import math
 
-import jax
-
 from gmdwgf.config.fields import FieldError, count, counts
-from gmdwgf.generators.base import AbstractGenerator, Condition, Params, check_condition, check_shape
-from gmdwgf.networks.codes import append_codes, draw_codes, init_codes
-from gmdwgf.networks.conditioning import LABELS, append_condition, init_labels, n_condition
+from gmdwgf.generators.base import Params, check_shape
+from gmdwgf.generators.noise import AbstractNoiseGenerator
 from gmdwgf.networks.convolutional import ConvDecoder, coarser
 from gmdwgf.networks.functional import init, network
-from gmdwgf.typing import Array, Int, Key, Particles
+from gmdwgf.typing import Array, Float, Key, Particles
 
 
-class ConvGenerator(AbstractGenerator):
+class ConvGenerator(AbstractNoiseGenerator):
     """x = decoder(z): maps standard normal noise z `[noise_dim]` to a flattened image `[height width channels]`.
 
     A linear map of z gives the coarsest of `n_halvings` + 1 grids. z also modulates the scale and shift of every convolution, from
@@ -32,32 +29,13 @@ class ConvGenerator(AbstractGenerator):
             fix = f"must leave at least one pixel of shape={list(self.shape)}"
             raise FieldError("n_halvings", self.n_halvings, fix)
 
-    def init(self, key: Key, n: int, dim: int, n_classes: int = 0) -> Params:
-        del n
+    def _init_network(self, key: Key, n_in: int, dim: int) -> Params:
         check_shape(self.shape, dim)
-        params = {"decoder": init(self._make(n_classes), key)} | init_codes(key, self.n_codes, self.noise_dim)
-        return params | init_labels(key, n_classes, self.noise_dim)
+        return {"decoder": init(self._decoder(n_in), key)}
 
-    def sample(self, params: Params, key: Key, n: int, condition: Condition | None = None) -> Particles:
-        z = jax.random.normal(key, (n, self.noise_dim), params["decoder"]["out"]["bias"].dtype)
-        codes = draw_codes(params, jax.random.fold_in(key, 1), n)  # the noise is that of a generator without codes
-        return self.apply(params, z, condition, codes)
+    def _network(self, weights: Params, inputs: Float[Array, "n l"]) -> Particles:
+        decoder = network(self._decoder(inputs.shape[1]), weights["decoder"])
+        return decoder(inputs).reshape(inputs.shape[0], math.prod(self.shape))
 
-    def apply(
-        self,
-        params: Params,
-        z: jax.Array,
-        condition: Condition | None = None,
-        codes: Int[Array, " n"] | None = None,
-    ) -> Particles:
-        """Map noise `z` `[n noise_dim]` and codes `[n]` (None: the first for all) to points `[n dim]`."""
-        check_condition(LABELS in params, condition)
-        n_classes = params[LABELS].shape[0] if LABELS in params else 0
-        decoder = network(self._make(n_classes), params["decoder"])
-        return decoder(append_condition(params, append_codes(params, z, codes), condition)).reshape(
-            z.shape[0], math.prod(self.shape)
-        )
-
-    def _make(self, n_classes: int):
-        n_vector = self.noise_dim * (1 + (self.n_codes > 0)) + n_condition(n_classes, self.noise_dim)
-        return lambda rngs: ConvDecoder(n_vector, self.shape, self.width, self.n_halvings, rngs)
+    def _decoder(self, n_in: int):
+        return lambda rngs: ConvDecoder(n_in, self.shape, self.width, self.n_halvings, rngs)
