@@ -10,7 +10,7 @@ import numpy as np
 import gmdwgf
 from gmdwgf.metrics.modes import Modes
 from gmdwgf.targets.base import AbstractTarget
-from gmdwgf.targets.mixtures import TwoModes
+from gmdwgf.targets.mixtures import AbstractRoundMixture, TwoModes
 from gmdwgf.typing import Array, Float, Key, Particles, Targets, Weights
 
 
@@ -53,7 +53,7 @@ def two_modes(**fields: float) -> TwoModes:
     return target
 
 
-def modes_of(target: TwoModes) -> Modes:
+def modes_of(target: AbstractRoundMixture) -> Modes:
     """Its modes, as the metrics take them."""
     centres, masses = target.modes()
     return Modes(centres, masses, target.mode_radius())

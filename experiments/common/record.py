@@ -46,6 +46,11 @@ def mean_of_seeds(values: Sequence[float]) -> Number:
     return Number(float(x.mean()), float(x.mean() - half), float(x.mean() + half))
 
 
+def median_of_seeds(values: Sequence[float]) -> Number:
+    """The median over seeds, with the least and the largest as bounds."""
+    return Number(float(np.median(values)), min(values), max(values))
+
+
 def exact(value: float, tolerance: float = 1e-3) -> Number:
     """A number without chance in it; other machines may differ by rounding, `tolerance` of it."""
     return Number(float(value), float(value - abs(value) * tolerance), float(value + abs(value) * tolerance))

@@ -1,19 +1,20 @@
 """Train four drifts on the included planar targets exactly as `gmdwgf.fit` does, and write how close to the data they end."""
 
-import concurrent.futures
-import multiprocessing
-import os
 from typing import Any
 
 import jax
 import numpy as np
 
 import gmdwgf
-from experiments.common.record import Experiment, Number, table
+from experiments.common.cores import on_all_cores
+from experiments.common.mixtures import modes_of
+from experiments.common.record import Experiment, Number, median_of_seeds, table
 from experiments.first_run import trials
-from gmdwgf.metrics.modes import Modes, mode_metrics
+from gmdwgf.metrics.floors import Floor, in_deviations
+from gmdwgf.metrics.modes import mode_metrics
 from gmdwgf.plots.samples import panel, view_of
 from gmdwgf.plots.style import PAGE, Figure, styled
+from gmdwgf.targets.mixtures import AbstractRoundMixture
 
 TARGETS = (
     "eight_gaussians",
@@ -46,12 +47,11 @@ def trial(name: str, seed: int) -> dict[str, Any]:
 def scores(target: str, seed: int, **options: Any) -> dict[str, Any]:
     result = gmdwgf.fit(target, seed=seed, progress=False, **options)
     last = result.records[-1]
-    above = {name: (last[name] - result.floor[name][0]) / result.floor[name][1] for name in SCORES}
+    above = {name: in_deviations(last[name], Floor(*result.floor[name])) for name in SCORES}
     found = {"gap": last["gap"], **above, "mmd2 itself": last["mmd2"], "seconds": last["seconds"]}
     law = gmdwgf.load_target(target)
-    if (modes := law.modes()) is not None and (radius := law.mode_radius()) is not None:
-        x = result.sample(jax.random.key(seed), N_SAMPLES)
-        shares = mode_metrics(x, Modes(modes[0], modes[1] / modes[1].sum(), radius))
+    if isinstance(law, AbstractRoundMixture):
+        shares = mode_metrics(result.sample(jax.random.key(seed), N_SAMPLES), modes_of(law))
         found |= {name: float(shares[name]) for name in ("near", "mass_min", "mass_max")}
     return found | {"x": np.round(result.samples[-1][:N_DRAWN], 3).tolist(), "y": result.targets[:N_DRAWN].tolist()}
 
@@ -66,20 +66,14 @@ def work(**cell: Any) -> None:
 
 
 def compute_all(experiment: Experiment) -> None:
-    """Compute all cells, one process for each core."""
-    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false"
-    spawn = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(n_cores, mp_context=spawn) as pool:
-        asked: list[dict[str, Any]] = [
-            {"target": target, "drift": drift, "seed": seed}
-            for drift in DRIFTS
-            for target in TARGETS
-            for seed in seeds_of(experiment, target)
-        ]
-        asked += [{"name": name, "seed": 0} for name in trials.TRIALS]
-        for job in concurrent.futures.as_completed([pool.submit(work, **cell) for cell in asked]):
-            job.result()
+    """Compute all cells."""
+    cells: list[dict[str, Any]] = [
+        {"target": target, "drift": drift, "seed": seed}
+        for drift in DRIFTS
+        for target in TARGETS
+        for seed in seeds_of(experiment, target)
+    ]
+    on_all_cores(work, cells + [{"name": name, "seed": 0} for name in trials.TRIALS])
 
 
 @styled
@@ -108,7 +102,7 @@ def numbers_of(found: dict[tuple[str, str], list[dict[str, Any]]]) -> dict[str, 
         for name in (name for name in runs[0] if name not in ("x", "y")):
             values = [run[name] for run in runs]
             words = "/time/" if name == "seconds" else name
-            numbers[f"{target}, {drift}: {words}"] = Number(float(np.median(values)), min(values), max(values))
+            numbers[f"{target}, {drift}: {words}"] = median_of_seeds(values)
     return numbers
 
 

@@ -1,13 +1,9 @@
 """Train five drifts on eight sets of real data at defaults, beside two baselines, and write the table."""
 
-import concurrent.futures
-import multiprocessing
-import os
 from typing import Any
 
-import numpy as np
-
-from experiments.common.record import Experiment, Number, table
+from experiments.common.cores import on_all_cores
+from experiments.common.record import Experiment, Number, median_of_seeds, table
 from experiments.real_data.datasets import SETS
 from experiments.real_data.figures import dots
 from experiments.real_data.trials import baseline, train
@@ -33,15 +29,8 @@ def work(name: str, kind: str) -> None:
 
 
 def compute_all() -> None:
-    """Compute all cells in as many processes as there are cores: the programs are too small to use several."""
-    n_cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_cpu_multi_thread_eigen=false"
-    spawn = multiprocessing.get_context("spawn")
-    with concurrent.futures.ProcessPoolExecutor(n_cores, mp_context=spawn) as pool:
-        # The dearest sets come first, so that no process waits for the last one.
-        jobs = [pool.submit(work, name, kind) for name in reversed(SETS) for kind in (*DRIFTS, *BASELINES)]
-        for job in concurrent.futures.as_completed(jobs):
-            job.result()
+    """Compute all cells; the dearest sets come first, so that no process waits for the last one."""
+    on_all_cores(work, [{"name": name, "kind": kind} for name in reversed(SETS) for kind in (*DRIFTS, *BASELINES)])
 
 
 def numbers_of(found: dict[tuple[str, str], list[dict[str, Any]]]) -> dict[str, Number]:
@@ -50,7 +39,7 @@ def numbers_of(found: dict[tuple[str, str], list[dict[str, Any]]]) -> dict[str, 
     for (name, kind), seeds in found.items():
         for measure in MEASURES:
             values = [seed["seconds" if measure == "/time/" else measure] for seed in seeds]
-            numbers[f"{name}, {kind}: {measure}"] = Number(float(np.median(values)), min(values), max(values))
+            numbers[f"{name}, {kind}: {measure}"] = median_of_seeds(values)
     return numbers
 
 

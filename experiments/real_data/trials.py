@@ -12,6 +12,7 @@ from experiments.real_data.datasets import SETS, RealData
 from gmdwgf.engine.references import fixed_reference
 from gmdwgf.launch.chosen import choose
 from gmdwgf.launch.components import components_of
+from gmdwgf.metrics.floors import Floor, in_deviations
 from gmdwgf.targets import ArrayTarget
 
 N_CLUSTERS = 20
@@ -33,7 +34,7 @@ def train(name: str, drift: str, seeds: list[int]) -> list[dict[str, Any]]:
         seconds = time.perf_counter() - start
         last = result.records[-1]
         scores = {"gap": last["gap"], "seconds": seconds, "warnings": result.warnings, "status": result.status}
-        scores["energy"] = _in_deviations(last["energy_distance"], result.floor["energy_distance"])
+        scores["energy"] = in_deviations(last["energy_distance"], Floor(*result.floor["energy_distance"]))
         z = result.generator.sample(result.params, jax.random.key(seed), 2 * target.n_held_out)
         scores |= _tests(np.asarray(z, float), target)
         found.append(scores)
@@ -52,7 +53,7 @@ def baseline(name: str, kind: str, seeds: list[int]) -> list[dict[str, Any]]:
         x = draw(suite.n_evaluated(target))
         values = suite.evaluate(x, reference)
         scores = {"gap": values["gap"], "seconds": time.perf_counter() - start, "warnings": [], "status": "done"}
-        scores["energy"] = _in_deviations(values["energy_distance"], reference.floor["energy_distance"])
+        scores["energy"] = in_deviations(values["energy_distance"], reference.floor["energy_distance"])
         found.append(scores | _tests(draw(2 * target.n_held_out), target))
     return found
 
@@ -76,10 +77,6 @@ def _clusters(train: np.ndarray, rng: np.random.Generator) -> Any:
         return made.cluster_centers_[j] + spread[j, None] * rng.normal(size=(n, train.shape[1]))
 
     return draw
-
-
-def _in_deviations(value: float, floor: tuple[float, float]) -> float:
-    return (value - floor[0]) / floor[1]
 
 
 def _tests(z: np.ndarray, target: ArrayTarget) -> dict[str, float]:

@@ -38,11 +38,12 @@ def gap(values: Mapping[str, float], floor: Mapping[str, Floor]) -> float:
     Fresh data score about 1, the expected maximum of three correlated standard normal numbers. A model within 3 is not distinguished
     from data by any of the metrics at this number of samples. NaN if one of the metrics is NaN.
     """
-    above = [_in_deviations(values[name], floor[name]) for name in SCORED]
+    above = [in_deviations(values[name], floor[name]) for name in SCORED]
     return math.nan if any(map(math.isnan, above)) else max(above)
 
 
-def _in_deviations(value: float, floor: Floor) -> float:
+def in_deviations(value: float, floor: Floor) -> float:
+    """How far a score is above the mean of its floor, in standard deviations of the floor."""
     above = value - floor.mean
     return above / floor.sd if floor.sd > 0 else 0.0 if above <= 0 else math.inf
 
