@@ -108,11 +108,16 @@ def _compare(base: Config, config: Config, prefix: str = "") -> list[tuple[str, 
             continue
         if name not in base:
             found.append((f"+{key}", value))
-        elif isinstance(value, dict) and isinstance(base[name], dict) and not value.keys() & {"rule", "schedule"}:
+        elif isinstance(value, dict) and isinstance(base[name], dict) and not _is_one_value(value):
             found += _compare(base[name], value, f"{key}.")
         elif base[name] != value:
             found.append((key, value))
     return found + [(f"~{prefix}{name}", None) for name in base if name not in config and prefix]
+
+
+def _is_one_value(value: Config) -> bool:
+    """Whether a mapping is a rule or a schedule in place of a number; an optimiser has a field `schedule` with fields of its own."""
+    return any(isinstance(value.get(word), str) for word in ("rule", "schedule"))
 
 
 def _typed(value: object) -> str:
