@@ -64,22 +64,20 @@ class SinkhornDrift(StatelessDrift):
 
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None, references=None) -> DriftOutput:
         del key
-        x, y, queries, others = reductions.centred(
-            x, y, x if at is None else at, x if references is None else references
-        )
-        if references is not None:
-            to_y = self._potentials(x, y, x_weights=x_weights, y_weights=y_weights)
-            to_x = self._potentials(x, others, x_weights=x_weights)
-            attraction = self._pull(queries, y, to_y.g, y_weights)
-            repulsion = self._pull(queries, others, to_x.g, None)
-        elif at is None and self._halved(x, y):
+        repelling = x if references is None else references
+        x, y, queries, repelling = reductions.centred(x, y, x if at is None else at, repelling)
+        if at is None and references is None and self._halved(x, y):
             attraction, to_y = self._to_half_the_targets(x, x_weights, y, y_weights)
             repulsion, to_x = self._between_halves(x, x_weights)
         else:
             to_y = self._potentials(x, y, x_weights=x_weights, y_weights=y_weights)
             attraction = self._pull(queries, y, to_y.g, y_weights)
-            to_x = transport.self_potential(x, self.epsilon, x_weights=x_weights, **self._solve())
-            repulsion = self._pull(queries, x, to_x.f, x_weights)
+            if references is None:
+                to_x = transport.self_potential(x, self.epsilon, x_weights=x_weights, **self._solve())
+                repulsion = self._pull(queries, x, to_x.f, x_weights)
+            else:
+                to_x = self._potentials(x, repelling, x_weights=x_weights)
+                repulsion = self._pull(queries, repelling, to_x.g, None)
         v = attraction - repulsion
         info = {
             "v_rms": rms(v),
