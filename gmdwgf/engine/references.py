@@ -17,6 +17,7 @@ from gmdwgf.files import write_atomically
 from gmdwgf.metrics.floors import Floor
 from gmdwgf.metrics.suite import MetricSuite, Reference
 from gmdwgf.targets.base import AbstractTarget
+from gmdwgf.targets.functions import FunctionTarget
 from gmdwgf.training.problem import Problem
 from gmdwgf.training.state import purpose
 from gmdwgf.typing import Particles
@@ -37,9 +38,10 @@ def fixed_reference(suite: MetricSuite, problem: Problem) -> Reference:
     if name not in _references:
         key = purpose(jax.random.key(0), jnp.zeros((), int), "reference")
         path = _file_of_floor(problem.target, name)
-        reference = suite.prepare(problem.target, key, n=n, floor=_read(path))
-        _references[name] = reference
-        _write(path, reference.floor)
+        floor = _read(path)
+        _references[name] = suite.prepare(problem.target, key, n=n, floor=floor)
+        if floor is None:
+            _write(path, _references[name].floor)
     return _references[name]
 
 
@@ -55,7 +57,8 @@ def _file_of_floor(target: AbstractTarget, name: tuple) -> Path | None:
     Several processes compute the floor together, so all of them would need the same file.
     """
     told = " ".join(map(str, name))
-    is_included = type(target).__module__.startswith("gmdwgf.") and " at 0x" not in told
+    is_included = type(target).__module__.startswith("gmdwgf.") and not isinstance(target, FunctionTarget)
+    is_included = is_included and " at 0x" not in told
     if multihost.is_multiprocess() or not (is_included and jax.config.jax_enable_compilation_cache):  # pyright: ignore[reportAttributeAccessIssue]
         return None
     machine = f"{jax.__version__} {jax.default_backend()} {jax.device_count()} {os.environ.get('XLA_FLAGS', '')}"
@@ -67,8 +70,8 @@ def _file_of_floor(target: AbstractTarget, name: tuple) -> Path | None:
 def _hash_of_code() -> str:
     """Hash of the source files that floors are computed with."""
     total, root = hashlib.sha256(), Path(__file__).parents[1]
-    for package in ("metrics", "targets", "pairs"):
-        for path in sorted((root / package).glob("*.py")):
+    for package in ("data", "features", "metrics", "networks", "pairs", "targets"):
+        for path in sorted((root / package).rglob("*.py")):
             total.update(path.read_bytes())
     return total.hexdigest()
 
@@ -83,8 +86,8 @@ def _read(path: Path | None) -> dict[str, Floor] | None:
 
 
 def _write(path: Path | None, floor: dict[str, Floor]) -> None:
-    """Store a floor, unless it is stored already or the folder cannot be written to."""
-    if path is None or path.is_file() and _read(path) is not None:
+    """Store a floor, unless it has no file or the folder cannot be written to."""
+    if path is None:
         return
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

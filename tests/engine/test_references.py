@@ -1,7 +1,7 @@
 """Floors are stored for the included targets, and only where a stored one is the one that would be computed."""
 
+import equinox as eqx
 import jax
-import jax.numpy as jnp
 import pytest
 
 import gmdwgf
@@ -17,6 +17,13 @@ class UsersTarget(AbstractTarget):
     dim: int = 2
 
     def sample(self, key, n):
+        return jax.random.normal(key, (n, 2))
+
+
+class UsersFunction(eqx.Module):
+    """A sampling function whose repr does not show that it is another object in another process."""
+
+    def __call__(self, key, n):
         return jax.random.normal(key, (n, 2))
 
 
@@ -80,8 +87,8 @@ def test_nothing_is_stored_for_a_target_of_a_user_or_without_the_cache(folder, m
     pieces = small_problem("kl")
     own = gmdwgf.make_problem(UsersTarget(), pieces.drift, batch_size=8, n_steps=4)
     assert floor_of(own, monkeypatch)["mmd2"].sd > 0
-    function = gmdwgf.make_problem(lambda key, n: jnp.ones((n, 2)), pieces.drift, batch_size=8, n_steps=4)
-    floor_of(function, monkeypatch)
+    for draw in (lambda key, n: jax.random.normal(key, (n, 2)), UsersFunction()):
+        floor_of(gmdwgf.make_problem(draw, pieces.drift, batch_size=8, n_steps=4), monkeypatch)
     jax.config.update("jax_enable_compilation_cache", False)
     floor_of(pieces, monkeypatch)
     assert not folder.exists()
