@@ -13,7 +13,7 @@ from pathlib import Path
 from common import PAGE, ROOT, SHORT, replace_between, table
 
 HERE = Path(__file__).parent
-SCRIPTS = ("drifts.py", "sliced.py", "sinkhorn.py", "step.py", "startup.py", "many_runs.py")
+SCRIPTS = ("drifts.py", "sliced.py", "scale.py", "sinkhorn.py", "step.py", "startup.py", "many_runs.py")
 SECTIONS = ("kl", "torch", "sinkhorn", "sliced", "step", "gpu", "start-up", "sweep", "many-runs")
 """The sections whose short rows make the README's table, in its order."""
 
