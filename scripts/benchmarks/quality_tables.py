@@ -133,12 +133,15 @@ def short_row(target: str, floors: dict[str, Floor], rows: list[Row], is_ours: d
     until = [(row, row.until(name, limit)) for row in rows]
     best, least = min(((row, value) for row, value in until if is_ours[row.label]), key=lambda pair: pair[1])
     shown = [(row, value) for row, value in until if row.label.startswith(LOOPS) or row.sampler == GOALS[0][1]]
-    others = [f"{row.label} with {row.sampler} {seconds(value)}" for row, value in shown]
-    return [f"training until {words}, {NAMES[target]}", "; ".join([f"{best.label} {seconds(least)}", *others])]
+    others = [f"{row.label} with {row.sampler}: {seconds(value)}" for row, value in shown]
+    fastest = f"{best.label}: {seconds(least)}" if math.isfinite(least) else "ours: not reached"
+    return [f"training until {words}, {NAMES[target]}", "; ".join([fastest, *others])]
 
 
 def write(floors: dict[str, dict[str, Floor]], runs: Sequence[Run], is_ours: dict[str, bool], keep: bool) -> None:
     """Print the tables, and keep them in docs/benchmarks.md if asked to."""
+    if not runs:
+        return print("no runs are stored")
     lines, short = [], []
     for target in (target for target in NAMES if any(run.target == target for run in runs)):
         rows, floor = rows_of(runs, target), floors[target]

@@ -1,6 +1,6 @@
 """Seconds of training until a stated score: our drifts, flow matching, and two public training loops of drifting.
 
-    python scripts/benchmarks/time_to_quality.py               # HOURS on 2 quiet cores; typed again, it goes on where it stopped
+    python scripts/benchmarks/time_to_quality.py               # 3 to 4 hours on 2 quiet cores; typed again, it goes on
     python scripts/benchmarks/time_to_quality.py --seeds 1     # a third of it
     python scripts/benchmarks/time_to_quality.py --table       # measure nothing: write the tables of the stored runs again
     python scripts/benchmarks/time_to_quality.py --shorter 50  # try it: a fiftieth of steps and samples, into runs/; the page stays
@@ -98,8 +98,8 @@ def sampling_seconds(contender: Contender, repeats: int = 5) -> dict[str, float]
     return {name: median(sampler) for name, sampler in contender.samplers().items()}
 
 
-def measure(name: str, method: Method, target: str, seed: int, n_samples: int) -> Run:
-    """One run of one method."""
+def measure(name: str, method: Method, target: str, seed: int, n_samples: int, where: str) -> Run:
+    """One run of one method; `where` are the circumstances."""
     suite, reference = judge(target, n_samples)
     if method.needs_torch:
         pytorch.pool(target)
@@ -107,22 +107,20 @@ def measure(name: str, method: Method, target: str, seed: int, n_samples: int) -
     contender = method.start(target, seed, method.n_steps)
     start = time.perf_counter() - began
     evaluations = evaluations_of(contender, suite, reference, method.n_steps)
-    where = f"{circumstances()[:-1]}{torch_version() if method.needs_torch else ''}."
     return Run(name, target, seed, method.n_steps, start, sampling_seconds(contender), load, where, evaluations)
-
-
-def torch_version() -> str:
-    return f", torch {pytorch.torch.__version__} with {pytorch.torch.get_num_threads()} threads"
 
 
 def run_all(results: Results, chosen: dict[str, Method], targets: list[str], n_seeds: int, n_samples: int) -> None:
     """Run what is missing, all methods in turn."""
+    torch = pytorch.torch
+    version = "" if torch is None else f", torch {torch.__version__} with {torch.get_num_threads()} threads"
+    where = f"{circumstances().removesuffix('.')}{version}."
     cells = [(seed, target, name) for seed in range(n_seeds) for target in targets for name in chosen]
     for seed, target, name in cells:
         method, began = chosen[name], time.perf_counter()
         if results.find(name, target, seed, method.n_steps) is not None:
             continue
-        run = measure(name, method, target, seed, n_samples)
+        run = measure(name, method, target, seed, n_samples, where)
         results.add(run, judge(target, n_samples)[1].floor)
         last = {key: f"{found['mmd2'][-1]:.1e}" for key, found in run.evaluations.items()}
         trained, spent = next(iter(run.evaluations.values()))["seconds"][-1], time.perf_counter() - began
