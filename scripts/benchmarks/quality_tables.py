@@ -145,13 +145,8 @@ def write(floors: dict[str, dict[str, Floor]], runs: Sequence[Run], is_ours: dic
     lines, short = [], []
     for target in (target for target in NAMES if any(run.target == target for run in runs)):
         rows, floor = rows_of(runs, target), floors[target]
-        n_seeds = sorted({len(row.runs) for row in rows})
-        lines += [
-            "",
-            f"**{NAMES[target]}**, median of {' to '.join(map(str, n_seeds))} seeds:",
-            "",
-            *times(floor, rows),
-        ]
+        n_seeds = " or ".join(map(str, sorted({len(row.runs) for row in rows})))
+        lines += ["", f"**{NAMES[target]}**, median over seeds ({n_seeds}):", "", *times(floor, rows)]
         for name in ("near", "mmd2") if "near" in floor else ("mmd2",):
             found, said = comparison(floor, rows, is_ours, name)
             lines += ["", *found, "", *said]
