@@ -22,6 +22,7 @@ try:
     from gmdwgf.files import escape_what_cannot_be_shown
     from gmdwgf.launch.arguments import misused_section
     from gmdwgf.launch.cli_errors import BAD_INPUT, CRASH, complain
+    from gmdwgf.launch.collections import paused_collections
     from gmdwgf.launch.terminal import lasting_output
 except KeyboardInterrupt:  # during imports
     print("gmdwgf: stopped", file=sys.stderr)  # noqa: T201
@@ -159,7 +160,7 @@ def _finished(reporter: "Reporter", spec: "RunSpec", summary: "Facts") -> float:
 
 def cli() -> None:
     """Entry point of the command line. Errors are one line; tracebacks are stored in the run folder."""
-    with lasting_output(), as_control_c():
+    with lasting_output(), as_control_c(), paused_collections():
         _cli()
 
 

@@ -1,11 +1,16 @@
-"""The sweeper `hydra/sweeper=grids`, for sweeps over several grids. Hydra finds plugins only in packages named hydra_plugins."""
+"""The sweeper of one grid, the default, and of several, `hydra/sweeper=grids`. Hydra finds plugins only in packages `hydra_plugins`."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig
+
+from gmdwgf.launch.compositions import SharedCompositions
 
 
 class GridsSweeper(BasicSweeper):
@@ -23,6 +28,18 @@ class GridsSweeper(BasicSweeper):
     ) -> None:
         super().__init__(max_batch_size, params)
         self.grids = grids or [{}]
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Compose jobs that differ in values only from one config (see `gmdwgf.launch.compositions`)."""
+        loader = SharedCompositions(hydra_context.config_loader)
+        shared = HydraContext(config_loader=loader, callbacks=hydra_context.callbacks)
+        super().setup(hydra_context=shared, task_function=task_function, config=config)
+
+    def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
+        """Say how many jobs there are, and compose them all before the first runs; a dry run composes each in its turn."""
+        print(f"{len(batch)} jobs", flush=True)  # noqa: T201
+        if self.config is not None and not self.config.sweep.dry:
+            super().validate_batch_is_legal(batch)
 
     def split_arguments(  # type: ignore[override]  # Hydra's is static and knows one grid
         self, overrides: list[Override], max_batch_size: int | None

@@ -1,7 +1,9 @@
 """Interface of a generator."""
 
 import abc
+import functools
 import math
+from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 import jax
@@ -50,8 +52,14 @@ def n_parameters(generator: AbstractGenerator, n: int, dim: int, n_classes: int 
 
     Raises FieldError if the generator does not support these sizes.
     """
-    shapes = jax.eval_shape(lambda: generator.init(jax.random.key(0), n, dim, n_classes))
+    shapes = jax.eval_shape(_initialised(n, dim, n_classes), generator)
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(shapes))
+
+
+@functools.lru_cache(maxsize=128)
+def _initialised(n: int, dim: int, n_classes: int) -> Callable[[AbstractGenerator], Params]:
+    """Function that initialises the parameters of a generator; jitted, so that each architecture is traced once in a process."""
+    return jax.jit(lambda generator: generator.init(jax.random.key(0), n, dim, n_classes))
 
 
 def check_condition(conditional: bool, condition: Condition | None) -> None:

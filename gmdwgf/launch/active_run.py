@@ -11,6 +11,7 @@ from gmdwgf.engine.checkpoints import from_host, to_host
 from gmdwgf.engine.compilation import CompileClock, keep_compiled_programs
 from gmdwgf.engine.monitor import LoopResult, OnEvaluation, RunContext
 from gmdwgf.generators.base import n_parameters
+from gmdwgf.launch.collections import resume_collections
 from gmdwgf.launch.components import Components
 from gmdwgf.launch.extension import Parent
 from gmdwgf.launch.layout import seed_of
@@ -35,6 +36,7 @@ class ActiveRun:
         progress: Sink | None = None,
         on_evaluation: OnEvaluation | None = None,
     ):
+        resume_collections()  # by now everything is imported
         keep_compiled_programs()
         self.spec, self.say, self.began, self.clock = spec, say, time.perf_counter(), CompileClock()
         found = standing(spec.folder, spec.config, spec.yaml) if spec.writes else Standing("new")

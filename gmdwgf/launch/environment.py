@@ -63,12 +63,15 @@ class Resolved(NamedTuple):
 def resolved(cfg: DictConfig) -> Resolved:
     """Resolve a composed config and find the values from the environment. Raises ConfigError if a variable is not set."""
     try:
-        values: Config = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
+        with _recorded() as read:
+            values: Config = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
     except OmegaConfBaseException as error:
         key = str(error.full_key or "config")
         said = re.sub(r"^\w+ raised while resolving interpolation: ", "", str(error).splitlines()[0]).replace('"', "")
         raise ConfigError(key, Parameter.empty, f"{said}; give it a value: {key}=VALUE") from error
     hidden = Hidden({}, {})
+    if not read:
+        return Resolved(values, values, hidden)
     with _recorded() as read:
         shown = _shown(cfg, OmegaConf.to_container(cfg, resolve=False), "", read, hidden)
     return Resolved(values, shown, hidden)
@@ -98,10 +101,9 @@ def _recorded() -> Iterator[dict[str, str]]:
     """Context that records the environment variables read by interpolations, with their values."""
     read: dict[str, str] = {}
 
-    def env(name: str, default: str | None = "") -> str | None:
-        # Missing variables have raised an error before, when the values were resolved.
+    def env(name: str, *default: str | None) -> str | None:
         read[name] = os.environ.get(name, "")
-        return oc.env(name, default)
+        return oc.env(name, *default)
 
     OmegaConf.register_new_resolver("oc.env", env, replace=True)
     try:

@@ -13,6 +13,7 @@ from gmdwgf.engine.loop import train
 from gmdwgf.engine.monitor import OnEvaluation
 from gmdwgf.launch.active_run import ActiveRun
 from gmdwgf.launch.bytecode import without_bytecode
+from gmdwgf.launch.collections import resume_collections
 from gmdwgf.launch.components import build_components
 from gmdwgf.launch.reporter import Reporter
 from gmdwgf.launch.spec import RunSpec
@@ -103,6 +104,7 @@ def dry_run(spec: RunSpec, reporter: Reporter) -> float:
 def check(spec: RunSpec) -> None:
     """Build all components of a run and trace one step abstractly, which raises any error without writing files."""
     components = build_components(spec)
+    resume_collections()
     components.mesh()
     check_step(components.problem)
 

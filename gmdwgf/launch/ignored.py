@@ -4,9 +4,10 @@ A field declares the options with which it is ignored (`ignored_when` in `gmdwgf
 the YAML file that was chosen, or of the other files that have its class. Only new runs are checked.
 """
 
+import functools
 from collections.abc import Iterator, Mapping
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from gmdwgf.config.build import ConfigError, any_object, config_dir, load_node, options
 from gmdwgf.config.declared import ignored_in
@@ -57,10 +58,16 @@ def _values(group: str, file: str, target: str, name: str, config: Config) -> li
 
 
 def _values_with(context: Config, group: str, file: str, target: str, name: str) -> list[object]:
-    cfg = OmegaConf.create(context | {group: load_node(group, file, {})})
+    cfg = OmegaConf.create(context | {group: _read(group, file)})  # a copy
     nodes = _nodes(OmegaConf.to_container(cfg[group], resolve=False), group)
     found = [OmegaConf.select(cfg, f"{_brackets(key)}.{name}") for key, node in nodes if node["_target_"] == target]
     return [OmegaConf.to_container(value, resolve=True) if OmegaConf.is_config(value) else value for value in found]
+
+
+@functools.cache
+def _read(group: str, file: str) -> DictConfig:
+    """A file of `configs/`, read once for all jobs of a sweep."""
+    return load_node(group, file, {})
 
 
 def _brackets(key: str) -> str:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator
 
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, read_write
 from rich.console import Console
 
 from gmdwgf.config.build import ConfigError
@@ -39,6 +39,13 @@ def _check_not_swept(config: DictConfig) -> None:
             raise ConfigError(key, value, "must have a single value in a sweep")
 
 
+def _share_compositions(config: DictConfig) -> None:
+    """Replace Hydra's own sweeper by its version that does not read all files again for every job."""
+    if str(config.hydra.sweeper._target_).endswith("basic_sweeper.BasicSweeper"):
+        with read_write(config.hydra):
+            config.hydra.sweeper._target_ = "hydra_plugins.gmdwgf_grids.GridsSweeper"
+
+
 class SweepSummary(Callback):
     """Hydra callback that prints a summary of a sweep, in the process that started it."""
 
@@ -59,6 +66,7 @@ class SweepSummary(Callback):
             if config.sweep.dry:
                 bytecode.write_nothing(config)
             bytecode.expand_home(config)
+            _share_compositions(config)
             if config.sweep.name is None:
                 return
             start_sweep()

@@ -21,6 +21,7 @@ def regression_loss(x: Particles, v: Particles, eta: Scalar) -> Scalar:
     return jnp.mean(jnp.sum((x - goal) ** 2, axis=-1))
 
 
+@functools.partial(jax.jit, inline=True)  # traced once, although `chunk` also asks for the shapes of its logs
 def train_step(problem: Problem, state: TrainState) -> tuple[TrainState, dict[str, Scalar]]:
     """Draw noise and targets, compute the drift's velocity, and regress the generator on the moved particles."""
     key = functools.partial(purpose, state.key, state.step)
