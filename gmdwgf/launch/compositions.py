@@ -46,9 +46,10 @@ class SharedCompositions(ConfigLoader):
         except OmegaConfBaseException:  # a value of the wrong type
             return self.loader.load_sweep_config(master_config, sweep_overrides)
         hydra = config.hydra
+        told = [text for text in sweep_overrides if not _parsed(text).is_hydra_override()]
         with open_dict(hydra):
-            hydra.overrides.task = [text for text in sweep_overrides if text not in hydra.overrides.hydra]
-            hydra.job.override_dirname = _folder_name(hydra.overrides.task, hydra.job.config.override_dirname)
+            hydra.overrides.task = told
+            hydra.job.override_dirname = _folder_name(told, hydra.job.config.override_dirname)
         return config
 
     def load_configuration(

@@ -59,13 +59,15 @@ def test_a_shared_composition_is_that_of_hydra(hydra, composed):
         ["drift=kl", "+mine=1", "seed=1"],
         ["drift=kl", "~drift.bandwidth", "seed=1"],
         ["drift=kl", "metrics.bandwidths=[1,2]"],
-        ["drift=blob", "condition=null", "hydra.job.chdir=true", "seed=1"],
+        ["drift=blob", "hydra.job.chdir=true", "seed=1"],
     ],
     ids=lambda cell: cell[1],
 )
 def test_what_is_more_than_a_value_is_left_to_hydra(hydra, cell):
     loader, sweep = hydra
-    assert SharedCompositions(loader).load_sweep_config(sweep, list(cell)) == loader.load_sweep_config(sweep, list(cell))
+    assert SharedCompositions(loader).load_sweep_config(sweep, list(cell)) == loader.load_sweep_config(
+        sweep, list(cell)
+    )
 
 
 @pytest.mark.parametrize("wrong", ["drift.bandwith=1", "seed.a=1", "nope=1", "drift.a.b=1"])
