@@ -1,4 +1,4 @@
-"""The sweeper of one grid, the default, and of several, `hydra/sweeper=grids`. Hydra finds plugins only in packages `hydra_plugins`."""
+"""The sweeper of one grid (the default) and of several, `hydra/sweeper=grids`. Hydra finds plugins only in `hydra_plugins`."""
 
 from collections.abc import Sequence
 from typing import Any

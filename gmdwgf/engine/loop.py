@@ -64,11 +64,11 @@ def train_all(
     paces = {row: Pace() for row in monitors}
     with Interrupts(signals) as interrupts:
         fresh = [row for row, monitor in monitors.items() if not monitor.resumed]
-        logs = executor.peek() if fresh else []
+        peek = functools.cache(executor.peek)  # called during the first evaluation: tracing the step takes a second
 
         def first(row: int) -> None:
             if row in fresh:
-                monitors[row].evaluate(executor.state(row), logs[row])
+                monitors[row].evaluate(executor.state(row), lambda: peek()[row])
                 monitors[row].save(executor.state(row))
 
         yield from after(list(monitors), first)

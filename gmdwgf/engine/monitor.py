@@ -99,9 +99,8 @@ class RunMonitor:
         self._warn(self.diagnosis.at_start())
         run.tracker.start(self.step, self.reference.floor)
         if self.resumed and self.ended and bool(multihost.broadcast_from_main(self.step not in self.snapshots.taken)):
-            self.evaluate(
-                state, {name: value for name, value in self.record.items() if name not in ("step", "seconds")}
-            )
+            kept = {name: value for name, value in self.record.items() if name not in ("step", "seconds")}
+            self.evaluate(state, lambda: kept)
         return state
 
     def _take_up_history(self) -> None:
@@ -132,7 +131,7 @@ class RunMonitor:
         self.step, self.diverged, self.seconds = to.step, to.diverged, self.seconds + to.seconds
         self.run.tracker.progress(self.step, to.logs)
         if self.ended or self.step % plan.eval_every == 0:
-            self.evaluate(state(), to.logs)
+            self.evaluate(state(), lambda: to.logs)
         if self.ended or self.step % plan.checkpoint_every == 0 or stopping or self.stopped:
             self.save(state())
 
@@ -145,12 +144,12 @@ class RunMonitor:
         self.run = self.run._replace(problem=eqx.tree_at(lambda problem: problem.target, self.run.problem, target))
         return self.run.problem
 
-    def evaluate(self, state: TrainState, logs: dict[str, float]) -> None:
-        """Evaluate samples of the averaged generator and log the record."""
+    def evaluate(self, state: TrainState, logs: Callable[[], dict[str, float]]) -> None:
+        """Evaluate samples of the averaged generator and log the record, with the `logs` of a step."""
         run = self.run
-        found = evaluate(run.problem, run.suite, self.reference, state.ema_params, run.key, run.plan.n_snapshot)
+        found = evaluate(run.problem, run.suite, self.reference, state.ema_params, run.key, run.plan.n_snapshot, logs)
         scores = found.scores
-        self.record = {"step": self.step, "seconds": self.seconds, **scores, **logs}
+        self.record = {"step": self.step, "seconds": self.seconds, **scores, **logs()}
         if scores["gap"] < self.best["gap"]:
             self.best = {"gap": scores["gap"], "step": self.step}
         self.snapshots.add(self.step, found.snapshot)
@@ -201,16 +200,25 @@ class Evaluation(NamedTuple):
 
 
 def evaluate(
-    problem: Problem, suite: MetricSuite, reference: Reference, ema_params: PyTree, key: Key, n_snapshot: int
+    problem: Problem,
+    suite: MetricSuite,
+    reference: Reference,
+    ema_params: PyTree,
+    key: Key,
+    n_snapshot: int,
+    meanwhile: Callable[[], object] = lambda: None,
 ) -> Evaluation:
-    """Evaluate samples of each averaged generator; `n_snapshot` of the first are stored."""
+    """Evaluate samples of each averaged generator; `n_snapshot` of the first are stored.
+
+    `meanwhile` is called while W2 is computed.
+    """
     n, scores, clouds = max(suite.n_samples, n_snapshot), {}, []
     n_evaluated = suite.n_evaluated(problem.target)
     asked = problem.evaluation(suite.n_samples)
     labels = None if asked is None else asked.label[:n_evaluated]
     for suffix, params in ema.by_suffix(problem.ema_decay, ema_params).items():
         clouds.append(np.asarray(evaluation_samples(problem, params, key, n)))
-        values = suite.evaluate(clouds[-1][:n_evaluated], reference, labels)
+        values = suite.evaluate(clouds[-1][:n_evaluated], reference, labels, meanwhile)
         scores |= {name + suffix: value for name, value in values.items()}
     snapshot = np.asarray(problem.target.in_data_units(jnp.asarray(clouds[0][:n_snapshot])))
     return Evaluation(scores, snapshot, clouds[0][:n_evaluated])

@@ -1,6 +1,8 @@
 """Compute all metrics of a run against fixed held-out points, with floors from fresh data."""
 
 import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import equinox as eqx
@@ -130,13 +132,17 @@ class MetricSuite(Configurable):
         return reference._replace(floor=floor | _accuracy_on_data(target, classifier))
 
     def evaluate(
-        self, x: Particles | np.ndarray, reference: Reference, labels: Array | None = None
+        self,
+        x: Particles | np.ndarray,
+        reference: Reference,
+        labels: Array | None = None,
+        meanwhile: Callable[[], object] = lambda: None,
     ) -> dict[str, float]:
         """Compute all metrics of the cloud `x` `[n d]`, as Python floats; mode and image metrics only if the target has them.
 
         `w2` couples the first `n_assignment` rows of `x` and of the held-out points, so the rows should be in random order. All
         values are NaN if any entry of `x` is not finite; `mmd2` and `energy_distance` are NaN for a single row. `labels` `[n]` are
-        the requested classes.
+        the requested classes. `meanwhile` is called while a thread solves the assignment problem of `w2`.
         """
         x = _checked(x, reference)
         absent = (_OF_MODES if reference.modes is None else ()) + (_OF_PICTURES if reference.judged is None else ())
@@ -146,11 +152,15 @@ class MetricSuite(Configurable):
         on_host = np.asarray(x)
         if not np.isfinite(on_host).all():
             return dict.fromkeys(names, math.nan)
-        # Dispatch first, so that the device computes while the host solves the assignment problem.
-        on_device = _device_metrics(x, reference._replace(judged=None, floor={}))
-        of_pictures = {} if reference.judged is None else picture_metrics(x, reference.judged, self.bandwidths, labels)
         n = self.n_assignment
-        values = {"w2": exact_w2(on_host[:n], np.asarray(reference.y[:n])), **jax.device_get(on_device), **of_pictures}
+        with ThreadPoolExecutor(1) as threads:  # scipy releases the interpreter's lock while it solves
+            w2 = threads.submit(exact_w2, on_host[:n], np.asarray(reference.y[:n]))
+            on_device = _device_metrics(x, reference._replace(judged=None, floor={}))
+            of_pictures = (
+                {} if reference.judged is None else picture_metrics(x, reference.judged, self.bandwidths, labels)
+            )
+            meanwhile()
+            values = {"w2": w2.result(), **jax.device_get(on_device), **of_pictures}
         found = {name: int(value) if name in _COUNTS else float(value) for name, value in values.items()}
         found |= {"gap": gap(found, reference.floor)} if reference.floor else {}
         return {name: found[name] for name in names}
