@@ -49,6 +49,33 @@ def seconds_to_first_step(folder: Path, cache: str) -> tuple[float, float]:
     return first, time.perf_counter() - began
 
 
+def seconds_of_lines(words: list[str], cache: str) -> list[tuple[float, str]]:
+    """Lines that a command prints, each with the seconds since it was typed; the last is its end."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": cache, "PYTHONUNBUFFERED": "1"}
+    began, found = time.perf_counter(), []
+    command = [sys.executable, "-m", "gmdwgf.train", *words]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as job:
+        found += [(time.perf_counter() - began, line) for line in job.stdout or ()]
+    return [*found, (time.perf_counter() - began, "")]
+
+
+def dry_sweep(folder: Path, cache: str) -> list[str]:
+    """A dry sweep of 300 cells: seconds to the first line, to the first cell and to the end."""
+    axes = ["drift=kl,blob,mmd", "dataset=two_moons,circles", "training.eta=0.5,1", "seed=range(25)"]
+    lines = seconds_of_lines(["-m", *axes, "--dry", f"paths.root={folder}"], cache)
+    cell = next(seconds for seconds, line in lines if "would run" in line)
+    return [f"{lines[0][0]:.1f} s", f"{cell:.1f} s", f"{lines[-1][0]:.1f} s"]
+
+
+def further_job(folder: Path, cache: str, n: int = 4) -> list[str]:
+    """A further job of a sweep in the same process: seconds from the end of one to the end of the next, and those of its steps."""
+    seeds = f"seed={','.join(map(str, range(n)))}"
+    lines = seconds_of_lines(["-m", *RUN, seeds, f"paths.root={folder}"], cache)
+    ends = [seconds for seconds, line in lines if "done (gap" in line]
+    steps = [json.loads(path.read_text())["seconds"] for path in folder.glob("*/DONE.json")]
+    return [f"{(ends[-1] - ends[0]) / (len(ends) - 1):.2f} s", f"{sorted(steps)[len(steps) // 2]:.2f} s"]
+
+
 def longest_to_read(folder: Path, cache: str, n: int = 6) -> list[str]:
     """Where the time goes in a run that compiles nothing: the programs that take longest to read, and all the others."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": cache, "JAX_LOG_COMPILES": "1"}
@@ -79,10 +106,14 @@ def main() -> None:
         profile = longest_to_read(Path(scratch) / "profile", f"{scratch}/cache")
         cold = seconds_to_first_step(Path(scratch) / "cold", f"{scratch}/new cache")
         warm = [seconds_to_first_step(Path(scratch) / f"warm {k}", f"{scratch}/cache") for k in range(3)]
+        further = further_job(Path(scratch) / "sweep", f"{scratch}/cache")
+        dry = dry_sweep(Path(scratch) / "dry", f"{scratch}/cache")
     lines += ["", *table(["run", "programs", "of them compiled", "time compiling or reading", "whole process"], rows)]
     starts = [("first run on a machine", cold), ("later runs (median of 3)", sorted(warm)[1])]
     head = ["from typing the command", "to the first step", "to the end, 200 steps"]
     lines += ["", *table(head, [[name, f"{first:.1f} s", f"{end:.1f} s"] for name, (first, end) in starts])]
+    lines += ["", *table(["a further job of a sweep in the same process", "of it steps"], [further])]
+    lines += ["", *table(["300 cells `--dry`: to the first line", "to the first cell", "to the end"], [dry])]
     lines += ["", *profile]
     first, again = ([row for row in rows if row[0] == name][0] for name in ("first run", "other real numbers"))
     told = f"{first[4]} with {first[2]} programs compiled; with other real numbers {again[4]} with {again[2]}"

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import gmdwgf
+from gmdwgf.training import step as step_module
 from gmdwgf.training.state import TERMS, initial_state
 from gmdwgf.training.step import regression_loss, train_chunk
 from tests.training.common import run_steps, same_bits, small_problem
@@ -106,3 +107,12 @@ def test_the_averaged_parameters_follow_the_stated_recursion():
         decay = min(0.999, (1 + step) / (10 + step))
         expected = decay * expected + (1 - decay) * np.asarray(state.params["out"]["bias"])
     np.testing.assert_allclose(state.ema_params["out"]["bias"], expected, rtol=1e-5, atol=1e-7)
+
+
+def test_a_chunk_traces_the_step_once(monkeypatch):
+    problem, traces = small_problem(changes={"training": {"batch_size": 13, "n_targets": 11}}), []
+    draw = step_module.draw_batch
+    monkeypatch.setattr(step_module, "draw_batch", lambda *arguments: [traces.append(1), draw(*arguments)][1])
+    state = initial_state(problem, jax.random.key(0))
+    train_chunk.lower(problem, state, jnp.asarray(1, state.step.dtype), chunk_size=3)
+    assert len(traces) == 1
