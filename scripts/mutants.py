@@ -35,6 +35,7 @@ TESTS = {
     "drifts/witness": [f"drifts/test_{name}" for name in ("mmd", "drmmd", "kale")],
     "drifts/wrappers/classwise": ["drifts/wrappers/test_class_draws", "drifts/wrappers/test_classwise"],
     "drifts/wrappers/feature_space": ["drifts/wrappers/test_feature_space"],
+    "drifts/wrappers/reference_batch": ["drifts/wrappers/test_reference_batch"],
     "drifts/wrappers/sum": ["drifts/wrappers/test_sum"],
     "metrics/floors": ["metrics/test_floors", "metrics/test_metric_suite"],
     "metrics/mmd": ["metrics/test_unbiased_mmd"],

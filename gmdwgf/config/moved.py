@@ -18,7 +18,7 @@ _MODULES = {
     "gmdwgf.training.hosts": "gmdwgf.engine.multihost",
     "gmdwgf.training.plan": "gmdwgf.training.problem",
 }
-_LATER = {("dataset", "standardise"): "none", ("generator", "n_codes"): 0}
+_LATER = {("dataset", "standardise"): "none", ("generator", "n_codes"): 0, ("training", "n_reference"): 0}
 """Keys that version 0.1 did not have, with the value that leaves a run as it was."""
 _CLASSES = {"gmdwgf.features.base.Together": "gmdwgf.features.base.ConcatenatedFeatures"}
 
