@@ -53,6 +53,7 @@ TESTS = {
     "targets/array_notes": ["targets/test_arrays"],
     "targets/arrays": ["targets/test_arrays"],
     "targets/base": ["targets/test_target_laws"],
+    "targets/energies": ["targets/test_energies", "targets/test_target_laws"],
     "targets/functions": ["launch/test_fit"],
     "targets/latents": ["targets/test_latents", "targets/test_target_laws"],
     "targets/mixtures": ["targets/test_mixtures", "targets/test_densities", "targets/test_target_laws"],

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from gmdwgf.drifts.kale import KALEDrift as KALEDrift
     from gmdwgf.drifts.kernel_score import KernelScoreDrift as KernelScoreDrift
     from gmdwgf.drifts.kl import KLDrift as KLDrift
+    from gmdwgf.drifts.kl_energy import KLEnergyDrift as KLEnergyDrift
     from gmdwgf.drifts.kl_wgf import KLWGFDrift as KLWGFDrift
     from gmdwgf.drifts.mean_shift import MeanShiftDrift as MeanShiftDrift
     from gmdwgf.drifts.mmd import MMDDrift as MMDDrift
@@ -45,6 +46,7 @@ __getattr__, __dir__, __all__ = lazy(
         "gmdwgf.drifts.kale": ["KALEDrift"],
         "gmdwgf.drifts.kernel_score": ["KernelScoreDrift"],
         "gmdwgf.drifts.kl": ["KLDrift"],
+        "gmdwgf.drifts.kl_energy": ["KLEnergyDrift"],
         "gmdwgf.drifts.kl_wgf": ["KLWGFDrift"],
         "gmdwgf.drifts.mean_shift": ["MeanShiftDrift"],
         "gmdwgf.drifts.mmd": ["MMDDrift"],

@@ -97,6 +97,7 @@ class Problem(eqx.Module):
         drift = self.drift
         for path, value in self.scheduled(step).items():
             drift = with_value(drift, path, value)
+        drift = drift.towards(self.target)
         if self.n_sub_batches > 1:
             drift = SubBatchDrift(drift, self.n_sub_batches)
         if self.condition is not None and guidance is not None:
@@ -124,6 +125,8 @@ def assemble_problem(
     """Assemble the problem from its components. Raises FieldError if `condition` is not compatible with the others."""
     if condition is not None:
         _check_condition(condition, target, drift, plan)
+    if drift.needs_density or target.only_density:
+        _check_density(drift, target, condition, features)
     if plan.n_reference:
         _check_references(drift, generator, plan)
     return Problem(
@@ -170,3 +173,20 @@ def _check_references(drift: AbstractDrift, generator: AbstractGenerator, plan: 
     if drift.n_references(plan.batch_size, plan.n_targets):
         fix = "must be 0 with drift.self_term=reference, which draws its own; or use self_term=two_batch or same_batch"
         raise FieldError("n_reference", plan.n_reference, fix, section="training")
+
+
+def _check_density(
+    drift: AbstractDrift, target: AbstractTarget, condition: ClassCondition | None, features: FeatureSpace | None
+) -> None:
+    """Raise FieldError if a drift needs what the target does not have, or cannot use the density of the target."""
+    name = type(drift).__name__
+    if target.only_density and drift.needs_samples:
+        fix = f"needs samples, and {type(target).__name__} is a density without samples to learn from; use drift=kl_energy"
+        raise FieldError("drift", name, fix, section="")
+    if drift.needs_density and type(target).log_density is AbstractTarget.log_density:
+        fix = f"needs a density, and {type(target).__name__} has none; use dataset=energy, or drift=kl for samples"
+        raise FieldError("drift", name, fix, section="")
+    for key, given in (("condition", condition), ("features", features)):
+        if given is not None:
+            fix = f"must be null: the density that {name} reads is of the points of all classes"
+            raise FieldError(key, type(given).__name__, fix, section="")
