@@ -35,6 +35,8 @@ TESTS = {
     "drifts/witness": [f"drifts/test_{name}" for name in ("mmd", "drmmd", "kale")],
     "drifts/wrappers/classwise": ["drifts/wrappers/test_class_draws", "drifts/wrappers/test_classwise"],
     "drifts/wrappers/feature_space": ["drifts/wrappers/test_feature_space"],
+    "drifts/wrappers/lookahead": ["drifts/wrappers/test_lookahead"],
+    "drifts/wrappers/noise_injection": ["drifts/wrappers/test_noise_injection"],
     "drifts/wrappers/reference_batch": ["drifts/wrappers/test_reference_batch"],
     "drifts/wrappers/sum": ["drifts/wrappers/test_sum"],
     "metrics/floors": ["metrics/test_floors", "metrics/test_metric_suite"],

@@ -5,10 +5,12 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
-from gmdwgf.config.fields import Configurable, FieldError, choice, count, real, shown
+from gmdwgf.config.fields import Configurable, FieldError, choice, count, real, real_or_null, shown
 from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.drifts.wrappers.classwise import ClassCondition, ClasswiseDrift
 from gmdwgf.drifts.wrappers.feature_space import FeatureSpace, FeatureSpaceDrift
+from gmdwgf.drifts.wrappers.lookahead import WEIGHTS, LookaheadDrift
+from gmdwgf.drifts.wrappers.noise_injection import NoiseInjectionDrift
 from gmdwgf.drifts.wrappers.reference_batch import ReferenceBatchDrift
 from gmdwgf.drifts.wrappers.sub_batches import SubBatchDrift
 from gmdwgf.generators.base import AbstractGenerator, Condition
@@ -38,6 +40,9 @@ class TrainingPlan(Configurable):
     chunk_size: int = count()
     n_snapshot: int = count(of_numbers=True)
     n_reference: int = count(at_least=0, of_numbers=True, default=0)
+    noise_injection: Scalar | None = real_or_null("data units", above=0, default=None)
+    lookahead: int = count(default=1)
+    lookahead_weights: str = choice(*WEIGHTS, ignored_when={"lookahead": (1,)}, default="equal")
 
     def check_values(self) -> None:
         if not isinstance(self.ema_decay, Tracer):
@@ -70,6 +75,11 @@ class Problem(eqx.Module):
     """Number of independent parts that the batch is split into; 1 for the full batch."""
     n_reference: int = eqx.field(static=True, default=0)
     """Number of further samples of the generator in a step, which repel and do not move."""
+    noise_injection: Scalar | None = None
+    """Standard deviation of the noise on the particles at which the drift is evaluated; None for none."""
+    lookahead: int = eqx.field(static=True, default=1)
+    """Steps of the flow of a batch before the regression."""
+    lookahead_weights: str = eqx.field(static=True, default="equal")
     condition: ClassCondition | None = None
     """Classes and guidance of a step; None for an unconditional generator."""
     features: FeatureSpace | None = None
@@ -93,7 +103,7 @@ class Problem(eqx.Module):
         return {path: schedule(step) for path, schedule in self.schedules.items()}
 
     def drift_at(self, step: Scalar, guidance: Float[Array, " g"] | None = None) -> AbstractDrift:
-        """The drift with its values at `step`, wrapped for sub-batches, classes, features and references as configured."""
+        """The drift with its values at `step`, wrapped for sub-batches, classes, features and the additions of the plan."""
         drift = self.drift
         for path, value in self.scheduled(step).items():
             drift = with_value(drift, path, value)
@@ -103,6 +113,10 @@ class Problem(eqx.Module):
         if self.condition is not None and guidance is not None:
             drift = ClasswiseDrift(drift, *self.condition.structure(), guidance)
         drift = drift if self.features is None else FeatureSpaceDrift(drift, self.features)
+        if self.noise_injection is not None:
+            drift = NoiseInjectionDrift(drift, self.noise_injection)
+        if self.lookahead > 1:
+            drift = LookaheadDrift(drift, self.lookahead, self.lookahead_weights, self.eta)
         return ReferenceBatchDrift(drift, self.n_reference, self.n_groups) if self.n_reference else drift
 
     def evaluation(self, n: int) -> Condition | None:
@@ -127,6 +141,10 @@ def assemble_problem(
         _check_condition(condition, target, drift, plan)
     if drift.needs_density or target.only_density:
         _check_density(drift, target, condition, features)
+    if plan.noise_injection is not None and (condition is not None or plan.batching == "sub_batches"):
+        value = plan.noise_injection if isinstance(plan.noise_injection, Tracer) else float(plan.noise_injection)
+        fix = "must be null with a condition or batching=sub_batches, in whose groups the noisy points have no velocity"
+        raise FieldError("noise_injection", value, fix, section="training")
     if plan.n_reference:
         _check_references(drift, generator, plan)
     return Problem(
@@ -144,6 +162,9 @@ def assemble_problem(
         schedules=schedules or {},
         n_sub_batches=plan.n_sub_batches if plan.batching == "sub_batches" else 1,
         n_reference=plan.n_reference,
+        noise_injection=plan.noise_injection,
+        lookahead=plan.lookahead,
+        lookahead_weights=plan.lookahead_weights,
         condition=condition,
         features=features,
     )
@@ -170,7 +191,7 @@ def _check_references(drift: AbstractDrift, generator: AbstractGenerator, plan: 
     if not generator.draws_anew:
         fix = "must be 0: free particles are the only samples of their generator"
         raise FieldError("n_reference", plan.n_reference, fix, section="training")
-    if drift.n_references(plan.batch_size, plan.n_targets):
+    if drift.n_references(plan.batch_size, plan.n_targets) and plan.lookahead == 1:
         fix = "must be 0 with drift.self_term=reference, which draws its own; or use self_term=two_batch or same_batch"
         raise FieldError("n_reference", plan.n_reference, fix, section="training")
 

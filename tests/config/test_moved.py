@@ -60,7 +60,8 @@ IDS_OF_TODAY = {
 @pytest.mark.parametrize("words", IDS_OF_TODAY)
 def test_what_is_off_by_default_changes_no_id(words):
     assert make_spec(composed(*words.split()), {}).id == IDS_OF_TODAY[words]
-    assert make_spec(composed(*words.split(), "training.n_reference=8"), {}).id != IDS_OF_TODAY[words]
+    for on in ("training.n_reference=8", "training.noise_injection=0.1", "training.lookahead=2"):
+        assert make_spec(composed(*words.split(), on), {}).id != IDS_OF_TODAY[words]
 
 
 def test_an_old_config_has_the_same_id_and_is_read_in_the_spelling_of_now():
