@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from gmdwgf.drifts.critic import CriticDrift as CriticDrift
     from gmdwgf.drifts.deng import DengDrift as DengDrift
     from gmdwgf.drifts.deng_released import DengReleasedDrift as DengReleasedDrift
+    from gmdwgf.drifts.dmmd import DMMDDrift as DMMDDrift
     from gmdwgf.drifts.drmmd import DrMMDDrift as DrMMDDrift
     from gmdwgf.drifts.f_divergence import FDivergenceDrift as FDivergenceDrift
     from gmdwgf.drifts.kale import KALEDrift as KALEDrift
@@ -41,6 +42,7 @@ __getattr__, __dir__, __all__ = lazy(
         "gmdwgf.drifts.critic": ["CriticDrift"],
         "gmdwgf.drifts.deng": ["DengDrift"],
         "gmdwgf.drifts.deng_released": ["DengReleasedDrift"],
+        "gmdwgf.drifts.dmmd": ["DMMDDrift"],
         "gmdwgf.drifts.drmmd": ["DrMMDDrift"],
         "gmdwgf.drifts.f_divergence": ["FDivergenceDrift"],
         "gmdwgf.drifts.kale": ["KALEDrift"],
