@@ -18,7 +18,14 @@ _MODULES = {
     "gmdwgf.training.hosts": "gmdwgf.engine.multihost",
     "gmdwgf.training.plan": "gmdwgf.training.problem",
 }
-_LATER = {("dataset", "standardise"): "none", ("generator", "n_codes"): 0}
+_LATER = {
+    ("dataset", "standardise"): "none",
+    ("generator", "n_codes"): 0,
+    ("training", "n_reference"): 0,
+    ("training", "noise_injection"): None,
+    ("training", "lookahead"): 1,
+    ("training", "lookahead_weights"): "equal",
+}
 """Keys that version 0.1 did not have, with the value that leaves a run as it was."""
 _CLASSES = {"gmdwgf.features.base.Together": "gmdwgf.features.base.ConcatenatedFeatures"}
 

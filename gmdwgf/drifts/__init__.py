@@ -15,11 +15,13 @@ if TYPE_CHECKING:
     from gmdwgf.drifts.critic import CriticDrift as CriticDrift
     from gmdwgf.drifts.deng import DengDrift as DengDrift
     from gmdwgf.drifts.deng_released import DengReleasedDrift as DengReleasedDrift
+    from gmdwgf.drifts.dmmd import DMMDDrift as DMMDDrift
     from gmdwgf.drifts.drmmd import DrMMDDrift as DrMMDDrift
     from gmdwgf.drifts.f_divergence import FDivergenceDrift as FDivergenceDrift
     from gmdwgf.drifts.kale import KALEDrift as KALEDrift
     from gmdwgf.drifts.kernel_score import KernelScoreDrift as KernelScoreDrift
     from gmdwgf.drifts.kl import KLDrift as KLDrift
+    from gmdwgf.drifts.kl_energy import KLEnergyDrift as KLEnergyDrift
     from gmdwgf.drifts.kl_wgf import KLWGFDrift as KLWGFDrift
     from gmdwgf.drifts.mean_shift import MeanShiftDrift as MeanShiftDrift
     from gmdwgf.drifts.mmd import MMDDrift as MMDDrift
@@ -40,11 +42,13 @@ __getattr__, __dir__, __all__ = lazy(
         "gmdwgf.drifts.critic": ["CriticDrift"],
         "gmdwgf.drifts.deng": ["DengDrift"],
         "gmdwgf.drifts.deng_released": ["DengReleasedDrift"],
+        "gmdwgf.drifts.dmmd": ["DMMDDrift"],
         "gmdwgf.drifts.drmmd": ["DrMMDDrift"],
         "gmdwgf.drifts.f_divergence": ["FDivergenceDrift"],
         "gmdwgf.drifts.kale": ["KALEDrift"],
         "gmdwgf.drifts.kernel_score": ["KernelScoreDrift"],
         "gmdwgf.drifts.kl": ["KLDrift"],
+        "gmdwgf.drifts.kl_energy": ["KLEnergyDrift"],
         "gmdwgf.drifts.kl_wgf": ["KLWGFDrift"],
         "gmdwgf.drifts.mean_shift": ["MeanShiftDrift"],
         "gmdwgf.drifts.mmd": ["MMDDrift"],

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from gmdwgf.config.fields import Configurable
 from gmdwgf.pairs import reductions
+from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Array, Float, Key, Particles, PyTree, Scalar, Targets, Weights
 
 State = PyTree
@@ -54,6 +55,10 @@ class AbstractDrift(Configurable):
     Matrix products in a drift's methods run in full precision on every device (`reductions.full_precision`).
     """
 
+    needs_samples: ClassVar[Any] = True
+    """Whether the drift uses the samples of the target."""
+    needs_density: ClassVar[Any] = False
+    """Whether the drift uses the density of the target, which `towards` gives it."""
     functional: ClassVar[Any] = None
     """Functional that the drift is the flow of, a method of (x, y); None if there is none or it is not implemented."""
 
@@ -103,6 +108,11 @@ class AbstractDrift(Configurable):
         ask = jax.vmap(lambda state, x, y, key, a: self.update(state, x, y, key, x_weights=a))
         output, states = ask(states, jnp.concatenate([x, negatives], axis=1), y, keys, masses)
         return output._replace(v=output.v[:, : x.shape[1]]), states
+
+    def towards(self, target: AbstractTarget) -> "AbstractDrift":
+        """The drift for `target`: itself, unless it reads more of the target than its samples."""
+        del target
+        return self
 
     def n_references(self, n: int, m: int) -> int:
         """Number of further samples of the model that a step of `n` particles and `m` targets gives to `update` as `references`.

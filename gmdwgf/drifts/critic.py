@@ -65,13 +65,7 @@ class CriticDrift(AbstractDrift):
     ratio_clip: Scalar = real("largest density ratio", at_least=1, ignored_when={"objective": ("kl", "w1")})
 
     def check_values(self) -> None:
-        schedule = self.optimizer.schedule
-        if schedule.decay != "constant":
-            fix = "must be constant: a critic learns as long as the run lasts (give learning_rate a schedule instead)"
-            raise FieldError("optimizer.schedule.decay", schedule.decay, fix)
-        if not isinstance(schedule.warmup_fraction, Tracer) and float(schedule.warmup_fraction) > 0:
-            fix = "must be 0: a critic learns as long as the run lasts"
-            raise FieldError("optimizer.schedule.warmup_fraction", float(schedule.warmup_fraction), fix)
+        check_constant_rate(self.optimizer)
 
     def init(self, key, x, y) -> CriticState:
         params = init_perceptron(key, x.shape[1], 1, self.width, self.depth, self.activation)
@@ -135,6 +129,17 @@ class CriticDrift(AbstractDrift):
 
     def tags(self) -> Tags:
         return Tags(zero_at_equality=False, curl_free=True, flow_of=None, reach="long", rotation=False)
+
+
+def check_constant_rate(optimizer: AbstractOptimizer) -> None:
+    """Raise FieldError unless the learning rate of a network that a drift trains is constant."""
+    schedule = optimizer.schedule
+    if schedule.decay != "constant":
+        fix = "must be constant: a critic learns as long as the run lasts (give learning_rate a schedule instead)"
+        raise FieldError("optimizer.schedule.decay", schedule.decay, fix)
+    if not isinstance(schedule.warmup_fraction, Tracer) and float(schedule.warmup_fraction) > 0:
+        fix = "must be 0: a critic learns as long as the run lasts"
+        raise FieldError("optimizer.schedule.warmup_fraction", float(schedule.warmup_fraction), fix)
 
 
 def points_between(key: Key, x: Particles, a: Weights, y: Targets, b: Weights) -> Particles:

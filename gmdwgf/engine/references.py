@@ -17,6 +17,7 @@ from gmdwgf.files import write_atomically
 from gmdwgf.metrics.floors import Floor
 from gmdwgf.metrics.suite import MetricSuite, Reference
 from gmdwgf.targets.base import AbstractTarget
+from gmdwgf.targets.energies import OwnEnergyTarget
 from gmdwgf.targets.functions import FunctionTarget
 from gmdwgf.training.problem import Problem
 from gmdwgf.training.state import purpose
@@ -57,7 +58,9 @@ def _file_of_floor(target: AbstractTarget, name: tuple) -> Path | None:
     Several processes compute the floor together, so all of them would need the same file.
     """
     told = " ".join(map(str, name))
-    is_included = type(target).__module__.startswith("gmdwgf.") and not isinstance(target, FunctionTarget)
+    is_included = type(target).__module__.startswith("gmdwgf.") and not isinstance(
+        target, FunctionTarget | OwnEnergyTarget
+    )
     is_included = is_included and " at 0x" not in told
     if multihost.is_multiprocess() or not (is_included and jax.config.jax_enable_compilation_cache):  # pyright: ignore[reportAttributeAccessIssue]
         return None

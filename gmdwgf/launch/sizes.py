@@ -42,6 +42,7 @@ def _check_pairs(problem: Problem, n_bytes: int) -> None:
 
 def _n_pairwise(problem: Problem, n: int, m: int) -> int:
     """Least number of pairwise entries of a step; sub-batches follow one another, groups of classes are computed at once."""
+    n += problem.n_reference
     if problem.condition is not None:
         n_groups = problem.condition.n_groups
         return n_groups * problem.drift.n_stored(n // n_groups, m // n_groups)
@@ -58,7 +59,7 @@ def _device_bytes() -> int:
 def _asked_for(problem: Problem, plan: TrainingPlan, metrics: MetricSuite) -> Iterator[tuple[str, int | str, int, str]]:
     """Yield config keys, their values, the number of floats that they require, and a description of these."""
     dim = problem.target.dim
-    for name in ("batch_size", "n_targets", "n_snapshot"):
+    for name in ("batch_size", "n_targets", "n_reference", "n_snapshot"):
         n = getattr(plan, name)
         yield f"training.{name}", n, n * dim, "its points alone"
     yield "metrics.n_samples", metrics.n_samples, metrics.n_samples * dim, "its points alone"

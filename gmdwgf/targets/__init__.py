@@ -7,6 +7,7 @@ from gmdwgf.exports import lazy
 if TYPE_CHECKING:
     from gmdwgf.targets.arrays import ArrayTarget as ArrayTarget
     from gmdwgf.targets.base import AbstractTarget as AbstractTarget
+    from gmdwgf.targets.energies import EnergyTarget as EnergyTarget, OwnEnergyTarget as OwnEnergyTarget
     from gmdwgf.targets.functions import FunctionTarget as FunctionTarget
     from gmdwgf.targets.latents import ImageLatents as ImageLatents
     from gmdwgf.targets.mixtures import Gaussian as Gaussian, RingOfGaussians as RingOfGaussians, TwoModes as TwoModes
@@ -23,6 +24,7 @@ __getattr__, __dir__, __all__ = lazy(
     {
         "gmdwgf.targets.arrays": ["ArrayTarget"],
         "gmdwgf.targets.base": ["AbstractTarget"],
+        "gmdwgf.targets.energies": ["EnergyTarget", "OwnEnergyTarget"],
         "gmdwgf.targets.functions": ["FunctionTarget"],
         "gmdwgf.targets.latents": ["ImageLatents"],
         "gmdwgf.targets.mixtures": ["Gaussian", "RingOfGaussians", "TwoModes"],

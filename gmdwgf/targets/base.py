@@ -1,6 +1,7 @@
 """Interface of a target."""
 
 import abc
+from typing import ClassVar
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from gmdwgf.typing import Array, Float, Int, Key, Particles, Scalar, Targets, We
 
 class AbstractTarget(Configurable):
     """A distribution to learn. `sample` and `held_out` are pure and may be called inside `jit`."""
+
+    only_density: ClassVar[bool] = False
+    """Whether the law is learned from its density alone; its samples are then for metrics."""
 
     @property
     @abc.abstractmethod

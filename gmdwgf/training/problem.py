@@ -5,10 +5,13 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
-from gmdwgf.config.fields import Configurable, FieldError, choice, count, real, shown
+from gmdwgf.config.fields import Configurable, FieldError, choice, count, real, real_or_null, shown
 from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.drifts.wrappers.classwise import ClassCondition, ClasswiseDrift
 from gmdwgf.drifts.wrappers.feature_space import FeatureSpace, FeatureSpaceDrift
+from gmdwgf.drifts.wrappers.lookahead import WEIGHTS, LookaheadDrift
+from gmdwgf.drifts.wrappers.noise_injection import NoiseInjectionDrift
+from gmdwgf.drifts.wrappers.reference_batch import ReferenceBatchDrift
 from gmdwgf.drifts.wrappers.sub_batches import SubBatchDrift
 from gmdwgf.generators.base import AbstractGenerator, Condition
 from gmdwgf.optim.optimizers import AbstractOptimizer
@@ -36,11 +39,15 @@ class TrainingPlan(Configurable):
     refresh_every: int = count()
     chunk_size: int = count()
     n_snapshot: int = count(of_numbers=True)
+    n_reference: int = count(at_least=0, of_numbers=True, default=0)
+    noise_injection: Scalar | None = real_or_null("data units", above=0, default=None)
+    lookahead: int = count(default=1)
+    lookahead_weights: str = choice(*WEIGHTS, ignored_when={"lookahead": (1,)}, default="equal")
 
     def check_values(self) -> None:
         if not isinstance(self.ema_decay, Tracer):
             suffixes(self.ema_decay)
-        for name in ("batch_size", "n_targets") if self.batching == "sub_batches" else ():
+        for name in ("batch_size", "n_targets", "n_reference") if self.batching == "sub_batches" else ():
             size = getattr(self, name)
             if size % self.n_sub_batches:
                 raise FieldError(
@@ -66,6 +73,13 @@ class Problem(eqx.Module):
     """Schedules of drift fields, by their paths."""
     n_sub_batches: int = eqx.field(static=True, default=1)
     """Number of independent parts that the batch is split into; 1 for the full batch."""
+    n_reference: int = eqx.field(static=True, default=0)
+    """Number of further samples of the generator in a step, which repel and do not move."""
+    noise_injection: Scalar | None = None
+    """Standard deviation of the noise on the particles at which the drift is evaluated; None for none."""
+    lookahead: int = eqx.field(static=True, default=1)
+    """Steps of the flow of a batch before the regression."""
+    lookahead_weights: str = eqx.field(static=True, default="equal")
     condition: ClassCondition | None = None
     """Classes and guidance of a step; None for an unconditional generator."""
     features: FeatureSpace | None = None
@@ -79,20 +93,31 @@ class Problem(eqx.Module):
         """Number of classes of the generator; 0 if it is unconditional."""
         return 0 if self.condition is None else self.target.n_classes
 
+    @property
+    def n_groups(self) -> int:
+        """Number of groups of rows in a batch: classes of a step, or sub-batches."""
+        return self.n_sub_batches if self.condition is None else self.condition.n_groups
+
     def scheduled(self, step: Scalar) -> dict[str, Scalar]:
         """Values of the scheduled fields at `step`."""
         return {path: schedule(step) for path, schedule in self.schedules.items()}
 
     def drift_at(self, step: Scalar, guidance: Float[Array, " g"] | None = None) -> AbstractDrift:
-        """The drift with its values at `step`, wrapped for sub-batches, classes and features as configured."""
+        """The drift with its values at `step`, wrapped for sub-batches, classes, features and the additions of the plan."""
         drift = self.drift
         for path, value in self.scheduled(step).items():
             drift = with_value(drift, path, value)
+        drift = drift.towards(self.target)
         if self.n_sub_batches > 1:
             drift = SubBatchDrift(drift, self.n_sub_batches)
         if self.condition is not None and guidance is not None:
             drift = ClasswiseDrift(drift, *self.condition.structure(), guidance)
-        return drift if self.features is None else FeatureSpaceDrift(drift, self.features)
+        drift = drift if self.features is None else FeatureSpaceDrift(drift, self.features)
+        if self.noise_injection is not None:
+            drift = NoiseInjectionDrift(drift, self.noise_injection)
+        if self.lookahead > 1:
+            drift = LookaheadDrift(drift, self.lookahead, self.lookahead_weights, self.eta)
+        return ReferenceBatchDrift(drift, self.n_reference, self.n_groups) if self.n_reference else drift
 
     def evaluation(self, n: int) -> Condition | None:
         """Condition of `n` samples for evaluation; None for an unconditional generator."""
@@ -114,6 +139,14 @@ def assemble_problem(
     """Assemble the problem from its components. Raises FieldError if `condition` is not compatible with the others."""
     if condition is not None:
         _check_condition(condition, target, drift, plan)
+    if drift.needs_density or target.only_density:
+        _check_density(drift, target, condition, features)
+    if plan.noise_injection is not None and (condition is not None or plan.batching == "sub_batches"):
+        value = plan.noise_injection if isinstance(plan.noise_injection, Tracer) else float(plan.noise_injection)
+        fix = "must be null with a condition or batching=sub_batches, in whose groups the noisy points have no velocity"
+        raise FieldError("noise_injection", value, fix, section="training")
+    if plan.n_reference:
+        _check_references(drift, generator, plan)
     return Problem(
         target=target,
         drift=drift,
@@ -128,6 +161,10 @@ def assemble_problem(
         loss_scale=generator.loss_scale(plan.batch_size),
         schedules=schedules or {},
         n_sub_batches=plan.n_sub_batches if plan.batching == "sub_batches" else 1,
+        n_reference=plan.n_reference,
+        noise_injection=plan.noise_injection,
+        lookahead=plan.lookahead,
+        lookahead_weights=plan.lookahead_weights,
         condition=condition,
         features=features,
     )
@@ -136,7 +173,7 @@ def assemble_problem(
 def _check_condition(
     condition: ClassCondition, target: AbstractTarget, drift: AbstractDrift, plan: TrainingPlan
 ) -> None:
-    condition.check(target, plan.batch_size, plan.n_targets)
+    condition.check(target, plan.batch_size, plan.n_targets, plan.n_reference)
     if plan.batching == "sub_batches":
         fix = "cannot be combined with a condition, which already splits the batch by class; use training.batching=full"
         raise FieldError("batching", plan.batching, fix, section="training")
@@ -148,3 +185,29 @@ def _check_condition(
     if condition.guidance == "negatives" and not drift.tags().permutation:
         fix = "is not supported by drifts that compare the two halves of the batch; use guidance=velocity"
         raise FieldError("guidance", condition.guidance, fix)
+
+
+def _check_references(drift: AbstractDrift, generator: AbstractGenerator, plan: TrainingPlan) -> None:
+    if not generator.draws_anew:
+        fix = "must be 0: free particles are the only samples of their generator"
+        raise FieldError("n_reference", plan.n_reference, fix, section="training")
+    if drift.n_references(plan.batch_size, plan.n_targets) and plan.lookahead == 1:
+        fix = "must be 0 with drift.self_term=reference, which draws its own; or use self_term=two_batch or same_batch"
+        raise FieldError("n_reference", plan.n_reference, fix, section="training")
+
+
+def _check_density(
+    drift: AbstractDrift, target: AbstractTarget, condition: ClassCondition | None, features: FeatureSpace | None
+) -> None:
+    """Raise FieldError if a drift needs what the target does not have, or cannot use the density of the target."""
+    name = type(drift).__name__
+    if target.only_density and drift.needs_samples:
+        fix = f"needs samples, and {type(target).__name__} is a density without samples to learn from; use drift=kl_energy"
+        raise FieldError("drift", name, fix, section="")
+    if drift.needs_density and type(target).log_density is AbstractTarget.log_density:
+        fix = f"needs a density, and {type(target).__name__} has none; use dataset=energy, or drift=kl for samples"
+        raise FieldError("drift", name, fix, section="")
+    for key, given in (("condition", condition), ("features", features)):
+        if given is not None:
+            fix = f"must be null: the density that {name} reads is of the points of all classes"
+            raise FieldError(key, type(given).__name__, fix, section="")

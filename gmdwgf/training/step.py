@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import optax
 
 from gmdwgf.drifts.base import AbstractDrift
+from gmdwgf.generators.base import Condition
 from gmdwgf.pairs import sharding
 from gmdwgf.training import ema
 from gmdwgf.training.batch import draw_batch
@@ -30,7 +31,7 @@ def train_step(problem: Problem, state: TrainState) -> tuple[TrainState, dict[st
     def loss_of(params):
         x = sharding.shard_rows(problem.generator.sample(params, key("noise"), problem.batch_size, condition))
         frozen = jax.lax.stop_gradient(x)  # no mutants: the loss stops the gradient of the goal too
-        further = _references(problem, drift, params, key("references"))
+        further = _references(problem, drift, params, key("references"), condition)
         output, drift_state = drift.update(state.drift_state, frozen, y, key("drift"), **further)
         loss = regression_loss(x, output.v, problem.eta)
         return problem.loss_scale * loss, (loss, frozen, output, drift_state)
@@ -55,10 +56,19 @@ def train_step(problem: Problem, state: TrainState) -> tuple[TrainState, dict[st
     return _unless_diverged(moved, state), logs
 
 
-def _references(problem: Problem, drift: AbstractDrift, params: PyTree, key: Key) -> dict[str, Particles]:
-    """Further samples of the model for drifts that ask for them; none from generators of a fixed number of points."""
+def _references(
+    problem: Problem, drift: AbstractDrift, params: PyTree, key: Key, condition: Condition | None
+) -> dict[str, Particles]:
+    """Further samples of the model for drifts that ask for them; none from generators of a fixed number of points.
+
+    With classes every group has an equal share of them, of its own class and guidance.
+    """
     n = drift.n_references(problem.batch_size, problem.n_targets) if problem.generator.draws_anew else 0
-    return {"references": jax.lax.stop_gradient(problem.generator.sample(params, key, n))} if n else {}
+    if not n:
+        return {}
+    first_of_group = lambda rows: rows.reshape(problem.n_groups, -1)[:, 0]
+    of_groups = jax.tree.map(lambda rows: jnp.repeat(first_of_group(rows), n // problem.n_groups), condition)
+    return {"references": jax.lax.stop_gradient(problem.generator.sample(params, key, n, of_groups))}
 
 
 def _examine(problem: Problem, step: Array, v: Particles, x: Particles, loss: Scalar, params) -> Health:

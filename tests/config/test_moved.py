@@ -49,6 +49,21 @@ def test_the_id_of_a_run_is_that_of_version_0_1(words):
     assert make_spec(composed(*asked), {}).id == IDS[words]
 
 
+IDS_OF_TODAY = {
+    "drift=kl": "df0b1f3e",
+    "drift=sinkhorn dataset=pinwheel seed=3": "bab20fd3",
+    "drift=mmd generator=particles": "9206e676",
+}
+"""Ids of runs before keys of the training plan were added that are off by default."""
+
+
+@pytest.mark.parametrize("words", IDS_OF_TODAY)
+def test_what_is_off_by_default_changes_no_id(words):
+    assert make_spec(composed(*words.split()), {}).id == IDS_OF_TODAY[words]
+    for on in ("training.n_reference=8", "training.noise_injection=0.1", "training.lookahead=2"):
+        assert make_spec(composed(*words.split(), on), {}).id != IDS_OF_TODAY[words]
+
+
 def test_an_old_config_has_the_same_id_and_is_read_in_the_spelling_of_now():
     config = make_spec(
         composed("drift=sliced_mmd", "training.batching=sub_batches", "features=digits", "generator.n_codes=0"), {}

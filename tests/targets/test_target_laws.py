@@ -14,7 +14,7 @@ from gmdwgf.targets import AbstractTarget
 from tests.conftest import ROOT, skewed_clouds
 
 CONFIGS = sorted((ROOT / "configs/dataset").glob("*.yaml"))
-PLANAR = [path for path in CONFIGS if path.stem not in ("array", "gaussian", "image_latents")]
+PLANAR = [path for path in CONFIGS if path.stem not in ("array", "gaussian", "image_latents", "energy", "own_energy")]
 
 
 @pytest.fixture(scope="module")

@@ -40,12 +40,13 @@ class ClassCondition(Configurable):
     n_unconditional: int = count(of_numbers=True, ignored_when=UNGUIDED)
     evaluate_at: Scalar = real("guidance scale of evaluated samples", at_least=1)
 
-    def check(self, target: AbstractTarget, batch_size: int, n_targets: int) -> None:
-        """Raise FieldError unless the target has `n_groups` classes and `n_groups` divides the batch and the targets."""
+    def check(self, target: AbstractTarget, batch_size: int, n_targets: int, n_reference: int = 0) -> None:
+        """Raise FieldError unless the target has `n_groups` classes and `n_groups` divides the batch, targets and references."""
         if self.n_groups > target.n_classes:
             fix = f"must be at most {target.n_classes}" if target.n_classes else "needs a target with labels"
             raise FieldError("n_groups", self.n_groups, fix + ", the classes of the target")
-        for name, size in (("batch_size", batch_size), ("n_targets", n_targets)):
+        sizes = {"batch_size": batch_size, "n_targets": n_targets, "n_reference": n_reference}
+        for name, size in sizes.items():
             if size % self.n_groups:
                 nearest = max(round(size / self.n_groups), 1) * self.n_groups
                 fix = f"must divide training.{name}={size}; e.g. training.{name}={nearest}"

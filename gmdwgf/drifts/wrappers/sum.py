@@ -1,5 +1,6 @@
 """A weighted sum of drifts."""
 
+import dataclasses
 from collections.abc import Callable
 
 import jax
@@ -7,6 +8,7 @@ import jax.numpy as jnp
 
 from gmdwgf.config.fields import FieldError, pieces, reals
 from gmdwgf.drifts.base import AbstractDrift, DriftOutput, Tags, rms
+from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Array, Float, Particles, Scalar, Targets
 
 
@@ -30,6 +32,20 @@ class SumDrift(AbstractDrift):
     def check_values(self) -> None:
         if getattr(self.weights, "shape", None) != (len(self.drifts),):
             raise FieldError("weights", self.weights, f"must be {len(self.drifts)} numbers, one for each drift")
+
+    @property
+    def needs_samples(self) -> bool:
+        """Whether any part uses samples of the target."""
+        return any(part.needs_samples for part in self.drifts)
+
+    @property
+    def needs_density(self) -> bool:
+        """Whether any part uses the density of the target."""
+        return any(part.needs_density for part in self.drifts)
+
+    def towards(self, target: AbstractTarget) -> AbstractDrift:
+        """The sum of the parts for `target`."""
+        return dataclasses.replace(self, drifts=tuple(part.towards(target) for part in self.drifts))
 
     def init(self, key, x, y) -> tuple:
         keys = jax.random.split(key, len(self.drifts))
