@@ -7,8 +7,10 @@ from jax.core import Tracer
 
 from gmdwgf.config.fields import Configurable, FieldError, choice, count, real, shown
 from gmdwgf.drifts.base import AbstractDrift
+from gmdwgf.drifts.landmarks import Moments
 from gmdwgf.drifts.wrappers.classwise import ClassCondition, ClasswiseDrift
 from gmdwgf.drifts.wrappers.feature_space import FeatureSpace, FeatureSpaceDrift
+from gmdwgf.drifts.wrappers.nystrom import NystromDrift
 from gmdwgf.drifts.wrappers.sub_batches import SubBatchDrift
 from gmdwgf.generators.base import AbstractGenerator, Condition
 from gmdwgf.optim.optimizers import AbstractOptimizer
@@ -17,9 +19,16 @@ from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.training.ema import Decay, suffixes
 from gmdwgf.typing import Array, Float, Scalar
 
+OF_BATCH = {"attraction": ("batch",)}
+"""When the fields of the attraction to all targets are ignored."""
+
 
 class TrainingPlan(Configurable):
-    """Number of steps, batch sizes, step length, and intervals of evaluations, checkpoints and chunks."""
+    """Number of steps, batch sizes, step length, and intervals of evaluations, checkpoints and chunks.
+
+    `attraction`: `batch` attracts the particles to the `n_targets` targets of the step; `nystrom` to all targets of the data set
+    through `n_landmarks` of them (`gmdwgf.training.all_data`), for the drifts kl, mean_shift, mmd and deng.
+    """
 
     n_steps: int = count()
     batch_size: int = count(of_numbers=True)
@@ -36,6 +45,10 @@ class TrainingPlan(Configurable):
     refresh_every: int = count()
     chunk_size: int = count()
     n_snapshot: int = count(of_numbers=True)
+    attraction: str = choice("batch", "nystrom", default="batch")
+    n_landmarks: int = count(of_numbers=True, ignored_when=OF_BATCH, default=256)
+    ridge: Scalar = real("kernel at distance 0", above=0, ignored_when=OF_BATCH, default=1e-4)
+    n_data: int = count(ignored_when=OF_BATCH, default=100_000)
 
     def check_values(self) -> None:
         if not isinstance(self.ema_decay, Tracer):
@@ -70,6 +83,8 @@ class Problem(eqx.Module):
     """Classes and guidance of a step; None for an unconditional generator."""
     features: FeatureSpace | None = None
     """Feature maps in which the drift is computed; None for the points themselves."""
+    moments: tuple[Moments, ...] | None = None
+    """Moments of all targets, which then attract in place of those of the batch; None for the batch."""
 
     def __repr__(self) -> str:
         return shown(self)
@@ -88,6 +103,8 @@ class Problem(eqx.Module):
         drift = self.drift
         for path, value in self.scheduled(step).items():
             drift = with_value(drift, path, value)
+        if self.moments is not None:
+            drift = NystromDrift(drift, self.moments)
         if self.n_sub_batches > 1:
             drift = SubBatchDrift(drift, self.n_sub_batches)
         if self.condition is not None and guidance is not None:
