@@ -39,7 +39,7 @@ def generator(name: str, width: int, batch: int, n_steps: int, seeds: int) -> li
 
 @functools.partial(jax.jit, static_argnames="distinct")
 def energy_distance(x: jax.Array, distinct: bool = True) -> jax.Array:
-    """2 E|x - y| - E|x - x'| - E|y - y'| with 4,000 fixed points y of the law.
+    """2 E|x - y| - E|x - x'| - E|y - y'| with 4,000 fixed points y of the law; NaN after divergence.
 
     Over `distinct` pairs of x it is unbiased for the law that x are samples of. Particles are no independent samples: over all pairs
     it is the distance of their empirical measure, which is E|y - y'| / n for n samples of the law.
@@ -47,7 +47,8 @@ def energy_distance(x: jax.Array, distinct: bool = True) -> jax.Array:
     y = gmdwgf.load_target(DATASET).sample(jax.random.key(2**20), 4000)
     between = lambda point: jnp.mean(distance(reductions.squared_distances(point, y)))
     far = jnp.mean(reductions.over_points(between, x, y.shape[0]))
-    return 2 * far - _within(x, distinct) - _within(y, True)
+    found = 2 * far - _within(x, distinct) - _within(y, True)
+    return jnp.where(jnp.isfinite(x).all(), found, jnp.nan)
 
 
 def _within(x: jax.Array, distinct: bool) -> jax.Array:

@@ -38,7 +38,7 @@ def of_fields(experiment: Experiment) -> tuple[dict[str, Number], list[str]]:
             continue
         options = {"name": name, "n": BATCH, "n_batches": 200 if experiment.quick else 3000}
         cells = np.array(experiment.cell(fields.at_equality, **options, seeds=SEEDS))
-        mean, size = mean_of_seeds(cells[:, 0]), float(np.mean(cells[:, 1]))
+        mean, size = mean_of_seeds(cells[:, 0].tolist()), float(np.mean(cells[:, 1]))
         share = Number(*(number / size for number in mean))
         numbers[f"field at q = p, {name}: systematic share of E|v|^2"] = share
         rows.append([name, f"{np.sqrt(size):.4f}", f"{np.sqrt(max(mean.value, 0)):.4f}", str(share)])
@@ -47,8 +47,8 @@ def of_fields(experiment: Experiment) -> tuple[dict[str, Number], list[str]]:
 
 def of_flows(experiment: Experiment) -> tuple[dict[str, Number], list[str]]:
     quick = experiment.quick
-    for_particles = {"n": BATCH, "n_steps": 400 if quick else 4000, "eta": 0.3, "seeds": SEEDS}
-    for_networks = {"width": 64 if quick else 256, "batch": BATCH if quick else 512, "n_steps": 1000 if quick else 6000}
+    for_particles = {"n": 64, "n_steps": 300 if quick else 4000, "eta": 0.3, "seeds": SEEDS}
+    for_networks = {"width": 64 if quick else 256, "batch": 64, "n_steps": 800 if quick else 6000}
     numbers, rows = dict[str, Number](), []
     for name in VARIANTS:
         found = {
@@ -56,13 +56,18 @@ def of_flows(experiment: Experiment) -> tuple[dict[str, Number], list[str]]:
             "generator": experiment.cell(flows.generator, name=name, **for_networks, seeds=SEEDS),
         }
         for kind, values in found.items():
+            diverged = int(np.sum(~np.isfinite(values)))
+            numbers[f"{kind}, {name}: diverged seeds"] = Number(diverged, diverged, diverged)
+            if diverged:
+                continue
             numbers[f"{kind}, {name}: energy distance"] = mean_of_seeds(values)
             if BASE[name] != name:
                 base = numbers[f"{kind}, {BASE[name]}: energy distance"].value
                 numbers[f"{kind}, {name}: over {BASE[name]}"] = mean_of_seeds([value / base for value in values])
         row = [name]
         for kind in found:
-            row.append(str(numbers[f"{kind}, {name}: energy distance"]))
+            lost = f"diverged, {numbers[f'{kind}, {name}: diverged seeds'].value:.0f} of {SEEDS}"
+            row.append(str(numbers.get(f"{kind}, {name}: energy distance", lost)))
             ratio = numbers.get(f"{kind}, {name}: over {BASE[name]}")
             row.append("" if ratio is None else f"{ratio.value:.2f}")
         rows.append(row)
@@ -83,8 +88,7 @@ def of_landmarks(experiment: Experiment) -> tuple[dict[str, Number], list[str]]:
                 numbers[f"error of {name}, {k} points: {what}"] = errors
                 numbers[f"/time/ of {name}, {k} points: {what}, ms"] = Number(1e3 * seconds, 0.0, np.inf)
                 row += [f"{errors.value:.5f}", f"{1e3 * seconds:.2f}"]
-            longer = row[3] and float(row[3]) / float(row[5])
-            at_equal_time = float(row[4]) / np.sqrt(longer)
+            at_equal_time = float(row[4]) / np.sqrt(float(row[3]) / float(row[5]))
             row += [f"{at_equal_time:.5f}", f"{k * (float(row[4]) / float(row[2])) ** 2:,.0f}"]
             rows.append(row)
     head = [

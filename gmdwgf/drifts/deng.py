@@ -55,7 +55,8 @@ class DengDrift(StatelessDrift):
         elif self.repulsion == "reference" and at is None and n > 1:
             v = self._halves(x_cloud, y_cloud, none, moments)
         else:
-            v = self._towards(x_cloud, y_cloud, x_cloud, at, masked=self.self_mask, moments=moments)
+            masked = self.self_mask and self.repulsion == "batch"
+            v = self._towards(x_cloud, y_cloud, x_cloud, at, masked=masked, moments=moments)
         return DriftOutput(v, {"v_rms": rms(v)})
 
     def update_groups(self, states, x, y, keys, *, negatives=None, negative_weights=None):
@@ -68,7 +69,8 @@ class DengDrift(StatelessDrift):
             x_cloud, y_cloud, negatives = (x, ones[0]), (y, ones[1]), (others, w)
             if self.repulsion == "reference" and x.shape[0] > 1:
                 return self._halves(x_cloud, y_cloud, negatives)
-            return self._towards(x_cloud, y_cloud, _joined(x_cloud, negatives), masked=self.self_mask)
+            masked = self.self_mask and self.repulsion == "batch"
+            return self._towards(x_cloud, y_cloud, _joined(x_cloud, negatives), masked=masked)
 
         v = jax.vmap(one)(x, y, negatives, weights)
         return DriftOutput(v, {"v_rms": jax.vmap(rms)(v)}), states

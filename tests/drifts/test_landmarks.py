@@ -13,6 +13,7 @@ from gmdwgf.testing import check_drift
 from tests.conftest import skewed_clouds
 
 KEY = jax.random.key(0)
+QUICK = ("kl", "mmd", "deng, constant")
 DRIFTS = {
     "kl": {"bandwidth": 0.7},
     "mean_shift, imq": {"kernel": "imq", "self_term": "leave_one_out"},
@@ -38,7 +39,7 @@ def velocity(drift, x, y, at=None, references=None):
     return drift.update((), x, y, KEY, at=at, **further)[0].v
 
 
-@pytest.mark.parametrize("name", [n if "," in n else pytest.param(n, marks=pytest.mark.thorough) for n in DRIFTS])
+@pytest.mark.parametrize("name", [n if n in QUICK else pytest.param(n, marks=pytest.mark.thorough) for n in DRIFTS])
 def test_with_all_targets_as_landmarks_the_velocity_is_exact_in_whatever_chunks_they_come(name, clouds, x64):
     x, y = map(jnp.asarray, clouds)
     drift = load(name)
@@ -54,7 +55,7 @@ def test_sums_are_those_of_ridge_regression_on_the_landmarks_written_out(clouds,
     drift = gmdwgf.load_drift("mean_shift", kernel="laplace", bandwidth=h)
     through = through_landmarks(drift, jnp.asarray(landmarks), [jnp.asarray(y)], ridge)
     k = lambda a, b: np.exp(-np.linalg.norm(a - b) / h)
-    gram = np.array([[k(u, w) + ridge * (u is w) for w in landmarks] for u in landmarks])
+    gram = np.array([[k(u, w) for w in landmarks] for u in landmarks]) + ridge * np.eye(4)
     for i, point in enumerate(x):
         weights = np.linalg.solve(gram, np.array([k(point, u) for u in landmarks]))
         affinity = [sum(w * k(u, target) for w, u in zip(weights, landmarks, strict=True)) for target in y]
@@ -107,10 +108,11 @@ def test_out_of_reach_of_the_signed_sum_the_landmarks_attract_as_a_batch():
     moments = Moments(landmarks, jnp.asarray([1.0, -0.99, 0.2]), jnp.full((3, 1), 0.5))
     logits = jnp.asarray([0.0, 0.0, -jnp.inf])
     point, is_out = attraction(moments, reductions.softmax(logits), landmarks)
-    np.testing.assert_allclose((point, is_out), ([0.5], 1.0))  # 0.01 of 1.99 is less than LEAST_SHARE
+    assert (float(point[0]), float(is_out)) == (0.5, 1.0)  # 0.01 of 1.99 is less than LEAST_SHARE
     assert LEAST_SHARE * 1.99 > 0.01
     point, is_out = attraction(moments, reductions.softmax(jnp.zeros(3)), landmarks)
-    np.testing.assert_allclose((point, is_out), ([(-0.99 + 0.8 + 1.5) / 0.21], 0.0), rtol=1e-5)
+    np.testing.assert_allclose(point, [(-0.99 + 0.8 + 1.5) / 0.21], rtol=1e-5)
+    assert is_out == 0
 
 
 @pytest.mark.thorough
@@ -131,6 +133,7 @@ LAWS = ["shape_dtype_and_finite", "same_key_same_answer", "permutation", "one_tr
 COSTLY = ["vmap_over_fields", "many_devices_equal_one", "single_precision", "curl_free"]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("laws", [LAWS, pytest.param(COSTLY, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "name", ["kl", pytest.param("deng", marks=pytest.mark.slow), pytest.param("mmd", marks=pytest.mark.slow)]

@@ -60,6 +60,7 @@ def test_a_target_without_a_finite_set_gives_as_many_samples_as_asked(monkeypatc
     assert "no finite set" in data.words
 
 
+@pytest.mark.thorough
 def test_a_step_is_attracted_by_all_rows_and_not_by_those_of_the_batch(rows):
     problem = gmdwgf.make_problem(
         rows, "mean_shift", attraction="nystrom", n_landmarks=240, ridge=1e-6, bandwidth=None, **SMALL
@@ -82,6 +83,7 @@ def refused(match, target="eight_gaussians", drift="kl", **options):
         gmdwgf.make_problem(target, drift, attraction="nystrom", n_data=50, **(SMALL | {"n_landmarks": 8} | options))
 
 
+@pytest.mark.thorough
 def test_what_cannot_be_served_is_refused_in_one_line(rows):
     refused("training.attraction=nystrom: is not supported by SinkhornDrift", drift="sinkhorn")
     refused("training.attraction=nystrom: is not supported by SumDrift", drift="sum")

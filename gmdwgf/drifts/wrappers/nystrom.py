@@ -1,5 +1,7 @@
 """Drifts that attract to all points of a data set at once, through landmarks (DriftXpress, arXiv:2605.12183)."""
 
+import jax
+
 from gmdwgf.drifts.base import AbstractDrift, Tags
 from gmdwgf.drifts.landmarks import Moments
 
@@ -20,7 +22,8 @@ class NystromDrift(AbstractDrift):
     def update(self, state, x, y, key, *, at=None, x_weights=None, y_weights=None, **references):
         if y_weights is not None:
             raise NotImplementedError("the attraction to a whole data set takes no weights of a batch of targets")
-        return self.drift.update(state, x, y, key, at=at, x_weights=x_weights, moments=self.moments, **references)
+        further = references | {"moments": jax.tree.map(lambda array: array.astype(x.dtype), self.moments)}
+        return self.drift.update(state, x, y, key, at=at, x_weights=x_weights, **further)
 
     def n_references(self, n: int, m: int) -> int:
         return self.drift.n_references(n, m)
