@@ -31,6 +31,8 @@ ROOT = Path(__file__).resolve().parents[1]
 AFFINITY = ("deng", "deng_released", "sinkhorn_proxy", "sinkhorn_steps", "wflow")
 TESTS = {
     "drifts/affinity": [f"drifts/test_{name}" for name in AFFINITY],
+    "drifts/affinity_of_all": ["drifts/test_landmarks"],
+    "drifts/landmarks": ["drifts/test_landmarks"],
     "drifts/parzen": [f"drifts/test_{name}" for name in ("kernel_score", "blob", "f_divergence", "sharp")],
     "drifts/witness": [f"drifts/test_{name}" for name in ("mmd", "drmmd", "kale")],
     "drifts/wrappers/classwise": ["drifts/wrappers/test_class_draws", "drifts/wrappers/test_classwise"],
@@ -38,6 +40,7 @@ TESTS = {
     "drifts/wrappers/lookahead": ["drifts/wrappers/test_lookahead"],
     "drifts/wrappers/noise_injection": ["drifts/wrappers/test_noise_injection"],
     "drifts/wrappers/reference_batch": ["drifts/wrappers/test_reference_batch"],
+    "drifts/wrappers/nystrom": ["drifts/test_landmarks"],
     "drifts/wrappers/sum": ["drifts/wrappers/test_sum"],
     "metrics/floors": ["metrics/test_floors", "metrics/test_metric_suite"],
     "metrics/mmd": ["metrics/test_unbiased_mmd"],
@@ -61,6 +64,7 @@ TESTS = {
     "targets/mixtures": ["targets/test_mixtures", "targets/test_densities", "targets/test_target_laws"],
     "targets/standardisation": ["launch/test_scale_law", "targets/test_arrays"],
     "targets/toy": ["targets/test_toy", "targets/test_densities", "targets/test_target_laws"],
+    "training/all_data": ["training/test_all_data"],
     "training/batch": [
         "training/test_random_keys",
         "drifts/wrappers/test_class_draws",

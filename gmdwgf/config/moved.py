@@ -25,8 +25,14 @@ _LATER = {
     ("training", "noise_injection"): None,
     ("training", "lookahead"): 1,
     ("training", "lookahead_weights"): "equal",
+    ("drift", "bias"): "none",
+    ("drift", "gain"): "cross",
+    ("drift", "repulsion"): "batch",
+    ("training", "attraction"): "batch",
 }
 """Keys that version 0.1 did not have, with the value that leaves a run as it was."""
+_READ_BY = {("training", name): "attraction" for name in ("n_landmarks", "ridge", "n_data")}
+"""Keys that version 0.1 did not have, which are read only if the later key named here has another value than that of `_LATER`."""
 _CLASSES = {"gmdwgf.features.base.Together": "gmdwgf.features.base.ConcatenatedFeatures"}
 
 
@@ -83,9 +89,13 @@ def without_later(config: Config) -> Config:
 
 
 def _without_later(node: object, section: str) -> object:
+    if isinstance(node, list):
+        return [_without_later(item, section) for item in node]
     if not isinstance(node, dict):
         return node
-    return {key: value for key, value in node.items() if _LATER.get((section, key), ...) != value}
+    as_before = {key for key, value in node.items() if _LATER.get((section, key), ...) == value}
+    left_out = as_before | {key for key in node if _READ_BY.get((section, key), key) in as_before}
+    return {key: _without_later(value, section) for key, value in node.items() if key not in left_out}
 
 
 def notices(config: Config) -> list[str]:

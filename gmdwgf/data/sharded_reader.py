@@ -53,6 +53,12 @@ class ShardedReader:
         self.epoch, self.group, self.row = 0, 0, 0
         self._enter()
 
+    @property
+    def n_train_rows(self) -> int:
+        """Number of training rows of the file, those of an epoch of all shards."""
+        starts = self.train_blocks * self.block
+        return int(np.sum(np.minimum(starts + self.block, self.n_rows) - starts))
+
     def next(self, n_rows: int) -> np.ndarray:
         """The next rows `[n_rows ...]`, in the format of the file."""
         return self.next_labelled(n_rows)[0]

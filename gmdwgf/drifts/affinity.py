@@ -126,41 +126,61 @@ def joint_drift(
     log_kernel: Callable[[Array], Array],
     self_mask: Scalar | float,
     product_floor: Scalar | float,
+    gain: str = "cross",
 ) -> Float[Array, "_ d"]:
     """Drift with jointly normalised rows and cross weights, at `at` (the particles `x` when None).
 
         A_ic = w_c sqrt(max(R_ic C_ic, floor)),   R softmax over the candidates, C softmax over the particles,
         v_i = s-_i sum_{c attracts} A_ic (c - x_i) - s+_i sum_{c repels} A_ic (c - x_i),
 
-    `log_kernel` is a function of r^2, from which `self_mask` is subtracted for self-pairs. Columns are normalised over the
-    particles, each counted `x_copies` times. When `at` is given there are no self-pairs.
+    With the `gain` constant in place of cross, v_i is divided by s+_i s-_i. `log_kernel` is a function of r^2, from which `self_mask`
+    is subtracted for self-pairs. Columns are normalised over the particles, each counted `x_copies` times. When `at` is given there
+    are no self-pairs. A mask of 0 allows candidates that do not begin with the particles.
     """
     points, copies, weights, n_repelling = candidates
     n, c = x.shape[0], points.shape[0]
     repelling, attracting = points[:n_repelling], points[n_repelling:]
     own, log_copies = jnp.arange(c), jnp.log(copies)
 
-    def log_column_sum(row):
-        index, point = row
-        logits = log_kernel(reductions.squared_distances(point, x))
-        return reductions.log_sum_exp(jnp.log(x_copies) + jnp.where(own[:n] == index, logits - self_mask, logits))
-
-    column = reductions.over_points(log_column_sum, (own, points), n)
-    column = jnp.where(jnp.isneginf(column), jnp.inf, column)  # a single masked particle does not repel
+    column = log_column_sums(points, x, x_copies, log_kernel, self_mask)
 
     def one(row):
         index, point = row
         logits = log_kernel(reductions.squared_distances(point, points))
         logits = reductions.materialize(jnp.where(own == index, logits - self_mask, logits))
         log_root = logits - (reductions.log_sum_exp(log_copies + logits) + column) / 2
-        affinity = reductions.materialize(weights * jnp.exp(jnp.maximum(log_root, jnp.log(product_floor) / 2)))
+        log_root = jnp.maximum(log_root, jnp.log(product_floor) / 2)
+        if gain == "constant":
+            log_affinity = jnp.log(weights) + log_root
+            push, pull = reductions.softmax(log_affinity[:n_repelling]), reductions.softmax(log_affinity[n_repelling:])
+            return pull.mean(attracting) - push.mean(repelling) - (pull.mass - push.mass) * point
+        affinity = reductions.materialize(weights * jnp.exp(log_root))
         push, pull = affinity[:n_repelling], affinity[n_repelling:]
         to_pull, to_push = reductions.combination(pull, attracting), reductions.combination(push, repelling)
         return jnp.sum(push) * to_pull - jnp.sum(pull) * to_push
 
     queries = x if at is None else at
-    index = own[:n] if at is None else jnp.full(at.shape[0], -1)
+    index = jnp.arange(n) if at is None else jnp.full(at.shape[0], -1)
     return reductions.over_points(one, (index, queries), c)
+
+
+def log_column_sums(
+    points: Points, x: Particles, x_copies: Weights, log_kernel: Callable[[Array], Array], self_mask: Scalar | float
+) -> Float[Array, " c"]:
+    """Log of the sum of each column of affinities over the particles `x`, with which `points` begin if there is a mask.
+
+    A column without any is infinite: a single masked particle does not repel.
+    """
+    own = jnp.arange(x.shape[0])
+
+    def one(row):
+        index, point = row
+        logits = log_kernel(reductions.squared_distances(point, x))
+        masked = jnp.where(own == index, logits - self_mask, logits)
+        return reductions.log_sum_exp(jnp.log(x_copies) + masked)
+
+    column = reductions.over_points(one, (jnp.arange(points.shape[0]), points), x.shape[0])
+    return jnp.where(jnp.isneginf(column), jnp.inf, column)
 
 
 def laplace(temperature: Scalar, least_distance: Scalar | float = 0.0) -> Callable[[Array], Array]:

@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from gmdwgf.config.fields import Configurable
+from gmdwgf.drifts.landmarks import TargetKernel
 from gmdwgf.pairs import reductions
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Array, Float, Key, Particles, PyTree, Scalar, Targets, Weights
@@ -121,6 +122,13 @@ class AbstractDrift(Configurable):
         """
         del n, m
         return 0
+
+    def target_kernels(self) -> tuple[TargetKernel, ...]:
+        """Kernels of whose sums over the targets the attraction is made, so that it can be that of a whole data set (`landmarks`).
+
+        `velocity` then takes their `moments`, one for each kernel, in place of the targets. Empty for other drifts.
+        """
+        return ()
 
     def n_stored(self, n: int, m: int) -> int:
         """Numbers in the pairwise arrays that a step of `n` particles and `m` targets stores at least; 0 if pairs are streamed."""

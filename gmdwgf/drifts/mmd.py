@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from gmdwgf.config.fields import choice, real, reals
 from gmdwgf.drifts import witness
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
+from gmdwgf.drifts.landmarks import TargetKernel
 from gmdwgf.pairs import kernels, reductions
 from gmdwgf.typing import Array, Float, Particles, Scalar, Targets
 
@@ -42,10 +43,11 @@ class MMDDrift(StatelessDrift):
     estimator: str = choice("v", "u")
     noise: Scalar = real("data units", at_least=0)
 
-    def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
+    def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None, moments=None) -> DriftOutput:
         queries = x + self.noise * jax.random.normal(key, x.shape, jnp.float32).astype(x.dtype) if at is None else at
-        x, y, queries = reductions.centred(x, y, queries)
-        a, b = reductions.masses(x_weights, x), reductions.masses(y_weights, y)
+        x, y, queries = reductions.centred(x, y if moments is None else moments[0].landmarks, queries)
+        a = reductions.masses(x_weights, x)
+        b = reductions.masses(y_weights, y) if moments is None else moments[0].weights
 
         def without_itself(index):
             others = jnp.where(jnp.arange(a.size) == index, 0, a)
@@ -55,6 +57,9 @@ class MMDDrift(StatelessDrift):
         masses = without_itself if self.estimator == "u" and at is None else a
         v = witness.descent(self._kernel(), queries, x, masses, y, b)
         return DriftOutput(v, {"v_rms": rms(v)})
+
+    def target_kernels(self) -> tuple[TargetKernel, ...]:
+        return (TargetKernel(self._kernel().value, is_definite=self.kernel not in LONG_RANGE),)
 
     def functional(self, x: Particles, y: Targets) -> Scalar:
         """Half the squared MMD between the empirical measures (V-statistic)."""

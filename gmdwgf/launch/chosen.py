@@ -23,7 +23,7 @@ from gmdwgf.drifts.wrappers.classwise import ClassCondition
 from gmdwgf.drifts.wrappers.feature_space import FeatureSpace
 from gmdwgf.generators.base import AbstractGenerator
 from gmdwgf.generators.particles import ParticlesGenerator
-from gmdwgf.launch.components import problem_of
+from gmdwgf.launch.components import trainable_problem_of
 from gmdwgf.launch.ignored import check_ignored
 from gmdwgf.launch.kinds import KINDS
 from gmdwgf.mappings import Config
@@ -150,7 +150,7 @@ def make_problem(
         schedules=schedules,
         **numbers,
     )
-    problem = problem_of(chosen.with_objects())
+    problem = trainable_problem_of(chosen.with_objects())
     check_ignored(chosen.config(), chosen.choices, problem.target)
     return problem
 

@@ -21,6 +21,7 @@ from gmdwgf.mappings import Config
 from gmdwgf.metrics import MetricSuite
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.tracking import TrackingConfig
+from gmdwgf.training.all_data import with_moments
 from gmdwgf.training.problem import Problem, TrainingPlan, assemble_problem
 
 OF_PROBLEM = ("dataset", "generator", "optimizer", "training")
@@ -63,14 +64,27 @@ def build_components(spec: RunSpec) -> Components:
 def components_of(config: Config) -> Components:
     """Build the objects of a resolved config; values that are objects already are used as they are."""
     problem, drift, plan = _problem(config)
+    problem, told = _with_moments(problem, plan)
+    drift = drift._replace(told=[*drift.told, *told])
     rest = {name: build(config[name], name) for name in ("metrics", "tracking", "devices")}
     check_kinds(rest)
     return Components(problem, drift, plan, rest["metrics"], rest["tracking"], rest["devices"])
 
 
+def trainable_problem_of(config: Config) -> Problem:
+    """Build the problem of a resolved config, with what is computed from the data before training."""
+    problem, _, plan = _problem(config)
+    return _with_moments(problem, plan)[0]
+
+
 def problem_of(config: Config, target: AbstractTarget | None = None, find: Find = any_object) -> Problem:
     """Build the problem of a resolved config, with `target` in place of the configured one if given."""
     return _problem(config if target is None else config | {"dataset": target}, find)[0]
+
+
+def _with_moments(problem: Problem, plan: TrainingPlan) -> tuple[Problem, list[str]]:
+    with errors_under("training"):
+        return with_moments(problem, plan)
 
 
 def _problem(config: Config, find: Find = any_object) -> tuple[Problem, BuiltDrift, TrainingPlan]:

@@ -198,6 +198,15 @@ class Softmax(NamedTuple):
         """sum_j weights_j y_j."""
         return combination(self.exponentials, y) / self._divisor
 
+    def corrected_mean(self, y: Targets) -> Point:
+        """sum_j w_j y_j + sum_j w_j^2 (y_j - sum_l w_l y_l), w the weights: the mean without its bias of order 1 / m.
+
+        The mean is a ratio of two sums over a sample, E[k y] / E[k] in the limit, and its bias is that of such a ratio to first order
+        (analytic bias correction, arXiv:2604.27239).
+        """
+        centre, squares = self.mean(y), self.weights**2
+        return centre + combination(squares, y) - jnp.sum(squares) * centre
+
     @property
     def mass(self) -> Scalar:
         """Sum of the weights: 1, or 0 if every candidate is masked."""

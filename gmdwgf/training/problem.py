@@ -7,10 +7,12 @@ from jax.core import Tracer
 
 from gmdwgf.config.fields import Configurable, FieldError, choice, count, real, real_or_null, shown
 from gmdwgf.drifts.base import AbstractDrift
+from gmdwgf.drifts.landmarks import Moments
 from gmdwgf.drifts.wrappers.classwise import ClassCondition, ClasswiseDrift
 from gmdwgf.drifts.wrappers.feature_space import FeatureSpace, FeatureSpaceDrift
 from gmdwgf.drifts.wrappers.lookahead import WEIGHTS, LookaheadDrift
 from gmdwgf.drifts.wrappers.noise_injection import NoiseInjectionDrift
+from gmdwgf.drifts.wrappers.nystrom import NystromDrift
 from gmdwgf.drifts.wrappers.reference_batch import ReferenceBatchDrift
 from gmdwgf.drifts.wrappers.sub_batches import SubBatchDrift
 from gmdwgf.generators.base import AbstractGenerator, Condition
@@ -20,9 +22,16 @@ from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.training.ema import Decay, suffixes
 from gmdwgf.typing import Array, Float, Scalar
 
+OF_BATCH = {"attraction": ("batch",)}
+"""When the fields of the attraction to all targets are ignored."""
+
 
 class TrainingPlan(Configurable):
-    """Number of steps, batch sizes, step length, and intervals of evaluations, checkpoints and chunks."""
+    """Number of steps, batch sizes, step length, and intervals of evaluations, checkpoints and chunks.
+
+    `attraction`: `batch` attracts the particles to the `n_targets` targets of the step; `nystrom` to all targets of the data set
+    through `n_landmarks` of them (`gmdwgf.training.all_data`), for the drifts kl, mean_shift, mmd and deng.
+    """
 
     n_steps: int = count()
     batch_size: int = count(of_numbers=True)
@@ -43,6 +52,10 @@ class TrainingPlan(Configurable):
     noise_injection: Scalar | None = real_or_null("data units", above=0, default=None)
     lookahead: int = count(default=1)
     lookahead_weights: str = choice(*WEIGHTS, ignored_when={"lookahead": (1,)}, default="equal")
+    attraction: str = choice("batch", "nystrom", default="batch")
+    n_landmarks: int = count(of_numbers=True, ignored_when=OF_BATCH, default=256)
+    ridge: Scalar = real("kernel at distance 0", above=0, ignored_when=OF_BATCH, default=1e-4)
+    n_data: int = count(ignored_when=OF_BATCH, default=100_000)
 
     def check_values(self) -> None:
         if not isinstance(self.ema_decay, Tracer):
@@ -84,6 +97,8 @@ class Problem(eqx.Module):
     """Classes and guidance of a step; None for an unconditional generator."""
     features: FeatureSpace | None = None
     """Feature maps in which the drift is computed; None for the points themselves."""
+    moments: tuple[Moments, ...] | None = None
+    """Moments of all targets, which then attract in place of those of the batch; None for the batch."""
 
     def __repr__(self) -> str:
         return shown(self)
@@ -108,6 +123,8 @@ class Problem(eqx.Module):
         for path, value in self.scheduled(step).items():
             drift = with_value(drift, path, value)
         drift = drift.towards(self.target)
+        if self.moments is not None:
+            drift = NystromDrift(drift, self.moments)
         if self.n_sub_batches > 1:
             drift = SubBatchDrift(drift, self.n_sub_batches)
         if self.condition is not None and guidance is not None:

@@ -137,3 +137,16 @@ def test_the_command_says_the_new_word_once(old, cli):
 def test_nonsense_in_the_place_of_a_word_is_left_for_others_to_refuse(value):
     config = {"training": {"field": value, "_target_": value}, "drift": {"directions": value}}
     assert as_first_spelled(updated(config)) == config
+
+
+@pytest.mark.parametrize(
+    "words", ["drift.bias=abc", "training.attraction=nystrom", "training.attraction=nystrom training.n_landmarks=64"]
+)
+def test_a_later_key_changes_the_id_only_with_another_value_than_before(words):
+    off, on = (make_spec(composed("drift=kl", *more), {}) for more in ([], words.split()))
+    assert on.id != off.id
+    config = without_later(off.config)
+    assert not {"attraction", "n_landmarks", "ridge", "n_data"} & set(config["training"])
+    assert "bias" not in config["drift"]
+    alone = {word.partition("=")[0].partition(".")[2] for word in words.split()}
+    assert alone <= {*without_later(on.config)["training"], *without_later(on.config)["drift"]}

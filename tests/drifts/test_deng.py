@@ -4,6 +4,7 @@ import pytest
 
 import gmdwgf
 from gmdwgf.drifts.affinity import Candidates, joint_drift, laplace
+from gmdwgf.testing import check_drift
 from tests.drifts import plan_loops, reference
 from tests.drifts.kernel_loops import answer
 
@@ -100,3 +101,67 @@ def test_no_underflow_at_a_low_temperature(clouds):
     got = velocity(x, y, temperature=0.002)
     assert np.isfinite(got).all()
     np.testing.assert_allclose(got, reference.deng(*clouds, 0.002, True), atol=2e-3)
+
+
+def written_out(x, y, others, columns_over, temperature, constant, weight=1.0):
+    """Affinities to targets and to `others`, with columns over the cloud `columns_over`, written out."""
+    kernel = lambda a, b: np.exp(-plan_loops.distances(a, b) / temperature)
+    copies = np.concatenate([np.ones(len(y)), np.full(len(others), weight)])
+    candidates = np.concatenate([y, others])
+    affinity = copies * kernel(x, candidates)
+    affinity /= np.sqrt(affinity.sum(1, keepdims=True) * columns_over(kernel, candidates))
+    pull, push = affinity[:, : len(y)], affinity[:, len(y) :]
+    if constant:
+        return pull @ y / pull.sum(1, keepdims=True) - push @ others / push.sum(1, keepdims=True)
+    return push.sum(1, keepdims=True) * (pull @ y) - pull.sum(1, keepdims=True) * (push @ others)
+
+
+@pytest.mark.parametrize("self_mask", [True, False])
+def test_constant_gain_is_the_velocity_without_its_row_sums(self_mask, clouds, x64):
+    x, y = clouds
+    kernel = lambda a, b: np.exp(-plan_loops.distances(a, b) / 0.6)
+    own = kernel(x, x) * (1 - self_mask * np.eye(len(x)))
+    pull, push = (k / np.sqrt(k.sum(0, keepdims=True)) for k in (kernel(x, y), own))
+    expected = pull @ y / pull.sum(1, keepdims=True) - push @ x / push.sum(1, keepdims=True)
+    got = velocity(x, y, temperature=0.6, self_mask=self_mask, gain="constant")
+    np.testing.assert_allclose(got, expected, atol=1e-10)
+
+
+def test_constant_gain_leaves_a_lone_particle_with_the_attraction_and_reaches_any_distance(clouds):
+    x, y = clouds
+    far = velocity(x[:1] + 500.0, y, temperature=0.6, gain="constant")
+    np.testing.assert_allclose(far[0], y[np.argmin(np.linalg.norm(y - x[0] - 500.0, axis=1))] - x[0] - 500.0, rtol=0.01)
+
+
+@pytest.mark.parametrize("gain", ["cross", "constant"])
+def test_references_repel_in_place_of_the_particles(gain, clouds, x64):
+    x, y = clouds
+    references = y[:7] * 1.3 - 0.2
+    drift = deng(temperature=0.6, repulsion="reference", gain=gain)
+    assert (drift.n_references(13, 17), deng().n_references(13, 17)) == (13, 0)
+    got = drift.velocity(*map(jnp.asarray, (x, y)), None, references=jnp.asarray(references)).v
+    columns = lambda kernel, candidates: kernel(x, candidates).sum(0)
+    expected = written_out(x, y, references, columns, 0.6, gain == "constant", weight=13 / 7)
+    np.testing.assert_allclose(got, expected, atol=1e-10)
+
+
+def test_without_references_each_half_repels_the_other_with_twice_the_weight(clouds, x64):
+    x, y = clouds
+    one, two = x[:6], x[6:]
+    parts = []
+    for own, other in ((one, two), (two, one)):
+        columns = lambda kernel, candidates, own=own: kernel(own, candidates).sum(0) * 13 / len(own)
+        parts.append(written_out(own, y, other, columns, 0.6, False, weight=13 / len(other)))
+    drift = deng(temperature=0.6, repulsion="reference")
+    np.testing.assert_allclose(answer(drift, x, y).v, np.concatenate(parts), atol=1e-10)
+    np.testing.assert_allclose(
+        drift.update_groups((), x[None], y[None], None)[0].v[0], np.concatenate(parts), atol=1e-10
+    )
+    at = y[:4] + 0.1
+    np.testing.assert_allclose(answer(drift, x, y, at).v, answer(deng(temperature=0.6, self_mask=False), x, y, at).v)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fields", [{"gain": "constant", "self_mask": False}, {"repulsion": "reference"}])
+def test_members_with_options_obey_the_laws(fields):
+    check_drift(deng(**fields))

@@ -40,6 +40,21 @@ def test_effective_targets_are_the_inverse_sum_of_squared_shares(clouds, x64):
     np.testing.assert_allclose(effective, kernel_loops.effective_targets(x, y, k), rtol=1e-10)
 
 
+def test_abc_adds_the_squared_shares_to_both_barycentres(clouds, x64):
+    x, y = clouds
+    k = kernel_loops.profiles(H)["laplace"].k
+
+    def barycentre(point, cloud):
+        shares = np.array([k(np.linalg.norm(point - c)) for c in cloud])
+        shares = shares / shares.sum()
+        centre = sum(a * c for a, c in zip(shares, cloud, strict=True))
+        return centre + sum(a**2 * (c - centre) for a, c in zip(shares, cloud, strict=True))
+
+    others = [np.delete(x, i, axis=0) for i in range(len(x))]
+    expected = [barycentre(p, y) - barycentre(p, rest) for p, rest in zip(x, others, strict=True)]
+    np.testing.assert_allclose(velocity(x, y, bias="abc", self_term="leave_one_out"), expected, atol=1e-10)
+
+
 def test_leaving_oneself_out_leaves_a_lone_particle_with_the_attraction(clouds, x64):
     x, y = clouds
     shift, mass = kernel_loops.total_shift(x[0], y, kernel_loops.profiles(H)["laplace"].k)
