@@ -72,6 +72,12 @@ def _as_reals(value: object) -> object:
     return value
 
 
+def _as_points(value: object) -> object:
+    rows = [_as_reals(row) for row in value] if isinstance(value, list | tuple) else []
+    is_regular = len({row.shape for row in rows if isinstance(row, jax.Array)}) == 1
+    return jnp.stack(rows) if is_regular and all(isinstance(row, jax.Array) for row in rows) else value
+
+
 def _is_in_range(value: int | float | np.integer | np.floating) -> bool:
     """Whether a number is representable in JAX's default float type, without overflow to infinity or underflow to 0."""
     limits = jnp.finfo(jnp.zeros(()).dtype)
@@ -158,6 +164,20 @@ def reals(
     rule = _check_real("a number or a list of numbers", unit, above, at_least)
     metadata = {_RULE: rule, UNIT: unit, POWER: power_of_unit(unit, power), IGNORED: ignored_when or {}}
     return eqx.field(converter=_as_reals, metadata=metadata, default=default)
+
+
+def points(unit: str, dim: int | None = None) -> Any:
+    """Field for a traced list of points `[k d]`, written as a list of lists; with `dim` every point has this many numbers."""
+    shape = f"a list of points of {dim or 'equally many'} numbers each, e.g. [{[0.0] * (dim or 2)}]"
+    check_numbers = _check_real(shape, unit, None, None)
+
+    def check(name: str, value: object) -> None:
+        if isinstance(value, jax.Array | np.ndarray) and (value.ndim != 2 or dim not in (None, value.shape[1])):
+            raise FieldError(name, np.asarray(value).tolist(), f"must be {shape}")
+        check_numbers(name, value)
+
+    metadata = {_RULE: check, UNIT: unit, POWER: power_of_unit(unit, None)}
+    return eqx.field(converter=_as_points, metadata=metadata)
 
 
 def real_or_null(
