@@ -74,8 +74,9 @@ def _as_reals(value: object) -> object:
 
 def _as_points(value: object) -> object:
     rows = [_as_reals(row) for row in value] if isinstance(value, list | tuple) else []
-    is_regular = len({row.shape for row in rows if isinstance(row, jax.Array)}) == 1
-    return jnp.stack(rows) if is_regular and all(isinstance(row, jax.Array) for row in rows) else value
+    arrays = [row for row in rows if isinstance(row, jax.Array)]
+    is_regular = len(arrays) == len(rows) and len({row.shape for row in arrays}) == 1
+    return jnp.stack(arrays) if is_regular else value
 
 
 def _is_in_range(value: int | float | np.integer | np.floating) -> bool:
