@@ -1,7 +1,6 @@
 """Mode coverage and mode masses, for targets with known modes.
 
-A sample is assigned to the nearest mode, in geodesic distance if the target is on a manifold, and is *on* it if it lies within the
-mode's radius (three standard deviations).
+A sample is assigned to the nearest mode, and is *on* it if it lies within the mode's radius (three standard deviations).
 A mode is covered if the share of samples on it is at least a quarter of its mass under the target. The measured mass of a mode is
 the share of all samples assigned to it.
 """
@@ -11,7 +10,6 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from gmdwgf.manifolds import AbstractManifold, Euclidean
 from gmdwgf.pairs.reductions import centred, over_points, squared_distances
 from gmdwgf.typing import Particles
 
@@ -25,17 +23,15 @@ class Modes(NamedTuple):
     centres: Float[Array, "k d"]
     masses: Float[Array, " k"]
     radius: Float[Array, ""] | float
-    manifold: AbstractManifold = Euclidean()
 
 
 def mode_counts(x: Particles, modes: Modes) -> tuple[Int[Array, " k"], Int[Array, " k"]]:
     """Number of samples assigned to each mode, and number of samples on it."""
     k = modes.centres.shape[0]
-    is_flat = isinstance(modes.manifold, Euclidean)
-    x, centres = centred(x, modes.centres) if is_flat else (x, modes.centres)
+    x, centres = centred(x, modes.centres)
 
     def membership(point):
-        r2 = squared_distances(point, centres) if is_flat else modes.manifold.distance(point, centres) ** 2
+        r2 = squared_distances(point, centres)
         belongs = jnp.arange(k) == jnp.argmin(r2)
         return belongs, belongs & (r2 <= modes.radius**2)
 

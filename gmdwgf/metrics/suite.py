@@ -11,7 +11,6 @@ from jaxtyping import Array, Float
 
 from gmdwgf.config.fields import Configurable, FieldError, count, reals
 from gmdwgf.features.classifier import AbstractClassifier
-from gmdwgf.manifolds import AbstractManifold
 from gmdwgf.metrics.floors import Floor, floors, fresh_clouds, gap, n_per_cloud
 from gmdwgf.metrics.mmd import mean_over_distinct_pairs, mmd2, scoring_kernels
 from gmdwgf.metrics.modes import Modes, mode_counts, mode_metrics
@@ -45,8 +44,6 @@ class Target(Protocol):
     def n_rows(self) -> int | None: ...
     @property
     def length(self) -> Scalar | float: ...
-    @property
-    def manifold(self) -> AbstractManifold: ...
     def rows(self, key: Key, index: Array) -> Targets: ...
     def sample(self, key: Key, n: int) -> Targets: ...
     def held_out(self, key: Key, n: int) -> Targets: ...
@@ -121,9 +118,7 @@ class MetricSuite(Configurable):
         modes = target.modes()
         if modes is not None:
             centres, masses = modes
-            modes = Modes(
-                centres, masses / jnp.sum(masses), jnp.asarray(target.mode_radius(), y.dtype), target.manifold
-            )
+            modes = Modes(centres, masses / jnp.sum(masses), jnp.asarray(target.mode_radius(), y.dtype))
         classifier = target.classifier()
         judged = None if classifier is None else judge(classifier, y, self.bandwidths)
         reference = Reference(y, bandwidths, within_y, directions, y_sorted, modes, judged, floor={})
