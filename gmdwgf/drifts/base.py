@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from gmdwgf.config.fields import Configurable
+from gmdwgf.manifolds import AbstractManifold
 from gmdwgf.pairs import reductions
 from gmdwgf.typing import Array, Float, Key, Particles, PyTree, Scalar, Targets, Weights
 
@@ -56,6 +57,17 @@ class AbstractDrift(Configurable):
 
     functional: ClassVar[Any] = None
     """Functional that the drift is the flow of, a method of (x, y); None if there is none or it is not implemented."""
+
+    extrinsic: ClassVar[bool] = False
+    """Whether the drift keeps its meaning for points of a manifold embedded in a Euclidean space, as its tangent part."""
+
+    def geodesic(self, manifold: AbstractManifold) -> "AbstractDrift | None":
+        """This drift with its geodesic cost or kernel on a manifold; None if its cost or kernel is extrinsic, or it has none.
+
+        Raises FieldError for a value of a field that has no meaning on the manifold.
+        """
+        del manifold
+        return None
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)

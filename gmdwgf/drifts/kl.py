@@ -2,6 +2,7 @@
 
 from gmdwgf.config.fields import choice, real
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags
+from gmdwgf.drifts.heat import HeatDrift
 from gmdwgf.drifts.mean_shift import SELF_TERMS, shift_difference
 from gmdwgf.typing import Scalar
 
@@ -19,6 +20,8 @@ class KLDrift(StatelessDrift):
     Self term: `keep` includes the particle itself (exactly zero on identical clouds), which narrows the learned distribution
     where a batch has few points within h; `leave_one_out` excludes it and has no such bias; `two_batch` uses the other half
     of the batch, which widens the learned distribution (all measured in experiments/fixed_point).
+    Manifolds: the tangent part, on the sphere h^2 times the gradient of log p_h - log q_h for the von Mises-Fisher kernel
+    exp(<x, y> / h^2). `kernel` `heat` is the heat kernel of the manifold at time h^2 / 2 (`HeatDrift`), in flat space the Gaussian.
     Choose: the simplest drift, as a baseline; data of one length scale, close to the initial samples.
     Fails: h below the distance to the data sends all samples to one mode, h above the spacing of modes blurs them; distant
     modes keep their masses; coincident particles without attraction stay together (unstable: noise separates them).
@@ -26,12 +29,20 @@ class KLDrift(StatelessDrift):
     Source: Deng et al. 2026 (arXiv:2602.04770) Eq. 8-11; Gretton et al. 2026 (arXiv:2605.05118).
     """
 
+    extrinsic = True
+
     bandwidth: Scalar = real("data units (standard deviation)", above=0)
     self_term: str = choice(*SELF_TERMS)
+    kernel: str = choice("gaussian", "heat", default="gaussian")
 
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
         del key
         return shift_difference("gaussian", self.bandwidth, self.self_term, x, y, at, x_weights, y_weights)
+
+    def geodesic(self, manifold):
+        if self.kernel != "heat":
+            return None
+        return HeatDrift(manifold, self.bandwidth, "log_ratio", self.self_term)
 
     def tags(self) -> Tags:
         return Tags(

@@ -64,9 +64,9 @@ class AbstractManifold(Configurable):
         return True
 
     @property
-    def has_heat_kernel(self) -> bool:
-        """Whether `heat_kernel` is implemented."""
-        return True
+    def smallest_bandwidth(self) -> float | None:
+        """Smallest bandwidth at which `heat_kernel` is accurate, 0 for any; None if it is not implemented."""
+        return 0.0
 
     def inner(self, x: Points, u: Vectors, v: Vectors) -> Float[Array, "..."]:
         """Inner product of tangent vectors at `x`."""
