@@ -20,6 +20,8 @@ _MODULES = {
 }
 _LATER = {("dataset", "standardise"): "none", ("generator", "n_codes"): 0}
 """Keys that version 0.1 did not have, with the value that leaves a run as it was."""
+_LATER_FIELDS: dict[str, Config] = {"gmdwgf.drifts.kl.KLDrift": {"kernel": "gaussian"}}
+"""The same for fields of a class, by its path, wherever in a config it is named."""
 _CLASSES = {"gmdwgf.features.base.Together": "gmdwgf.features.base.ConcatenatedFeatures"}
 
 
@@ -76,9 +78,13 @@ def without_later(config: Config) -> Config:
 
 
 def _without_later(node: object, section: str) -> object:
+    if isinstance(node, list):
+        return [_without_later(item, "") for item in node]
     if not isinstance(node, dict):
         return node
-    return {key: value for key, value in node.items() if _LATER.get((section, key), ...) != value}
+    fields = _LATER_FIELDS.get(str(node.get("_target_")), {})
+    is_later = lambda key, value: value in (_LATER.get((section, key), ...), fields.get(key, ...))
+    return {key: _without_later(value, "") for key, value in node.items() if not is_later(key, value)}
 
 
 def notices(config: Config) -> list[str]:

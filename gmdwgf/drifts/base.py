@@ -62,7 +62,7 @@ class AbstractDrift(Configurable):
     """Whether the drift keeps its meaning for points of a manifold embedded in a Euclidean space, as its tangent part."""
 
     def geodesic(self, manifold: AbstractManifold) -> "AbstractDrift | None":
-        """This drift with its geodesic cost or kernel on a manifold; None if its cost or kernel is extrinsic, or it has none.
+        """The drift with its geodesic cost or kernel on a manifold; None if its cost or kernel is extrinsic, or it has none.
 
         Raises FieldError for a value of a field that has no meaning on the manifold.
         """

@@ -62,7 +62,7 @@ class HeatDrift(StatelessDrift):
 
         slopes = reductions.over_points(slope, (jnp.arange(queries.shape[0]), queries), x.shape[0] + y.shape[0])
         v = self.manifold.gradient(queries, slopes)
-        return DriftOutput(v, {"v_rms": jnp.sqrt(jnp.mean(self.manifold.inner(queries, v, v)))})
+        return DriftOutput(v, {"v_rms": self.manifold.rms(queries, v)})
 
     def _height(self, point, cloud, masses):
         """r_k, or h^2 log r_k, at one point."""

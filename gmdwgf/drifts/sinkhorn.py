@@ -200,7 +200,8 @@ class GeodesicSinkhornDrift(SinkhornDrift):
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None, references=None) -> DriftOutput:
         masses = {"x_weights": x_weights, "y_weights": y_weights}
         output = super().velocity(x, y, key, at=at, references=references, **masses)
-        return output._replace(info=output.info | {"cut_pairs": transport.cut_pairs(self.manifold, x, y)})
+        info = {"v_rms": self.manifold.rms(x if at is None else at, output.v)}
+        return output._replace(info=output.info | info | {"cut_pairs": transport.cut_pairs(self.manifold, x, y)})
 
     def _centred(self, *clouds):
         return clouds

@@ -6,7 +6,6 @@ import equinox as eqx
 import jax.numpy as jnp
 
 from gmdwgf import transport
-
 from gmdwgf.config.fields import count, flag, real
 from gmdwgf.drifts.affinity import SMALLEST_SCALE, centred_at, halves, rms_factor, sinkhorn_map, sinkhorn_potential
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
@@ -61,7 +60,7 @@ class WFlowDrift(StatelessDrift):
             error = jnp.maximum(*(error for _, error in answers))
         else:
             raw, error = self._field(x, *whole, epsilon)
-        factor = rms_factor(raw, unit) if self.rms_normalise else 1.0
+        factor = self._factor(x, raw, unit) if self.rms_normalise else 1.0
         if at is not None:
             raw, error = self._field(at, *whole, epsilon)
         v = factor * raw
@@ -69,6 +68,10 @@ class WFlowDrift(StatelessDrift):
 
     def _centred(self, x, y, at):
         return centred_at(x, y, at)
+
+    def _factor(self, x, raw, unit):
+        del x
+        return rms_factor(raw, unit)
 
     def _spread(self, y: Targets, b: Weights) -> tuple[Scalar, int]:
         """Variance of the targets, summed over coordinates, and the number of coordinates."""
@@ -108,10 +111,15 @@ class GeodesicWFlowDrift(WFlowDrift):
 
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
         output = super().velocity(x, y, key, at=at, x_weights=x_weights, y_weights=y_weights)
-        return output._replace(info=output.info | {"cut_pairs": transport.cut_pairs(self.manifold, x, y)})
+        info = {"v_rms": self.manifold.rms(x if at is None else at, output.v)}
+        return output._replace(info=output.info | info | {"cut_pairs": transport.cut_pairs(self.manifold, x, y)})
 
     def _centred(self, x, y, at):
         return x, y, at
+
+    def _factor(self, x, raw, unit):
+        lengths = self.manifold.norm(x, raw) / jnp.sqrt(self.manifold.intrinsic_dim(x.shape[1]) * 1.0)
+        return rms_factor(lengths, unit)
 
     def _spread(self, y, b):
         row = lambda point: b @ self.manifold.distance(point, y) ** 2 / 2

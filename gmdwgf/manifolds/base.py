@@ -77,6 +77,10 @@ class AbstractManifold(Configurable):
         """Length of tangent vectors at `x`."""
         return distance(self.inner(x, v, v))
 
+    def rms(self, x: Points, v: Vectors) -> Scalar:
+        """Root mean square length of tangent vectors."""
+        return jnp.sqrt(jnp.mean(self.inner(x, v, v)))
+
     def gradient(self, x: Points, covector: Vectors) -> Vectors:
         """Riemannian gradient of a function from its partial derivatives in ambient coordinates."""
         return self.tangent(x, covector)

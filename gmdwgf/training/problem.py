@@ -9,8 +9,11 @@ from gmdwgf.config.fields import Configurable, FieldError, choice, count, real, 
 from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.drifts.wrappers.classwise import ClassCondition, ClasswiseDrift
 from gmdwgf.drifts.wrappers.feature_space import FeatureSpace, FeatureSpaceDrift
+from gmdwgf.drifts.wrappers.on_manifold import on_manifold
 from gmdwgf.drifts.wrappers.sub_batches import SubBatchDrift
+from gmdwgf.generators import on_manifold as generators_on_manifold
 from gmdwgf.generators.base import AbstractGenerator, Condition
+from gmdwgf.manifolds import AbstractManifold, Euclidean
 from gmdwgf.optim.optimizers import AbstractOptimizer
 from gmdwgf.optim.schedules import AbstractSchedule, with_value
 from gmdwgf.targets.base import AbstractTarget
@@ -70,6 +73,8 @@ class Problem(eqx.Module):
     """Classes and guidance of a step; None for an unconditional generator."""
     features: FeatureSpace | None = None
     """Feature maps in which the drift is computed; None for the points themselves."""
+    manifold: AbstractManifold = eqx.field(default_factory=Euclidean)
+    """Manifold of the points; the generator samples on it."""
 
     def __repr__(self) -> str:
         return shown(self)
@@ -84,10 +89,11 @@ class Problem(eqx.Module):
         return {path: schedule(step) for path, schedule in self.schedules.items()}
 
     def drift_at(self, step: Scalar, guidance: Float[Array, " g"] | None = None) -> AbstractDrift:
-        """The drift with its values at `step`, wrapped for sub-batches, classes and features as configured."""
+        """The drift with its values at `step`, on the manifold, and wrapped for sub-batches, classes and features as configured."""
         drift = self.drift
         for path, value in self.scheduled(step).items():
             drift = with_value(drift, path, value)
+        drift = on_manifold(drift, self.manifold)
         if self.n_sub_batches > 1:
             drift = SubBatchDrift(drift, self.n_sub_batches)
         if self.condition is not None and guidance is not None:
@@ -110,8 +116,14 @@ def assemble_problem(
     schedules: dict[str, AbstractSchedule] | None = None,
     condition: ClassCondition | None = None,
     features: FeatureSpace | None = None,
+    manifold: AbstractManifold | None = None,
 ) -> Problem:
-    """Assemble the problem from its components. Raises FieldError if `condition` is not compatible with the others."""
+    """Assemble the problem from its components. Raises FieldError if `condition` is not compatible with the others.
+
+    `manifold` is by default that of the target.
+    """
+    manifold = target.manifold if manifold is None else manifold
+    generator = generators_on_manifold.on_manifold(generator, manifold)
     if condition is not None:
         _check_condition(condition, target, drift, plan)
     return Problem(
@@ -130,6 +142,7 @@ def assemble_problem(
         n_sub_batches=plan.n_sub_batches if plan.batching == "sub_batches" else 1,
         condition=condition,
         features=features,
+        manifold=manifold,
     )
 
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 
 from gmdwgf.config.fields import FieldError
 from gmdwgf.drifts.base import AbstractDrift, DriftOutput, Tags
@@ -21,9 +20,13 @@ def on_manifold(drift: AbstractDrift, manifold: AbstractManifold) -> AbstractDri
     Raises FieldError if the drift, or a value of one of its fields, has no meaning on the manifold.
     """
     if isinstance(manifold, Euclidean):
+        if getattr(drift, "kernel", None) == "heat":
+            raise FieldError(
+                "kernel", "heat", "is the Gaussian in Euclidean space; use kernel=gaussian, or a target on a manifold"
+            )
         return drift
     if isinstance(drift, SumDrift):
-        return SumDrift([on_manifold(part, manifold) for part in drift.drifts], drift.weights)
+        return SumDrift(tuple(on_manifold(part, manifold) for part in drift.drifts), drift.weights)
     geodesic = drift.geodesic(manifold)
     if geodesic is not None:
         return geodesic
@@ -87,8 +90,7 @@ class ExtrinsicDrift(AbstractDrift):
 
     def _pulled_back(self, at, output):
         v = self.manifold.pull_back(at, output.v)
-        speed = jnp.sqrt(jnp.mean(self.manifold.inner(at, v, v)))
-        return DriftOutput(v, output.info | {"v_rms": speed})
+        return DriftOutput(v, output.info | {"v_rms": self.manifold.rms(at, v)})
 
     def tags(self) -> Tags:
         return self.drift.tags()._replace(translation=False, rotation=False)
