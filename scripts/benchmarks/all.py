@@ -1,6 +1,6 @@
 """Run all benchmarks, one after the other, and renew docs/benchmarks.md and the table of the README.
 
-python scripts/benchmarks/all.py            # all but the sweep, and but gpu.py, which is run where there is a GPU
+python scripts/benchmarks/all.py            # all but the sweep, time_to_quality.py (hours) and gpu.py (where there is a GPU)
 python scripts/benchmarks/all.py --sweep    # that too: about 10 minutes more
 python scripts/benchmarks/all.py --short    # the README's table alone, from what the page says
 """
@@ -13,8 +13,8 @@ from pathlib import Path
 from common import PAGE, ROOT, SHORT, replace_between, table
 
 HERE = Path(__file__).parent
-SCRIPTS = ("drifts.py", "sliced.py", "sinkhorn.py", "step.py", "startup.py", "many_runs.py")
-SECTIONS = ("kl", "torch", "sinkhorn", "sliced", "step", "gpu", "start-up", "sweep", "many-runs")
+SCRIPTS = ("drifts.py", "sliced.py", "scale.py", "sinkhorn.py", "step.py", "startup.py", "many_runs.py")
+SECTIONS = ("kl", "torch", "sinkhorn", "sliced", "step", "time-to-quality", "gpu", "start-up", "sweep", "many-runs")
 """The sections whose short rows make the README's table, in its order."""
 
 

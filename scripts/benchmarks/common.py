@@ -112,7 +112,7 @@ def circumstances() -> str:
     words = [Path(sys.argv[0]).resolve().relative_to(ROOT), *sys.argv[1:]]
     device = jax.devices()[0]
     kind = f"{_processor()}, {os.cpu_count()} cores" if device.platform == "cpu" else device.device_kind
-    changed = _git("status", "--porcelain", "--untracked-files=no", "--", "gmdwgf", "scripts")
+    changed = _git("status", "--porcelain", "--untracked-files=no", "--", "gmdwgf", "scripts", ":!*.json")
     commit = (_git("rev-parse", "--short", "HEAD") or "unknown") + (" with changes" if changed else "")
     command = " ".join(["python", *map(str, words)])
     return f"`{command}` on {device.platform} ({kind}), jax {jax.__version__}, commit {commit}."

@@ -1,4 +1,4 @@
-"""One evaluation of the drifts: time and memory, against one dense block, the floor of the machine and eager PyTorch.
+"""One evaluation of the drifts: time and memory, against one dense block, the floor of the machine, PyTorch and KeOps.
 
 python scripts/benchmarks/drifts.py              # all tables of docs/benchmarks.md about drifts
 python scripts/benchmarks/drifts.py --tiles      # print where dense blocks stop to pay, and the best size of tiles
@@ -13,6 +13,7 @@ import eager
 import floor
 import jax
 import jax.numpy as jnp
+import keops
 from common import median_times, table, write_table
 
 import gmdwgf
@@ -42,15 +43,15 @@ def kl_against_the_floor() -> tuple[list[str], list[list]]:
     """`kl` at the sizes of the goals: the table, and in short."""
     rows, short = [], []
     for n, d in ((8192, 2), (4096, 1024)):
-        rates = floor.measure(n, d)
         x, y = clouds(n, d)
         drift = gmdwgf.load_drift("kl", bandwidth=0.3 * (d / 2) ** 0.5)
         (tiled, megabytes), (dense, dense_megabytes) = question(drift, x, y), question(drift, x, y, dense=True)
         times = median_times({"tiles": tiled, "dense": dense}, repeats=25 if d == 2 else 5)
+        least = floor.measure().kl(n, n, d)
         # The floor is met at the machine's best, as its rates are: least time against least time.
-        ratio = times["tiles"].seconds.min() / rates.kl(n, n)
+        ratio = times["tiles"].seconds.min() / least
         memory = f"{megabytes:.3g} MB, dense {dense_megabytes:.3g} MB"
-        over_floor = f"{ratio:.2f}x of {rates.kl(n, n):.3g} s"
+        over_floor = f"{ratio:.2f}x of {least:.3g} s"
         dense_over = times["dense"].over(times["tiles"])
         rows.append([n, d, times["tiles"], over_floor, dense_over, memory])
         told = f"{times['tiles']}; at its least {ratio:.2f}x the floor; one dense block {dense_over} as long"
@@ -73,7 +74,7 @@ def pieces_of_kl(n: int = 8192, d: int = 2) -> list[str]:
     drift, x = gmdwgf.load_drift("kl", bandwidth=0.3), clouds(n, d)[0]
     whole = median_times({"whole": question(drift, x, y)[0]}, repeats=9)["whole"].seconds.min()
     spent |= {"all of them": sum(spent.values()), "`kl` as it runs": float(whole) / (2 * n * n)}
-    spent["the floor"] = sum(floor.measure(n, d))
+    spent["the floor"] = floor.measure().pair(d)
     rows = [[name, f"{seconds * 1e9:.3f} ns"] for name, seconds in spent.items()]
     return table([f"pass over a pair, n = m = {n}, d = {d}", "least time"], rows)
 
@@ -103,21 +104,41 @@ def every_drift(n: int = 4096, d: int = 2) -> list[str]:
     return table([f"drift, n = m = {n}, d = {d}", "time", "dense over tiles", "memory", "dense"], rows)
 
 
-def against_torch(n: int = 4096, d: int = 2) -> tuple[list[str], list[list]]:
-    """`kl` and `deng` against the same formulas in eager PyTorch: the table, and in short."""
-    x, y = clouds(n, d)
+def against_torch(d: int = 2) -> tuple[list[str], list[list]]:
+    """`kl` and `deng` against the same formulas in PyTorch, eager and compiled, and in KeOps: the table, and in short.
+
+    Up to `LARGEST_DENSE` points: PyTorch stores several arrays of all pairs.
+    """
+    if eager.torch is None:
+        return ["PyTorch is not installed (`pip install gmdwgf[benchmark]`): not measured."], []
     rows, short = [], []
-    for name, field in (("kl", "bandwidth"), ("deng", "temperature")):
-        theirs = eager.velocity(name, x, y, 0.3)
-        if theirs is None:
-            return ["PyTorch is not installed (`pip install gmdwgf[benchmark]`): not measured."], []
-        ours, _ = question(gmdwgf.load_drift(name, **{field: 0.3}), x, y)
-        off = abs(ours() - theirs()).max() / abs(theirs()).max()
-        times = median_times({"ours": ours, "PyTorch": theirs}, repeats=15)
-        ratio = times["PyTorch"].over(times["ours"])
-        rows.append([f"`{name}`", times["ours"], times["PyTorch"], ratio, f"{off:.0e}"])
-        short.append([f"`{name}` in eager PyTorch, n = m = {n:,}, d = {d}", f"{ratio} as long"])
-    return table([f"n = m = {n}, d = {d}", "time", "PyTorch", "PyTorch over ours", "largest difference"], rows), short
+    for n in (4096, 16384, 65536):
+        x, y = clouds(n, d)
+        for name, field in (("kl", "bandwidth"), ("deng", "temperature")):
+            functions = {"ours": question(gmdwgf.load_drift(name, **{field: 0.3}), x, y)[0]} | theirs(name, x, y)
+            off = max(abs(functions["ours"]() - ask()).max() / abs(ask()).max() for ask in functions.values())
+            times = median_times(functions, repeats=9 if n < LARGEST_DENSE else 3)
+            ratios = [times[other].over(times["ours"]) if other in times else "" for other in OTHERS]
+            rows.append([f"`{name}`", f"{n:,}", times["ours"], *ratios, f"{off:.0e}"])
+            known = [f"{other} {ratio}" for other, ratio in zip(OTHERS, ratios, strict=True) if ratio]
+            short.append([f"`{name}` elsewhere, n = m = {n:,}, d = {d}", ", ".join(known) + " as long"])
+    header = ["drift", "n = m", "time", *(f"{other} over ours" for other in OTHERS), "largest difference"]
+    return table(header, rows), short
+
+
+OTHERS = ("eager PyTorch", "torch.compile", "KeOps")
+LARGEST_DENSE = 16384
+
+
+def theirs(name: str, x, y) -> dict[str, Callable]:
+    """The other implementations that are installed and can hold these clouds."""
+    written, found = getattr(eager, name), {}
+    if x.shape[0] <= LARGEST_DENSE:
+        found["eager PyTorch"] = eager.question(written, x, y, 0.3)
+        found["torch.compile"] = eager.question(eager.torch.compile(written, dynamic=False), x, y, 0.3)
+    if keops.has_keops:
+        found["KeOps"] = eager.question(getattr(keops, name), x, y, 0.3)
+    return found
 
 
 def sizes_of_tiles() -> list[str]:

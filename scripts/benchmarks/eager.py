@@ -1,4 +1,4 @@
-"""The formulas of `kl` and `deng` and a training step in eager PyTorch, as one writes them there (the extra `benchmark`)."""
+"""The formulas of `kl` and `deng` and a training step in PyTorch, as one writes them there (the extra `benchmark`)."""
 
 import importlib
 import importlib.util
@@ -33,13 +33,16 @@ def deng(x, y, temperature: float):
 
 def velocity(name: str, x, y, number: float) -> Callable[[], np.ndarray] | None:
     """The drift `name` of two clouds (NumPy), to be timed; None where there is no PyTorch."""
-    if torch is None:
-        return None
+    return None if torch is None else question({"kl": kl, "deng": deng}[name], x, y, number)
+
+
+def question(function: Callable, x, y, number: float) -> Callable[[], np.ndarray]:
+    """An evaluation of a function of two clouds (NumPy) without gradients, to be timed."""
     x, y = (torch.tensor(np.asarray(cloud), device=DEVICE) for cloud in (x, y))
 
     def ask():
         with torch.no_grad():
-            return {"kl": kl, "deng": deng}[name](x, y, number).cpu().numpy()
+            return function(x, y, number).cpu().numpy()
 
     return ask
 
