@@ -41,9 +41,9 @@ class Judge:
 
     def score(self, x: np.ndarray) -> Score:
         between, within = cdist(x, self.held), pdist(x)
-        energies = [2 * of(between).mean() - of(within).mean() - self.within[kind] for kind, of in _DISTANCES.items()]
+        geodesic, chord = (2 * of(between).mean() - of(within).mean() - self.within[k] for k, of in _DISTANCES.items())
         away = EARTH_KM * _angle(self.tree.query(x)[0])
-        return Score(*map(float, energies), float(np.median(away)), float(np.mean(away > FAR_KM)))
+        return Score(float(geodesic), float(chord), float(np.median(away)), float(np.mean(away > FAR_KM)))
 
     def floors(self, n: int) -> dict[str, Floor]:
         """Mean and standard deviation of the scores of as many disjoint clouds of `n` training cities as there are.

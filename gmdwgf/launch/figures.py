@@ -43,7 +43,7 @@ def draw_run(run: RunContext, result: LoopResult, drift: str, title: str) -> lis
         figures |= _pictures(run, result, snapshots, title, drift)
     else:
         target, centres = run.problem.target, None if modes is None else modes.centres
-        chart = chart_of(target.manifold.name, y.shape[1])
+        chart = chart_of(run.problem.manifold.name, y.shape[1])
         training = target.training_rows() if chart == "globe" else None
         figures |= sample_figures(snapshots, y, chart, title, centres, drift, target.column_names, training)
     if y.shape[1] == 2 and run.problem.condition is None:

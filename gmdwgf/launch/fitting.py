@@ -163,5 +163,5 @@ def _fit_in_memory(chosen: Chosen, callbacks: Sequence[Callback], progress: Sink
         standardisation=problem.target.standardisation,
         warnings=trained.warnings,
         column_names=problem.target.column_names,
-        manifold=problem.target.manifold.name,
+        manifold=problem.manifold.name,
     )

@@ -131,5 +131,5 @@ def _read_back(spec: RunSpec, components: Components, status: str, name: str) ->
         standardisation=problem.target.standardisation,
         warnings=folder.warnings(),
         column_names=problem.target.column_names,
-        manifold=problem.target.manifold.name,
+        manifold=problem.manifold.name,
     )
