@@ -19,7 +19,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "deng": {"temperature": 0.05},
     "wflow": {"epsilon": 0.01},
 }
-"""Changed fields of each drift: lengths are a sixth to a third of the defaults, as coasts are finer than the modes of planar targets."""
+"""Changed fields of each drift: lengths are a sixth to a third of the defaults, as coasts are finer than planar modes."""
 NUMBERS: dict[str, Any] = {"n_codes": 256}
 """Changed numbers of every run."""
 TRIALS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
