@@ -72,6 +72,13 @@ def _as_reals(value: object) -> object:
     return value
 
 
+def _as_points(value: object) -> object:
+    rows = [_as_reals(row) for row in value] if isinstance(value, list | tuple) else []
+    arrays = [row for row in rows if isinstance(row, jax.Array)]
+    is_regular = len(arrays) == len(rows) and len({row.shape for row in arrays}) == 1
+    return jnp.stack(arrays) if is_regular else value
+
+
 def _is_in_range(value: int | float | np.integer | np.floating) -> bool:
     """Whether a number is representable in JAX's default float type, without overflow to infinity or underflow to 0."""
     limits = jnp.finfo(jnp.zeros(()).dtype)
@@ -160,6 +167,20 @@ def reals(
     return eqx.field(converter=_as_reals, metadata=metadata, default=default)
 
 
+def points(unit: str, dim: int | None = None) -> Any:
+    """Field for a traced list of points `[k d]`, written as a list of lists; with `dim` every point has this many numbers."""
+    shape = f"a list of points of {dim or 'equally many'} numbers each, e.g. [{[0.0] * (dim or 2)}]"
+    check_numbers = _check_real(shape, unit, None, None)
+
+    def check(name: str, value: object) -> None:
+        if isinstance(value, jax.Array | np.ndarray) and (value.ndim != 2 or dim not in (None, value.shape[1])):
+            raise FieldError(name, np.asarray(value).tolist(), f"must be {shape}")
+        check_numbers(name, value)
+
+    metadata = {_RULE: check, UNIT: unit, POWER: power_of_unit(unit, None)}
+    return eqx.field(converter=_as_points, metadata=metadata)
+
+
 def real_or_null(
     unit: str,
     *,
@@ -223,6 +244,21 @@ def counts(*names: str) -> Any:
             raise FieldError(name, value, fix)
         if max(value) > LARGEST_COUNT:
             raise FieldError(name, value, f"must be at most {LARGEST_COUNT} each")
+
+    as_tuple = lambda value: tuple(value) if isinstance(value, list) else value
+    return eqx.field(static=True, converter=as_tuple, metadata={_RULE: check})
+
+
+def counts_of_any_length(what: str) -> Any:
+    """Field for a list of static integers of at least 1, called `what` in messages."""
+
+    def check(name: str, value: object) -> None:
+        if (
+            not isinstance(value, tuple)
+            or not value
+            or not all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in value)
+        ):
+            raise FieldError(name, value, f"must be a list of integers of at least 1: the {what}")
 
     as_tuple = lambda value: tuple(value) if isinstance(value, list) else value
     return eqx.field(static=True, converter=as_tuple, metadata={_RULE: check})

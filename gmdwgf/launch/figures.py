@@ -9,15 +9,8 @@ import numpy as np
 
 from gmdwgf.engine.loop import LoopResult, RunContext, velocity_field
 from gmdwgf.metrics.pictures import answers, class_shares
-from gmdwgf.plots import (
-    grid_over,
-    metric_curves,
-    pairs_of_columns,
-    sample_strip,
-    samples_over_target,
-    save,
-    velocity_on_grid,
-)
+from gmdwgf.plots import grid_over, metric_curves, save, velocity_on_grid
+from gmdwgf.plots.charts import chart_of, sample_figures
 from gmdwgf.plots.pictures import (
     class_histogram,
     interpolations,
@@ -37,6 +30,7 @@ _N_COMPARED = 10_000
 def draw_run(run: RunContext, result: LoopResult, drift: str, title: str) -> list[Path]:
     """Draw samples over the target, curves with the floor, the strip of samples at increasing steps, and in 2-D the velocity field.
 
+    Samples on the sphere are drawn on a globe and as a map, those on a torus by their angles.
     For image targets, draw images, their nearest training images, and interpolations.
     """
     with np.load(run.folder.samples) as kept:
@@ -48,11 +42,10 @@ def draw_run(run: RunContext, result: LoopResult, drift: str, title: str) -> lis
     if run.problem.target.pictures(jnp.asarray(y[:1])) is not None:
         figures |= _pictures(run, result, snapshots, title, drift)
     else:
-        centres, names = None if modes is None else modes.centres, run.problem.target.column_names
-        figures["samples"] = samples_over_target(x[-1], y, title, centres, drift, names)
-        figures["strip"] = sample_strip(snapshots, y, drift)
-        if y.shape[1] > 2:
-            figures["pairs"] = pairs_of_columns(x[-1], y, names, drift)
+        target, centres = run.problem.target, None if modes is None else modes.centres
+        chart = chart_of(run.problem.manifold.name, y.shape[1])
+        training = target.training_rows() if chart == "globe" else None
+        figures |= sample_figures(snapshots, y, chart, title, centres, drift, target.column_names, training)
     if y.shape[1] == 2 and run.problem.condition is None:
         grid, to_data = grid_over(y), run.problem.target.standardisation
         places = grid if to_data is None else to_data.apply(grid)

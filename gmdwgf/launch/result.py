@@ -49,6 +49,8 @@ class RunResult:
 
     column_names: tuple[str, ...] | None = None
     """Names of the coordinates; None if they have none."""
+    manifold: str = "euclidean"
+    """Name of the manifold of the points."""
 
     def sample(self, key: Key, n: int, condition: Condition | None = None) -> Particles:
         """Draw `n` points `[n d]` from the averaged generator, in the units of the data.
@@ -64,6 +66,7 @@ class RunResult:
     def plot(self) -> Any:
         """Matplotlib figure of samples over targets, and of MMD^2 against the step with its floor."""
         from gmdwgf.plots import samples_and_curve
+        from gmdwgf.plots.charts import chart_of
 
         drift = self.name.rpartition("-")[2]
         return samples_and_curve(
@@ -75,6 +78,7 @@ class RunResult:
             self.modes,
             drift,
             self.column_names,
+            chart_of(self.manifold, self.targets.shape[1]),
         )
 
     def summary(self) -> str:

@@ -14,7 +14,46 @@ from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Array, Float, Int, Key, Scalar, Targets, Weights
 
 
-class AbstractRoundMixture(AbstractTarget):
+class AbstractMixture(AbstractTarget):
+    """A mixture with known modes c_k of masses a_k. The modes are its classes."""
+
+    @abc.abstractmethod
+    def modes(self) -> tuple[Float[Array, "k d"], Weights]:
+        """Centres `[k dim]` and masses `[k]`, which sum to one."""
+
+    def sample(self, key: Key, n: int) -> Targets:
+        _, masses = self.modes()
+        key_mode, key_noise = jax.random.split(key)
+        mode = jax.random.choice(key_mode, masses.shape[0], (n,), p=masses)
+        return self.sample_of(key_noise, mode)
+
+    @property
+    def n_classes(self) -> int:
+        """Number of modes, each of which is a class."""
+        return jax.eval_shape(self.modes)[0].shape[0]
+
+
+class AbstractListedMixture(AbstractMixture):
+    """A mixture on a manifold whose modes are listed: `centres` `[k d]`, which are projected, and relative `masses`.
+
+    One mass for all makes them equal; otherwise there is one for each centre, and they need not sum to one.
+    """
+
+    centres: eqx.AbstractVar[Float[Array, "k d"]]
+    masses: eqx.AbstractVar[Float[Array, " k"]]
+
+    def check_masses(self) -> None:
+        """Raise FieldError unless there is one mass for each centre, or one for all."""
+        if self.masses.shape[0] not in (1, k := self.centres.shape[0]):
+            shown = np.asarray(self.masses).astype(str).astype(float).tolist()
+            raise FieldError("masses", shown, f"must be one number, or {k}: one for each of centres")
+
+    def modes(self) -> tuple[Float[Array, "k d"], Weights]:
+        masses = jnp.broadcast_to(self.masses, self.centres.shape[0])
+        return self.manifold.project(self.centres), masses / jnp.sum(masses)
+
+
+class AbstractRoundMixture(AbstractMixture):
     """Gaussians in the plane, all of standard deviation `noise`, with known centres c_k and masses a_k.
 
         p(x) = sum_k a_k exp(-|x - c_k|^2 / 2 noise^2) / (2 pi noise^2)
@@ -24,24 +63,9 @@ class AbstractRoundMixture(AbstractTarget):
 
     noise: eqx.AbstractVar[Scalar]
 
-    @abc.abstractmethod
-    def modes(self) -> tuple[Float[Array, "k d"], Weights]:
-        """Centres `[k 2]` and masses `[k]`, which sum to one."""
-
     @property
     def dim(self) -> int:
         return 2
-
-    def sample(self, key: Key, n: int) -> Targets:
-        centres, masses = self.modes()
-        key_mode, key_noise = jax.random.split(key)
-        mode = jax.random.choice(key_mode, masses.shape[0], (n,), p=masses)
-        return self.sample_of(key_noise, mode)
-
-    @property
-    def n_classes(self) -> int:
-        """Number of modes, each of which is a class."""
-        return jax.eval_shape(self.modes)[0].shape[0]
 
     def sample_of(self, key: Key, labels: Int[Array, " n"]) -> Targets:
         return self.modes()[0][labels] + self.noise * jax.random.normal(key, (labels.shape[0], self.dim))

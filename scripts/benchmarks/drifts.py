@@ -111,11 +111,12 @@ def against_torch(d: int = 2) -> tuple[list[str], list[list]]:
     """
     if eager.torch is None:
         return ["PyTorch is not installed (`pip install gmdwgf[benchmark]`): not measured."], []
+    ours = {"kl": gmdwgf.load_drift("kl", bandwidth=0.3), "deng": gmdwgf.load_drift("deng", temperature=0.3)}
     rows, short = [], []
     for n in (4096, 16384, 65536):
         x, y = clouds(n, d)
-        for name, field in (("kl", "bandwidth"), ("deng", "temperature")):
-            functions = {"ours": question(gmdwgf.load_drift(name, **{field: 0.3}), x, y)[0]} | theirs(name, x, y)
+        for name in ours:
+            functions = {"ours": question(ours[name], x, y)[0]} | theirs(name, x, y)
             off = max(abs(functions["ours"]() - ask()).max() / abs(ask()).max() for ask in functions.values())
             times = median_times(functions, repeats=9 if n < LARGEST_DENSE else 3)
             ratios = [times[other].over(times["ours"]) if other in times else "" for other in OTHERS]

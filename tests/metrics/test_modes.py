@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from gmdwgf.manifolds import Sphere, Torus
 from gmdwgf.metrics.modes import Modes, mode_counts, mode_metrics
 
 CENTRES = jnp.array([[0.0, 0.0], [4.0, 0.0], [0.0, 4.0]])
@@ -66,3 +67,17 @@ def test_modes_in_many_dimensions_far_from_the_origin_are_told_apart():
     modes = Modes(jnp.asarray(centres, "float32"), jnp.full(4, 0.25), 0.2)
     belonging, is_on = mode_counts(jnp.asarray(x, "float32"), modes)
     assert belonging.tolist() == is_on.tolist() == [1, 2, 3, 4]
+
+
+def test_on_a_torus_a_sample_across_the_cut_is_on_its_mode():
+    modes = Modes(jnp.array([[3.1, 0.0], [2.0, 0.0]]), jnp.array([0.6, 0.4]), 0.5)
+    belonging, is_on = mode_counts(cloud(((-3.1, 0), 3), ((-2.9, 0.5), 1), ((2.2, 0.4), 2)), modes, Torus())
+    assert (belonging.tolist(), is_on.tolist()) == ([4, 2], [3, 2])
+
+
+def test_on_a_sphere_the_radius_is_an_angle():
+    modes = Modes(jnp.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0]]), jnp.array([0.5, 0.5]), 0.7)
+    at = lambda angle: (np.sin(angle), 0, np.cos(angle))  # 0.72 radians are a chord of 0.705
+    x = cloud((at(0.69), 2), (at(0.72), 1), (at(1.0), 3), (at(-2.0), 1))
+    belonging, is_on = mode_counts(x, modes, Sphere())
+    assert (belonging.tolist(), is_on.tolist()) == ([4, 3], [2, 3])
