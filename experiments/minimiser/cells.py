@@ -11,6 +11,8 @@ Cell = dict[str, Any]
 BANDWIDTHS = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 BRANCHES = tuple(round(float(h), 5) for h in 0.05 * 2 ** (np.arange(31) / 6))
 """Bandwidths at which the rests of `kl` on the line are followed; every other one for the other drifts."""
+SMALL = (0.0125, 0.025)
+"""Bandwidths for the limit h -> 0 on the line, beside 0.05."""
 DRIFTS = ("kl", "kl_wgf", "blob", "mmd")
 PLACES = ("line", "banana", "ring", "eight")
 OF_TRANSPORT = (0.2, 0.4, 0.8, 1.6)
@@ -36,7 +38,7 @@ def independent(quick: bool) -> list[Cell]:
 
 def _population() -> list[Cell]:
     named = lambda name, drift, h: {"compute": "population", "name": name, "drift": drift, "h": h}
-    cells = [named("line", "kl", h) for h in BRANCHES]
+    cells = [named("line", "kl", h) for h in (*SMALL, *BRANCHES)]
     cells += [named("line", drift, h) for drift in DRIFTS[1:] for h in BRANCHES[::2]]
     cells += [named(name, drift, h) for drift in DRIFTS[:2] for name in ("banana", "eight", "ring") for h in BANDWIDTHS]
     return [*cells, {"compute": "surface", "name": "line", "h": 0.8, **GRID}]

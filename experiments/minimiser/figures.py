@@ -59,19 +59,17 @@ def surface(found: Found) -> Figure:
         for rows, marker in zip(ends[drift], (".", "+"), strict=False):
             left.plot(rows[:, 0], np.sqrt(rows[:, 1]), marker, color=colour, markersize=5, alpha=0.9, linestyle="none")
     place = lambda one: (one["moments"][0], np.sqrt(one["moments"][1]))
-    left.plot(*place(argmin), "*", color=FLOW, markersize=13, markeredgecolor="white", zorder=5)
-    left.plot(*place(rest), "X", color=KL, markersize=9, markeredgecolor="white", zorder=5)
+    left.plot(*place(argmin), "*", color=FLOW, markersize=15, markerfacecolor="none", markeredgewidth=1.5, zorder=5)
+    left.plot(*place(rest), "X", color=KL, markersize=12, markerfacecolor="none", markeredgewidth=1.5, zorder=5)
     note = {
         "textcoords": "offset points",
         "fontsize": 7,
         "bbox": {"facecolor": "white", "alpha": 0.8, "edgecolor": "none", "pad": 1},
     }
-    left.annotate(f"argmin, KL = {argmin['value']:.4f}", place(argmin), xytext=(8, -14), color=FLOW, **note)
-    left.annotate(f"rest of kl, KL = {rest['value']:.4f}", place(rest), xytext=(8, 8), color=KL, **note)
-    left.set(
-        xlabel="centre c", ylabel="width w", title="KL(k∗q, k∗p) of q = N(c, w²); small: trained, n (·) and 2n (+)"
-    )
-    left.set_ylim(0.75, 1.5)
+    left.annotate(f"argmin, KL = {argmin['value']:.4f}", place(argmin), xytext=(12, -4), color=FLOW, **note)
+    left.annotate(f"rest of kl, KL = {rest['value']:.4f}", place(rest), xytext=(12, 6), color=KL, **note)
+    left.set(xlabel="centre c", ylabel="width w", title="KL(k∗q, k∗p) of q = N(c, w²), h = 0.8")
+    left.set(xlim=(-0.45, 0.0), ylim=(0.92, 1.32))
     _smoothed(right, argmin, rest, 0.8)
     return figure
 
@@ -96,7 +94,7 @@ def _smoothed(axes: Axes, argmin: dict[str, Any], rest: dict[str, Any], h: float
     ):
         c, v = one["moments"]
         axes.plot(x[:, 0], normal(c, v + h**2)[:, 0], color=colour, label=label)
-    axes.set(xlabel="x", ylabel="density", title=f"h = {h:g}", ylim=(0, 0.66))
+    axes.set(xlabel="x", ylabel="density", title="the smoothed laws", ylim=(0, 0.66))
     axes.legend(loc="upper right", fontsize=6)
 
 
@@ -107,7 +105,7 @@ def branches(found: Found) -> Figure:
     panels = figure.subplots(1, 2, sharey=True)
     for axes, drift, colour in zip(panels, ("kl", "kl_wgf"), (KL, FLOW), strict=True):
         bare(axes)
-        cells = sorted(of(found, "population", name="line", drift=drift), key=lambda one: one[0]["h"])
+        cells = [one for one in of(found, "population", name="line", drift=drift) if one[0]["h"] >= BANDWIDTHS[0]]
         least = [(cell["h"], answer["argmin"]["moments"][0]) for cell, answer in cells]
         h, c = np.array(least).T
         jump = np.flatnonzero(np.abs(np.diff(c)) > 0.3) + 1  # from one minimum to another: no line between them
@@ -222,6 +220,6 @@ def conditions(numbers: Numbers, h: float = 0.8) -> Figure:
     for i, row in enumerate(values):
         for j, value in enumerate(row):
             text = "0" if value < 1e-6 else f"{value:.2g}" if value < 0.01 else f"{value:.2f}"
-            axes.text(j, i, text, ha="center", va="center", fontsize=7)
+            axes.text(j, i, text, ha="center", va="center", fontsize=6)
     axes.set(xlabel="at the rest of", ylabel="residual of", title=f"|E[Jᵀv]| / (E|v|² E|J|²)^½, h = {h:g}")
     return figure

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from experiments.common.record import Number, exact, mean_of_seeds
-from experiments.minimiser.cells import BATCHES, Cell
+from experiments.minimiser.cells import BATCHES, SMALL, Cell
 from experiments.minimiser.finite_batches import SELF_TERMS, SIZES, exponents
 from experiments.minimiser.limits import ETAS, WIDTHS, order
 from experiments.minimiser.training import extrapolated
@@ -168,9 +168,9 @@ def _lengths(found: Found) -> dict[str, Number]:
             key, errors = f"round {drift} d={cell['d']}", np.abs(np.array(values[:-1]) - values[-1])
             numbers[f"{key} order"] = exact(order(np.array(WIDTHS), errors), 0.01)
             numbers[f"{key} constant"] = exact(errors[-1] / WIDTHS[-1] ** 2, 0.01)
-    at = {h: of(found, "population", name="line", drift="kl", h=h)[0][1] for h in (0.05, 0.1, 0.2)}
+    at = {h: of(found, "population", name="line", drift="kl", h=h)[0][1] for h in (*SMALL, 0.05)}
     gap = {h: (nearest(answer) or {})["distance"] for h, answer in at.items()}
-    numbers["line kl order of the distance"] = exact(np.log2(gap[0.1] / gap[0.05]), 0.05)
+    numbers["line kl order of the distance"] = exact(np.log2(gap[0.025] / gap[0.0125]), 0.05)
     for what in ("argmin", "rest"):
         place = [
             np.array((answer["argmin"] if what == "argmin" else nearest(answer) or {})["moments"])

@@ -42,7 +42,7 @@ def plan_of(drift: str, h: float) -> Plan:
     """Without the particle itself batches can be small. With it (`kl_wgf`, `blob`) a bias of order 1/n^2 must be small too."""
     if drift in ("kl_wgf", "blob"):  # in 1 / data units: times h^2 they have the speed of `kl`
         return Plan(192, 800, 6, 0.6 / h**2)
-    return {"sinkhorn": Plan(64, 600, 5, 0.3)}.get(drift, Plan(64, 4000, 8, 0.6))
+    return {"sinkhorn": Plan(64, 600, 5, 0.3)}.get(drift, Plan(64 if h > 0.5 else 128, 4000, 8, 0.6))
 
 
 class AffineGenerator(AbstractGenerator):
