@@ -75,7 +75,7 @@ def test_expected_log_sums_are_those_of_draws():
 
 
 def test_affine_generator_has_the_moments_of_its_parameters():
-    made = training.AffineGenerator(1.0, False)
+    made = training.AffineGenerator(jnp.asarray(1.0), False)
     params = made.init(jax.random.key(0), 8, 2)
     x = np.asarray(made.sample(params, jax.random.key(1), 40_000))
     np.testing.assert_allclose(x.mean(0), params["c"], atol=0.03)

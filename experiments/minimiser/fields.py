@@ -7,12 +7,13 @@ its gradient in the parameters is zero (`functionals`); it is differentiated by 
 from collections.abc import Callable
 
 import jax.numpy as jnp
+import numpy as np
 
 from experiments.common.mixtures import GaussianMixture
 from experiments.minimiser.laws import Family, normal, smoothed
 from gmdwgf.typing import Array
 
-Nodes = tuple[Array, Array]
+Nodes = tuple[Array | np.ndarray, Array | np.ndarray]
 Measured = Callable[[Array, Family, GaussianMixture, Array, Nodes], Array]
 
 

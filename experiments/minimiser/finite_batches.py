@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 from scipy.interpolate import BarycentricInterpolator
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 from scipy.special import ive
 
 SELF_TERMS = ("keep", "leave_one_out", "two_batch")
@@ -102,7 +102,9 @@ def exact_rests(d: int, h: float) -> dict[str, list[float]]:
             at = BarycentricInterpolator(np.log(VARIANCES), pushes)
             low, high = np.log(VARIANCES.min()), np.log(VARIANCES.max())
             inside = at(low) * at(high) < 0
-            found[term].append(float(np.exp(brentq(at, low, high, xtol=1e-12))) if inside else float("nan"))
+            found[term].append(
+                float(np.exp(root_scalar(at, bracket=(low, high), xtol=1e-12).root)) if inside else float("nan")
+            )
     return found
 
 

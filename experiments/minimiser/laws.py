@@ -30,7 +30,7 @@ class Family(NamedTuple):
         """E[J^T v]: what the velocities `v` `[s d]` of the points c + W z do to the parameters."""
         return self.pack(weights @ v, jnp.einsum("s,si,sj->ij", weights, v, z))
 
-    def moments(self, theta: Array) -> np.ndarray:
+    def moments(self, theta: Array | np.ndarray) -> np.ndarray:
         """The mean, and the covariance's lower triangle (its diagonal in a diagonal family): what tells laws apart."""
         centre, matrix = (np.asarray(part) for part in self.unpack(jnp.asarray(theta)))
         covariance = matrix @ matrix.T

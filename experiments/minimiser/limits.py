@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from scipy.optimize import brentq
+from scipy.optimize import root_scalar
 
 import gmdwgf
 from experiments.common.training import velocity
@@ -72,7 +72,7 @@ def round_on_gaussian(d: int) -> dict[str, list[float]]:
     widths = (*WIDTHS, 0.0)
     return {
         "kl": [1 / harmonic(h) - h**2 for h in widths],
-        "blob": [float(brentq(slope, 1e-9, 100, args=(h,), xtol=1e-15)) for h in widths],
+        "blob": [float(root_scalar(slope, args=(h,), bracket=(1e-9, 100), xtol=1e-15).root) for h in widths],
     }
 
 

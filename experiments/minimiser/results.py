@@ -25,10 +25,11 @@ def of(found: Found, compute: str, **fields: Any) -> list[tuple[Cell, Any]]:
 
 
 def numbers_of(found: Found) -> dict[str, Number]:
+    """All numbers, in the digits in which they are kept, so that the page says the same when it is written from the file."""
     numbers: dict[str, Number] = {}
     for part in (_rests(found), _trained(found), _batches(found), _lengths(found), _residuals(found)):
         numbers |= part
-    return numbers
+    return {name: Number(*(float(f"{x:.6g}") for x in number)) for name, number in numbers.items()}
 
 
 def nearest(answer: dict[str, Any]) -> dict[str, Any] | None:

@@ -56,7 +56,7 @@ def _distances(numbers: Numbers) -> list[str]:
 def trainings(numbers: Numbers) -> list[str]:
     """The names of the trainings on targets outside of the family."""
     end = " variance n=infinity"
-    return [key[: -len(end)] for key in numbers if key.startswith("trained ") and key.endswith(end)]
+    return [key[: -len(end)] for key in sorted(numbers) if key.startswith("trained ") and key.endswith(end)]
 
 
 def _trained(numbers: Numbers) -> list[str]:

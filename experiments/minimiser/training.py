@@ -73,7 +73,9 @@ def problem_of(name: str, drift: str, h: float, n: int, n_steps: int, rate: floa
     descent = {"optimizer": "sgd", "momentum": 0.0, "clip_norm": 1e30, "learning_rate": rate / 2}
     known, fields = FIELDS[drift](h)
     made = gmdwgf.load_drift(known, **fields)
-    return gmdwgf.make_problem(target, made, generator=AffineGenerator(1.0, family.diagonal), **descent, **plan)
+    return gmdwgf.make_problem(
+        target, made, generator=AffineGenerator(jnp.asarray(1.0), family.diagonal), **descent, **plan
+    )
 
 
 @partial(jax.jit, static_argnames=("n_steps", "together"))
