@@ -139,7 +139,7 @@ def _batches(found: Found) -> dict[str, Number]:
             clear = [i for i in range(len(slopes)) if np.min(np.abs(found_at[i : i + 2] - 1)) > SEEN]
             for what, i in (("first exponent", clear[0]), ("last exponent", clear[-1])):
                 numbers[f"{key} {term} {what}"] = exact(slopes[i], 0.02)
-            numbers[f"{key} {term} last n"] = exact(SIZES[clear[-1] + 1], 0)
+            numbers[f"{key} {term} last log2 n"] = exact(np.log2(SIZES[clear[-1] + 1]), 0)
     fitted = lambda rows: np.polyfit(np.log(BATCHES), np.log(np.abs(rows - 1)).T, 1)[0]
     exactly = {term: of(found, "exact_rests", d=1, h=0.2)[0][1][term] for term in SELF_TERMS}
     for term, drift in (("keep", "kl, keep"), ("leave_one_out", "kl"), ("two_batch", "kl, two_batch")):

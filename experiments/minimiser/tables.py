@@ -48,9 +48,14 @@ def _distances(numbers: Numbers) -> list[str]:
             rows += [[f"{SETTINGS[name]}, `{drift}`", *row]] if set(row) != {"-"} else []
     words = [
         "Distance of the nearest stable rest from the argmin: W₂ over the argmin's width (the root of the trace of its covariance);",
-        "for `kl` the argmin of KL(k∗q, k∗p), for the others that of their own functional:",
+        "for `kl` the argmin of KL(k∗q, k∗p), for the others that of their functional; 1e-09 stands for less, - for not computed:",
     ]
     return [*words, "", *table(("family and target, drift", *(f"h = {h:g}" for h in BANDWIDTHS)), rows)]
+
+
+def _with_half(number: Number) -> str:
+    """A mean over seeds, with half of its interval."""
+    return f"{number.value:.4f} ± {(number.high - number.low) / 2:.4f}"
 
 
 def trainings(numbers: Numbers) -> list[str]:
@@ -65,8 +70,8 @@ def _trained(numbers: Numbers) -> list[str]:
         at = [k.rpartition("=")[2] for k in numbers if k.startswith(f"{key} variance n=")]
         sizes = sorted(int(n) for n in at if n.isdigit())
         for what in ("variance", "c"):
-            cells = [f"{numbers[f'{key} {what} n={n}']}, n = {n}" for n in sizes]
-            limit = str(numbers[f"{key} {what} n=infinity"])
+            at = lambda n, name=f"{key} {what}": _with_half(numbers[f"{name} n={n}"])
+            cells, limit = [f"{at(n)} (n = {n})" for n in sizes], at("infinity")
             rows.append([f"{key[8:]}: {what}", *cells, limit, _value(numbers, f"{key} {what} expected")])
     words = [
         "Trained: the variance (the trace of the covariance) and the centre (its first coordinate) with batches of n and 2n, their",
@@ -82,7 +87,9 @@ def _batches(numbers: Numbers) -> list[str]:
             key = f"d={d} h={h:g} {term}"
             sizes = [_value(numbers, f"{key} n={n} variance") for n in (16, 64, 256)]
             slopes = [_value(numbers, f"{key} {what} exponent", ".2f") for what in ("first", "last")]
-            rows.append([f"d = {d}, h = {h:g}, `{term}`", *sizes, *slopes, _value(numbers, f"{key} last n", ".0f")])
+            rows.append(
+                [f"d = {d}, h = {h:g}, `{term}`", *sizes, *slopes, f"2^{numbers[f'{key} last log2 n'].value:.0f}"]
+            )
     words = [
         "Exact variance at which `kl` rests on N(0, I) with batches of n, and the exponent of |variance - 1| between the first and",
         "between the last two sizes at which it is resolved:",
