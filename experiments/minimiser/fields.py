@@ -5,15 +5,16 @@ its gradient in the parameters is zero (`functionals`); it is differentiated by 
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 
 from experiments.common.mixtures import GaussianMixture
 from experiments.minimiser.laws import Family, normal, smoothed
 from gmdwgf.typing import Array
 
-Nodes = tuple[Array | np.ndarray, Array | np.ndarray]
+Nodes = tuple[Any, Any]
+"""Points `[s d]` and weights `[s]` of the standard normal law, arrays of either library."""
 Measured = Callable[[Array, Family, GaussianMixture, Array, Nodes], Array]
 
 

@@ -92,9 +92,9 @@ class Findings:
             if (key := f"{name} {drift} h={h:g} distance") in self.numbers
         }
         return self.said(
-            f"""Every flow rests at the argmin of its own functional: the largest of {len(far)} distances (`kl_wgf` in all four settings,
-            `sinkhorn` on line and banana, `blob` and `mmd` on the line; h = 0.05 to 1.6) is {100 * max(far.values()):.2g} % of the
-            argmin's width.""",
+            f"""Every flow rests at the argmin of its own functional: the largest of {len(far)} distances (`kl_wgf` in all four
+            settings, `sinkhorn` on line and banana, `blob` and `mmd` on the line; h = 0.05 to 1.6) is
+            {100 * max(far.values()):.2g} % of the argmin's width.""",
             max(far.values()) < 0.01,
         )
 
