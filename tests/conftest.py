@@ -25,6 +25,7 @@ else:
 
 ARRAY_ROOMS = (
     "pairs",
+    "manifolds",
     "transport",
     "drifts",
     "generators",

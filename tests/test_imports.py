@@ -16,6 +16,7 @@ LEVELS = (
     {"reading"},
     {"config"},
     {"pairs"},
+    {"manifolds"},
     {"optim"},
     {"networks", "transport"},
     {"data"},

@@ -228,6 +228,18 @@ def counts(*names: str) -> Any:
     return eqx.field(static=True, converter=as_tuple, metadata={_RULE: check})
 
 
+def counts_of_any_length(what: str) -> Any:
+    """Field for a list of static integers of at least 1, called `what` in messages."""
+
+    def check(name: str, value: object) -> None:
+        is_list = isinstance(value, tuple) and value
+        if not is_list or not all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in value):
+            raise FieldError(name, value, f"must be a list of integers of at least 1: the {what}")
+
+    as_tuple = lambda value: tuple(value) if isinstance(value, list) else value
+    return eqx.field(static=True, converter=as_tuple, metadata={_RULE: check})
+
+
 def choice(*options: str, ignored_when: IgnoredWhen | None = None, default: object = dataclasses.MISSING) -> Any:
     """Field for a static name, one of `options`."""
 

@@ -8,6 +8,7 @@ import numpy as np
 from gmdwgf.config.fields import Configurable
 from gmdwgf.data.sharded_reader import ShardedReader
 from gmdwgf.features.classifier import AbstractClassifier
+from gmdwgf.manifolds import AbstractManifold, Euclidean
 from gmdwgf.targets.standardisation import Standardisation, in_data_units
 from gmdwgf.typing import Array, Float, Int, Key, Particles, Scalar, Targets, Weights
 
@@ -35,6 +36,11 @@ class AbstractTarget(Configurable):
     def n_held_out(self) -> int | None:
         """Number of distinct held-out points; None if the target can be sampled indefinitely."""
         return None
+
+    @property
+    def manifold(self) -> AbstractManifold:
+        """Manifold that the points lie on; drifts, loss, generator and metrics follow it."""
+        return Euclidean()
 
     @property
     def standardisation(self) -> Standardisation | None:
