@@ -20,6 +20,7 @@ GROUPS = [
         "tracking",
         "condition",
         "features",
+        "manifold",
         "preset",
         "experiment",
         "debug",

@@ -176,7 +176,7 @@ def real_or_null(
         if value is not None:
             check_number(name, value)
 
-    convert = lambda value: None if value == "none" else _as_real(value)
+    convert = lambda value: None if isinstance(value, str) and value == "none" else _as_real(value)
     metadata = {_RULE: check, UNIT: unit, POWER: power_of_unit(unit, power), IGNORED: ignored_when or {}}
     return eqx.field(converter=convert, metadata=metadata, default=default)
 
@@ -232,8 +232,11 @@ def counts_of_any_length(what: str) -> Any:
     """Field for a list of static integers of at least 1, called `what` in messages."""
 
     def check(name: str, value: object) -> None:
-        is_list = isinstance(value, tuple) and value
-        if not is_list or not all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in value):
+        if (
+            not isinstance(value, tuple)
+            or not value
+            or not all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in value)
+        ):
             raise FieldError(name, value, f"must be a list of integers of at least 1: the {what}")
 
     as_tuple = lambda value: tuple(value) if isinstance(value, list) else value

@@ -55,10 +55,15 @@ def centred_at(x: Particles, y: Targets, at: Points | None) -> tuple[Particles, 
 
 
 def row_potential(
-    at: Points, y: Targets, g: Float[Array, " m"], log_b: Float[Array, " m"], epsilon: Scalar
+    at: Points,
+    y: Targets,
+    g: Float[Array, " m"],
+    log_b: Float[Array, " m"],
+    epsilon: Scalar,
+    cost: transport.GroundCost = "half_squared",
 ) -> Float[Array, " k"]:
     """Row update of Sinkhorn's algorithm at the points `at`: -epsilon times the log of the row sum under `g`."""
-    return reductions.over_points(lambda point: transport.softmin(point, y, g, log_b, epsilon), at, y.shape[0])
+    return reductions.over_points(lambda point: transport.softmin(point, y, g, log_b, epsilon, cost), at, y.shape[0])
 
 
 def sinkhorn_map(
@@ -75,13 +80,26 @@ def sinkhorn_map(
     An iteration updates the rows, then the columns; a final row update follows. With 0 iterations the plan is the softmax of
     the Gaussian kernel. The error is the L1 distance of the column marginal from b.
     """
+    g, error = sinkhorn_potential(x, log_a, y, log_b, epsilon, n_iters)
+    return transport.barycentric_map(at, y, g, log_b, epsilon), error
+
+
+def sinkhorn_potential(
+    x: Particles,
+    log_a: Float[Array, " n"],
+    y: Targets,
+    log_b: Float[Array, " m"],
+    epsilon: Scalar,
+    n_iters: int,
+    cost: transport.GroundCost = "half_squared",
+) -> tuple[Float[Array, " m"], Scalar]:
+    """Potential g after `n_iters` Sinkhorn iterations from g = 0, and the marginal error of its plan; see `sinkhorn_map`."""
 
     def corrected(g):
-        return row_potential(y, x, row_potential(x, y, g, log_b, epsilon), log_a, epsilon)
+        return row_potential(y, x, row_potential(x, y, g, log_b, epsilon, cost), log_a, epsilon, cost)
 
     g = jax.lax.fori_loop(0, n_iters, lambda _, g: corrected(g), jnp.zeros(y.shape[0], y.dtype))
-    error = jnp.sum(jnp.exp(log_b) * jnp.abs(jnp.expm1((g - corrected(g)) / epsilon)))
-    return transport.barycentric_map(at, y, g, log_b, epsilon), error
+    return g, jnp.sum(jnp.exp(log_b) * jnp.abs(jnp.expm1((g - corrected(g)) / epsilon)))
 
 
 def ruiz_potentials(

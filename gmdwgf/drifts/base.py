@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from gmdwgf.config.fields import Configurable
 from gmdwgf.drifts.landmarks import TargetKernel
+from gmdwgf.manifolds import AbstractManifold
 from gmdwgf.pairs import reductions
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Array, Float, Key, Particles, PyTree, Scalar, Targets, Weights
@@ -62,6 +63,17 @@ class AbstractDrift(Configurable):
     """Whether the drift uses the density of the target, which `towards` gives it."""
     functional: ClassVar[Any] = None
     """Functional that the drift is the flow of, a method of (x, y); None if there is none or it is not implemented."""
+
+    extrinsic: ClassVar[bool] = False
+    """Whether the drift keeps its meaning for points of a manifold embedded in a Euclidean space, as its tangent part."""
+
+    def geodesic(self, manifold: AbstractManifold) -> "AbstractDrift | None":
+        """The drift with its geodesic cost or kernel on a manifold; None if its cost or kernel is extrinsic, or it has none.
+
+        Raises FieldError for a value of a field that has no meaning on the manifold.
+        """
+        del manifold
+        return None
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)

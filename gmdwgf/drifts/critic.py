@@ -55,6 +55,8 @@ class CriticDrift(AbstractDrift):
     c = 0: Thanh-Tung et al. 2019 (arXiv:1902.03984). The standardisation and the default values are ours.
     """
 
+    extrinsic = True
+
     optimizer: AbstractOptimizer = piece(AbstractOptimizer)
     objective: str = choice(*WEIGHTS, "w1")
     n_inner: int = count()

@@ -36,6 +36,8 @@ class DengDrift(StatelessDrift):
     Source: Deng et al. 2026 (arXiv:2602.04770) Algorithm 2. Treating weights as fractional copies of a point is ours.
     """
 
+    extrinsic = True
+
     temperature: Float[Array, " k"] = reals("data units", above=0)
     self_mask: bool = flag()
     gain: str = choice("cross", "constant", default="cross")

@@ -47,6 +47,8 @@ class DrMMDDrift(AbstractDrift):
     Source: Chen et al. 2025 (JMLR 26, arXiv:2409.14980).
     """
 
+    extrinsic = True
+
     kernel: str = choice("gaussian", "laplace", "imq", "matern")
     bandwidth: Float[Array, " k"] = reals("data units", above=0)
     regularisation: Scalar = real("none (k(x, x) = 1)", above=0)

@@ -47,6 +47,8 @@ class FDivergenceDrift(StatelessDrift):
     Source: Cao et al. (arXiv:2603.10592), which mixes the weights 1/r and r, multiplies by h^2 and clips with c = 1e6.
     """
 
+    extrinsic = True
+
     divergence: str = choice(*WEIGHTS)
     bandwidth: Scalar = real("data units (standard deviation)", above=0)
     ratio_clip: Scalar = real("largest density ratio", at_least=1, ignored_when={"divergence": ("kl",)})

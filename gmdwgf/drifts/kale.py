@@ -57,6 +57,8 @@ class KALEDrift(StatelessDrift):
     Source: Glaser, Arbel and Gretton 2021 (arXiv:2106.08929). The safeguards are ours.
     """
 
+    extrinsic = True
+
     kernel: str = choice("gaussian", "laplace", "imq", "matern")
     bandwidth: Float[Array, " k"] = reals("data units", above=0)
     regularisation: Scalar = real("none (k(x, x) = 1)", above=0)

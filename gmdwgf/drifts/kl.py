@@ -1,7 +1,8 @@
 """Difference of Gaussian Parzen scores, which has the fixed point of the KL flow (arXiv:2605.05118)."""
 
-from gmdwgf.config.fields import choice, real
+from gmdwgf.config.fields import FieldError, choice, real
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags
+from gmdwgf.drifts.heat import HeatDrift
 from gmdwgf.drifts.landmarks import TargetKernel
 from gmdwgf.drifts.mean_shift import BIAS, SELF_TERMS, kernel_of_shift, shift_difference
 from gmdwgf.typing import Scalar
@@ -22,6 +23,8 @@ class KLDrift(StatelessDrift):
     of the batch, which widens the learned distribution (all measured in experiments/fixed_point).
     Bias: `bias: abc` corrects both barycentres for the size of the batch, to first order. The drift then is h^2 times the gradient
     of log p_h + S_p / 2 - log q_h - S_q / 2, with S_r(x) the sum of the squared weights of the points of r at x.
+    Manifolds: the tangent part, on the sphere h^2 times the gradient of log p_h - log q_h for the von Mises-Fisher kernel
+    exp(<x, y> / h^2). `kernel` `heat` is the heat kernel of the manifold at time h^2 / 2 (`HeatDrift`), in flat space the Gaussian.
     Choose: the simplest drift, as a baseline; data of one length scale, close to the initial samples.
     Fails: h below the distance to the data sends all samples to one mode, h above the spacing of modes blurs them; distant
     modes keep their masses; coincident particles without attraction stay together (unstable: noise separates them).
@@ -29,9 +32,12 @@ class KLDrift(StatelessDrift):
     Source: Deng et al. 2026 (arXiv:2602.04770) Eq. 8-11; Gretton et al. 2026 (arXiv:2605.05118); abc: arXiv:2604.27239.
     """
 
+    extrinsic = True
+
     bandwidth: Scalar = real("data units (standard deviation)", above=0)
     self_term: str = choice(*SELF_TERMS)
     bias: str = choice(*BIAS, default="none")
+    kernel: str = choice("gaussian", "heat", default="gaussian")
 
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None, moments=None) -> DriftOutput:
         del key
@@ -41,6 +47,13 @@ class KLDrift(StatelessDrift):
 
     def target_kernels(self) -> tuple[TargetKernel, ...]:
         return kernel_of_shift("gaussian", self.bandwidth)
+
+    def geodesic(self, manifold):
+        if self.kernel != "heat":
+            return None
+        if self.bias != "none":
+            raise FieldError("bias", self.bias, "must be none with kernel=heat, whose mean shift has no barycentres")
+        return HeatDrift(manifold, self.bandwidth, "log_ratio", self.self_term)
 
     def tags(self) -> Tags:
         return Tags(

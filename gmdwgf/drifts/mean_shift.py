@@ -82,6 +82,8 @@ class MeanShiftDrift(StatelessDrift):
     Laplace field: arXiv:2605.22795; abc: arXiv:2604.27239. The Matern and the inverse multiquadric (imq) kernels are ours.
     """
 
+    extrinsic = True
+
     kernel: str = choice("laplace", "gaussian", "imq", "matern")
     bandwidth: Scalar = real("data units", above=0)
     self_term: str = choice(*SELF_TERMS)

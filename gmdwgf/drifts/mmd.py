@@ -2,10 +2,12 @@
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
-from gmdwgf.config.fields import choice, real, reals
+from gmdwgf.config.fields import FieldError, choice, real, reals
 from gmdwgf.drifts import witness
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
+from gmdwgf.drifts.heat import HeatDrift
 from gmdwgf.drifts.landmarks import TargetKernel
 from gmdwgf.pairs import kernels, reductions
 from gmdwgf.typing import Array, Float, Particles, Scalar, Targets
@@ -25,6 +27,8 @@ class MMDDrift(StatelessDrift):
     `noise` (data units) evaluates the velocity at x + noise * N(0, I) (Arbel et al. 2019, section 4). The tags hold for 0.
     Self term: `v` divides the repulsion by n and includes the particle itself (its gradient is 0), `u` by n - 1 and excludes it.
     Local for kernels with a bandwidth, long range for energy and Riesz.
+    Manifolds: the tangent part, the Riemannian gradient flow of F for the kernel of the embedded points. `kernel` `heat` is the heat
+    kernel of the manifold at time bandwidth^2 / 2 (`HeatDrift`), in flat space the Gaussian.
     Choose: energy has no parameters, is long range, an exact flow, and has little sampling noise. Use it for small batches.
     Fails: energy and wide kernels are insensitive to fine structure, which is learned last; Gaussian kernels do not move distant
     particles.
@@ -32,13 +36,15 @@ class MMDDrift(StatelessDrift):
     Source: Arbel et al. 2019 (arXiv:1906.04370); energy: Székely and Rizzo; Riesz: Hertrich et al. 2023 (arXiv:2305.11463).
     """
 
-    kernel: str = choice("gaussian", "laplace", "imq", "matern", "energy", "riesz")
+    extrinsic = True
+
+    kernel: str = choice("gaussian", "laplace", "imq", "matern", "energy", "riesz", "heat")
     bandwidth: Float[Array, " k"] = reals("data units", above=0, ignored_when={"kernel": LONG_RANGE})
     exponent: Scalar = real(
         "power of the distance",
         above=0,
         below=2,
-        ignored_when={"kernel": ("gaussian", "laplace", "imq", "matern", "energy")},
+        ignored_when={"kernel": ("gaussian", "laplace", "imq", "matern", "energy", "heat")},
     )
     estimator: str = choice("v", "u")
     noise: Scalar = real("data units", at_least=0)
@@ -68,7 +74,17 @@ class MMDDrift(StatelessDrift):
     def _kernel(self) -> kernels.Profile:
         if self.kernel == "riesz":
             return kernels.riesz_kernel(self.exponent)
-        return kernels.mean_kernel(self.kernel, self.bandwidth)
+        return kernels.mean_kernel("gaussian" if self.kernel == "heat" else self.kernel, self.bandwidth)
+
+    def geodesic(self, manifold):
+        if not isinstance(self.noise, Tracer) and self.noise > 0:
+            raise FieldError(
+                "noise", float(f"{float(self.noise):.7g}"), f"must be 0 on manifold={manifold.name}: noise leaves it"
+            )
+        if self.kernel != "heat":
+            return None
+        self_term = "keep" if self.estimator == "v" else "leave_one_out"
+        return HeatDrift(manifold, self.bandwidth, "difference", self_term)
 
     def tags(self) -> Tags:
         return Tags(

@@ -27,6 +27,8 @@ class SharpDrift(StatelessDrift):
     Source: Franz et al. (arXiv:2604.06333). The Matern and the inverse multiquadric (imq) kernels are ours.
     """
 
+    extrinsic = True
+
     kernel: str = choice("laplace", "gaussian", "imq", "matern")
     bandwidth: Scalar = real("data units", above=0)
     normalise: str = choice("sharp_normalised", "un_normalised")

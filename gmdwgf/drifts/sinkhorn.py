@@ -1,13 +1,16 @@
 """Wasserstein gradient flow of the Sinkhorn divergence (arXiv:1810.08278; as a drift arXiv:2603.12366)."""
 
+import dataclasses
+
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 
 from gmdwgf import transport
-from gmdwgf.config.fields import choice, count, real, real_or_null
+from gmdwgf.config.fields import FieldError, choice, count, real, real_or_null
 from gmdwgf.drifts.affinity import halves
 from gmdwgf.drifts.base import DriftOutput, StatelessDrift, Tags, rms
+from gmdwgf.manifolds import AbstractManifold
 from gmdwgf.mappings import Config
 from gmdwgf.pairs import reductions
 from gmdwgf.typing import Particles, Scalar, Targets
@@ -65,7 +68,7 @@ class SinkhornDrift(StatelessDrift):
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None, references=None) -> DriftOutput:
         del key
         repelling = x if references is None else references
-        x, y, queries, repelling = reductions.centred(x, y, x if at is None else at, repelling)
+        x, y, queries, repelling = self._centred(x, y, x if at is None else at, repelling)
         if at is None and references is None and self._halved(x, y):
             attraction, to_y = self._to_half_the_targets(x, x_weights, y, y_weights)
             repulsion, to_x = self._between_halves(x, x_weights)
@@ -98,7 +101,7 @@ class SinkhornDrift(StatelessDrift):
             found = transport.self_potential(x, self.epsilon, **self._solve())
             return transport.entropic_cost(x, x, found, self.epsilon, **self._problem())
 
-        x, y = reductions.centred(x, jax.lax.stop_gradient(y))
+        x, y = self._centred(x, jax.lax.stop_gradient(y))
         if not self._halved(x, y):
             return cost(x, y) - self_cost(x) / 2 - self_cost(y) / 2
         (first, a), (second, b) = halves(x, None)
@@ -148,6 +151,16 @@ class SinkhornDrift(StatelessDrift):
         stop = {"threshold": self.threshold, "max_iters": self.max_iters, "solver": self.solver}
         return stop | self._problem()
 
+    def _centred(self, *clouds):
+        return reductions.centred(*clouds)
+
+    def geodesic(self, manifold):
+        if self.cost != "half_squared":
+            fix = f"must be half_squared, half the squared geodesic distance, on manifold={manifold.name}"
+            raise FieldError("cost", self.cost, fix)
+        fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return GeodesicSinkhornDrift(**fields, manifold=manifold)
+
     def _problem(self):
         return {"cost": self.cost, "relaxation": self.unbalanced}
 
@@ -173,3 +186,28 @@ class SinkhornDrift(StatelessDrift):
             permutation=same,
             single_precision=5e-3,
         )
+
+
+class GeodesicSinkhornDrift(SinkhornDrift):
+    """`SinkhornDrift` on a manifold (ours): cost g^2 / 2 of the geodesic distance g, so that -grad_x c(x, y) = log_x(y).
+
+    v(x_i) = E[log_{x_i}(Y)] - E[log_{x_i}(X)] is the Riemannian gradient flow of the Sinkhorn divergence of this cost. `cut_pairs` is
+    the share of pairs of a particle and a target at cut points, whose log is 0.
+    """
+
+    manifold: AbstractManifold = eqx.field(kw_only=True)
+
+    def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None, references=None) -> DriftOutput:
+        masses = {"x_weights": x_weights, "y_weights": y_weights}
+        output = super().velocity(x, y, key, at=at, references=references, **masses)
+        info = {"v_rms": self.manifold.rms(x if at is None else at, output.v)}
+        return output._replace(info=output.info | info | {"cut_pairs": transport.cut_pairs(self.manifold, x, y)})
+
+    def _centred(self, *clouds):
+        return clouds
+
+    def _problem(self):
+        return {"cost": self.manifold, "relaxation": self.unbalanced}
+
+    def tags(self) -> Tags:
+        return super().tags()._replace(translation=False)

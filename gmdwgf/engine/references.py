@@ -34,13 +34,13 @@ def fixed_reference(suite: MetricSuite, problem: Problem) -> Reference:
     included targets are stored in the user's cache folder, since computing them takes seconds.
     """
     n = jax.eval_shape(lambda: _samples_at_start(problem, suite.n_samples)).shape[0]
-    asked = (suite, problem.target)
+    asked = (suite, problem.target, problem.manifold)
     name = (n, jax.tree.structure(asked), digest(to_host(asked)), jax.sharding.get_mesh())
     if name not in _references:
         key = purpose(jax.random.key(0), jnp.zeros((), int), "reference")
         path = _file_of_floor(problem.target, name)
         floor = _read(path)
-        _references[name] = suite.prepare(problem.target, key, n=n, floor=floor)
+        _references[name] = suite.prepare(problem.target, key, n=n, floor=floor, manifold=problem.manifold)
         if floor is None:
             _write(path, _references[name].floor)
     return _references[name]
@@ -73,7 +73,7 @@ def _file_of_floor(target: AbstractTarget, name: tuple) -> Path | None:
 def _hash_of_code() -> str:
     """Hash of the source files that floors are computed with."""
     total, root = hashlib.sha256(), Path(__file__).parents[1]
-    for package in ("data", "features", "metrics", "networks", "pairs", "targets"):
+    for package in ("data", "features", "manifolds", "metrics", "networks", "pairs", "targets"):
         for path in sorted((root / package).rglob("*.py")):
             total.update(path.read_bytes())
     return total.hexdigest()

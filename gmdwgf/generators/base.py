@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import ClassVar, NamedTuple
 
 import jax
+import optax
 
 from gmdwgf.config.fields import Configurable, FieldError
 from gmdwgf.typing import Array, Float, Int, Key, Particles, PyTree
@@ -40,6 +41,15 @@ class AbstractGenerator(Configurable):
     @abc.abstractmethod
     def sample(self, params: Params, key: Key, n: int, condition: Condition | None = None) -> Particles:
         """Generate `n` points `[n dim]`, differentiable in `params`; `condition` has one entry for each point."""
+
+    def riemannian(self, params: Params, gradient: Params) -> Params:
+        """Gradient in the geometry of the parameters; the gradient itself where they are flat."""
+        del params
+        return gradient
+
+    def moved(self, params: Params, updates: Params) -> Params:
+        """Parameters after the updates of an optimiser: their sum where they are flat, otherwise the end of a geodesic."""
+        return optax.apply_updates(params, updates)
 
     def loss_scale(self, n: int) -> float:
         """Factor on the gradient of the loss, a mean over a batch of `n`; n if each particle has its own parameters, otherwise 1."""

@@ -26,6 +26,7 @@ from gmdwgf.generators.particles import ParticlesGenerator
 from gmdwgf.launch.components import trainable_problem_of
 from gmdwgf.launch.ignored import check_ignored
 from gmdwgf.launch.kinds import KINDS
+from gmdwgf.manifolds import AbstractManifold
 from gmdwgf.mappings import Config
 from gmdwgf.optim.optimizers import AbstractOptimizer
 from gmdwgf.optim.schedules import SCHEDULES, AbstractSchedule
@@ -80,13 +81,14 @@ def choose(
     optimizer: str | AbstractOptimizer | None = None,
     condition: str | ClassCondition | None = None,
     features: str | FeatureSpace | None = None,
+    manifold: str | AbstractManifold | None = None,
     schedules: Mapping[str, AbstractSchedule] | None = None,
     seed: object = 0,
     **numbers: object,
 ) -> Chosen:
     """Compose the config from the arguments of `gmdwgf.fit`. Raises ConfigError for unknown names and invalid values."""
     given = {"dataset": target, "drift": drift, "generator": generator, "optimizer": optimizer}
-    given |= {"condition": condition, "features": features}
+    given |= {"condition": condition, "features": features, "manifold": manifold}
     is_data = isinstance(target, str) and target not in options("dataset") and data_files.is_data(target)
     data = target if is_data else None
     given |= {"dataset": target if data is None else "array"}
@@ -124,6 +126,7 @@ def make_problem(
     optimizer: str | AbstractOptimizer | None = None,
     condition: str | ClassCondition | None = None,
     features: str | FeatureSpace | None = None,
+    manifold: str | AbstractManifold | None = None,
     schedules: Mapping[str, AbstractSchedule] | None = None,
     **numbers: object,
 ) -> Problem:
@@ -147,6 +150,7 @@ def make_problem(
         optimizer=optimizer,
         condition=condition,
         features=features,
+        manifold=manifold,
         schedules=schedules,
         **numbers,
     )

@@ -15,6 +15,7 @@ from gmdwgf.launch.extension import Parent, parent_of
 from gmdwgf.launch.ignored import check_ignored
 from gmdwgf.launch.kinds import check_kinds
 from gmdwgf.launch.layout import OPTIONAL, check_keys
+from gmdwgf.launch.on_manifold import check_manifold
 from gmdwgf.launch.sizes import check_memory
 from gmdwgf.launch.spec import RunSpec
 from gmdwgf.mappings import Config
@@ -94,6 +95,8 @@ def _problem(config: Config, find: Find = any_object) -> tuple[Problem, BuiltDri
     target, plan, features = parts["dataset"], parts["training"], parts["features"]
     drift = build_drift(config["drift"], target, find)
     check_kinds({"drift": drift.drift})
+    manifold = target.manifold if parts["manifold"] is None else parts["manifold"]
+    check_manifold(manifold, target, drift.drift.towards(target), plan, features)
     with errors_under("condition"):
         problem = assemble_problem(
             target,
@@ -104,6 +107,7 @@ def _problem(config: Config, find: Find = any_object) -> tuple[Problem, BuiltDri
             drift.schedules,
             parts["condition"],
             features,
+            manifold,
         )
     with errors_under("generator"):
         n_parameters(problem.generator, plan.batch_size, target.dim, problem.n_classes)

@@ -25,6 +25,7 @@ from gmdwgf.launch.ignored import check_ignored
 from gmdwgf.launch.layout import seed_of
 from gmdwgf.launch.result import RunResult, modes_of
 from gmdwgf.launch.sizes import check_memory
+from gmdwgf.manifolds import AbstractManifold
 from gmdwgf.mappings import Record
 from gmdwgf.optim.optimizers import AbstractOptimizer
 from gmdwgf.optim.schedules import AbstractSchedule
@@ -48,6 +49,7 @@ def fit(
     n_devices: int | None = None,
     condition: str | ClassCondition | None = None,
     features: str | FeatureSpace | None = None,
+    manifold: str | AbstractManifold | None = None,
     schedules: Mapping[str, AbstractSchedule] | None = None,
     **numbers: object,
 ) -> RunResult:
@@ -70,6 +72,7 @@ def fit(
     - `drift`: a name, or an object such as `gmdwgf.load_drift("kl", bandwidth=0.5)` or `gmdwgf.drifts.KLDrift(...)`.
     - `generator`, `optimizer`, `condition`, `features`: a name or an object. `optimizer` defaults to `euler` for the generator
       `particles` and to `adam` otherwise; `condition` and `features` default to none.
+    - `manifold`: a name in `configs/manifold/` or an object, for data of your own that lie on it; by default that of the target.
     - `schedules`: schedules of drift fields by name, e.g. `{"bandwidth": gmdwgf.optim.Exponential(...)}`.
     - `n_steps`, `numbers`: fields of `training` (`batch_size`, `eta`, `ema_decay`, `eval_every`), of the optimiser
       (`learning_rate`), of the generator (`width`) and of the metrics (`n_samples`), by their names in the YAML files, which are
@@ -100,6 +103,7 @@ def fit(
         optimizer=optimizer,
         condition=condition,
         features=features,
+        manifold=manifold,
         schedules=schedules,
         seed=seed,
         n_steps=n_steps,

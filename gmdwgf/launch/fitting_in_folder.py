@@ -41,8 +41,9 @@ def fit_in_folder(chosen: Chosen, root: Path, callbacks: Sequence[Callback], pro
     spec = make_spec(chosen.cfg, chosen.choices)._replace(command=["gmdwgf.fit"])
     components = build_components(spec)
     problem = components.problem
-    built = {"dataset": problem.target, "drift": components.drift.drift, "generator": problem.generator}
+    built = {"dataset": problem.target, "drift": components.drift.drift}
     built |= {"optimizer": problem.optimizer, "condition": problem.condition, "features": problem.features}
+    built |= {"manifold": problem.manifold, "generator": getattr(problem.generator, "generator", problem.generator)}
     for group, value in chosen.objects.items():
         _check_same(group, value, built[group])
     spec, state = join_processes(spec)

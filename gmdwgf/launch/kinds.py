@@ -8,6 +8,7 @@ from gmdwgf.drifts.wrappers.classwise import ClassCondition
 from gmdwgf.drifts.wrappers.feature_space import FeatureSpace
 from gmdwgf.engine.multihost import DevicesConfig
 from gmdwgf.generators.base import AbstractGenerator
+from gmdwgf.manifolds import AbstractManifold
 from gmdwgf.mappings import Config
 from gmdwgf.metrics import MetricSuite
 from gmdwgf.optim.optimizers import AbstractOptimizer
@@ -26,6 +27,7 @@ KINDS: dict[str, type] = {
     "devices": DevicesConfig,
     "condition": ClassCondition,
     "features": FeatureSpace,
+    "manifold": AbstractManifold,
 }
 """Base class of the objects of each section."""
 

@@ -12,7 +12,7 @@ from gmdwgf.mappings import Config, Facts
 
 PIECES = ("dataset", "drift", "generator", "optimizer", "training", "metrics", "tracking", "devices")
 
-OPTIONAL = ("condition", "features")
+OPTIONAL = ("condition", "features", "manifold")
 """Optional sections of a config."""
 
 

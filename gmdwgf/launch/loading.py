@@ -9,8 +9,10 @@ import numpy as np
 from gmdwgf.config.build import ConfigError, any_object, build, errors_under, load_node, options, shipped_piece
 from gmdwgf.data import data_files
 from gmdwgf.drifts.base import AbstractDrift
+from gmdwgf.drifts.wrappers.on_manifold import on_manifold
 from gmdwgf.files import DamagedFile
 from gmdwgf.generators.base import AbstractGenerator, Condition
+from gmdwgf.manifolds import AbstractManifold
 from gmdwgf.mappings import Config, Record
 from gmdwgf.runs.folder import RunDir
 from gmdwgf.runs.records import flatten
@@ -19,9 +21,18 @@ from gmdwgf.targets.standardisation import Standardisation, from_facts, in_data_
 from gmdwgf.typing import Key, Particles, PyTree
 
 
-def load_drift(name: str, **fields: object) -> AbstractDrift:
-    """Build the drift of `configs/drift/<name>.yaml`, or of the YAML file `name`, with the given fields changed."""
-    return build(load_node("drift", name, fields), "drift")
+def load_drift(name: str, *, manifold: str | AbstractManifold | None = None, **fields: object) -> AbstractDrift:
+    """Build the drift of `configs/drift/<name>.yaml`, or of the YAML file `name`, with the given fields changed.
+
+    `manifold`, a name in `configs/manifold/` or an object, gives the drift for points of this manifold. In training it is not
+    needed: drifts follow the manifold of the target.
+    """
+    drift = build(load_node("drift", name, fields), "drift")
+    if manifold is None:
+        return drift
+    place = build(load_node("manifold", manifold, {}), "manifold") if isinstance(manifold, str) else manifold
+    with errors_under("drift"):
+        return on_manifold(drift, place)
 
 
 def load_target(name: str, **fields: object) -> AbstractTarget:

@@ -34,10 +34,12 @@ deviations between halves of the rows (hundreds and more: collapsed or diverged)
 import functools
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from scipy.spatial.distance import pdist, squareform
 
 from gmdwgf.config.fields import Configurable, FieldError, choice, count, real, real_or_null
+from gmdwgf.manifolds import Euclidean
 from gmdwgf.targets.base import AbstractTarget
 from gmdwgf.typing import Scalar
 
@@ -64,7 +66,12 @@ class Distances:
     @functools.cached_property
     def pairs(self) -> np.ndarray:
         """Distances of all pairs; empty for a single point."""
-        return pdist(self.points)
+        manifold = self._target.manifold
+        return pdist(
+            self.points
+            if isinstance(manifold, Euclidean)
+            else np.asarray(manifold.embed(jnp.asarray(self.points)), float)
+        )
 
     def nearest(self, among: int) -> np.ndarray:
         """Distance from every point to the nearest of `among` others, the next ones in the order of the draws."""

@@ -64,9 +64,9 @@ class AbstractManifold(Configurable):
         return True
 
     @property
-    def has_heat_kernel(self) -> bool:
-        """Whether `heat_kernel` is implemented."""
-        return True
+    def smallest_bandwidth(self) -> float | None:
+        """Smallest bandwidth at which `heat_kernel` is accurate, 0 for any; None if it is not implemented."""
+        return 0.0
 
     def inner(self, x: Points, u: Vectors, v: Vectors) -> Float[Array, "..."]:
         """Inner product of tangent vectors at `x`."""
@@ -76,6 +76,10 @@ class AbstractManifold(Configurable):
     def norm(self, x: Points, v: Vectors) -> Float[Array, "..."]:
         """Length of tangent vectors at `x`."""
         return distance(self.inner(x, v, v))
+
+    def rms(self, x: Points, v: Vectors) -> Scalar:
+        """Root mean square length of tangent vectors."""
+        return jnp.sqrt(jnp.mean(self.inner(x, v, v)))
 
     def gradient(self, x: Points, covector: Vectors) -> Vectors:
         """Riemannian gradient of a function from its partial derivatives in ambient coordinates."""

@@ -35,3 +35,6 @@ class Euclidean(AbstractManifold):
 
     def heat_kernel(self, x, y, bandwidth):
         return jnp.exp(jnp.sum((y - x) ** 2, axis=-1) * (-0.5 / bandwidth**2))
+
+
+EUCLIDEAN = Euclidean()

@@ -60,8 +60,8 @@ class Hyperbolic(AbstractManifold):
         return False
 
     @property
-    def has_heat_kernel(self):
-        return False
+    def smallest_bandwidth(self):
+        return None
 
     def gradient(self, x, covector):
         raised = jnp.concatenate([-covector[..., :1], covector[..., 1:]], axis=-1)

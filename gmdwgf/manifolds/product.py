@@ -51,7 +51,7 @@ class Product(AbstractManifold):
         return self._joined("log", x, y)
 
     def distance(self, x, y):
-        return distance(sum(g**2 for g in self._each("distance", x, y)))
+        return distance(jnp.sum(jnp.stack(self._each("distance", x, y)) ** 2, axis=0))
 
     def is_cut(self, x, y):
         return jnp.stack(self._each("is_cut", x, y)).any(axis=0)
@@ -61,7 +61,7 @@ class Product(AbstractManifold):
         return sum(part.intrinsic_dim(own) for part, own in zip(self.parts, self.dims, strict=True))
 
     def inner(self, x, u, v):
-        return sum(self._each("inner", x, u, v))
+        return jnp.sum(jnp.stack(self._each("inner", x, u, v)), axis=0)
 
     def gradient(self, x, covector):
         return self._joined("gradient", x, covector)
@@ -78,8 +78,9 @@ class Product(AbstractManifold):
         return all(part.isometric for part in self.parts)
 
     @property
-    def has_heat_kernel(self) -> bool:
-        return all(part.has_heat_kernel for part in self.parts)
+    def smallest_bandwidth(self) -> float | None:
+        each = [part.smallest_bandwidth for part in self.parts]
+        return None if None in each else max(bandwidth or 0.0 for bandwidth in each)
 
     def check_dim(self, dim):
         if dim != sum(self.dims):

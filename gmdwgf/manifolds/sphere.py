@@ -62,6 +62,10 @@ class Sphere(AbstractManifold):
     def intrinsic_dim(self, dim):
         return dim - 1
 
+    @property
+    def smallest_bandwidth(self):
+        return SMALLEST_BANDWIDTH
+
     def heat_kernel(self, x, y, bandwidth):
         """Sum over spherical harmonics, sum_l w_l P_l(<x, y>), w_l = softmax_l(log N_l - l (l + d - 2) h^2 / 2).
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from gmdwgf.manifolds import EUCLIDEAN, AbstractManifold, Euclidean
 from gmdwgf.pairs.reductions import centred, over_points, squared_distances
 from gmdwgf.typing import Particles
 
@@ -25,13 +26,15 @@ class Modes(NamedTuple):
     radius: Float[Array, ""] | float
 
 
-def mode_counts(x: Particles, modes: Modes) -> tuple[Int[Array, " k"], Int[Array, " k"]]:
-    """Number of samples assigned to each mode, and number of samples on it."""
-    k = modes.centres.shape[0]
-    x, centres = centred(x, modes.centres)
+def mode_counts(
+    x: Particles, modes: Modes, manifold: AbstractManifold = EUCLIDEAN
+) -> tuple[Int[Array, " k"], Int[Array, " k"]]:
+    """Number of samples assigned to each mode, and number of samples on it, by geodesic distances on a manifold."""
+    k, is_flat = modes.centres.shape[0], isinstance(manifold, Euclidean)
+    x, centres = centred(x, modes.centres) if is_flat else (x, modes.centres)
 
     def membership(point):
-        r2 = squared_distances(point, centres)
+        r2 = squared_distances(point, centres) if is_flat else manifold.distance(point, centres) ** 2
         belongs = jnp.arange(k) == jnp.argmin(r2)
         return belongs, belongs & (r2 <= modes.radius**2)
 
@@ -39,10 +42,10 @@ def mode_counts(x: Particles, modes: Modes) -> tuple[Int[Array, " k"], Int[Array
     return jnp.sum(belongs, axis=0), jnp.sum(is_on, axis=0)
 
 
-def mode_metrics(x: Particles, modes: Modes) -> dict[str, Array]:
+def mode_metrics(x: Particles, modes: Modes, manifold: AbstractManifold = EUCLIDEAN) -> dict[str, Array]:
     """`near` (share of samples on a mode), `covered`, `n_modes`, and the smallest and largest ratio of mass to target mass."""
     n = x.shape[0]
-    belonging, is_on = mode_counts(x, modes)
+    belonging, is_on = mode_counts(x, modes, manifold)
     ratio = belonging / n / modes.masses
     return {
         "near": jnp.sum(is_on) / n,

@@ -13,7 +13,9 @@ from jaxtyping import Array, Float
 
 from gmdwgf.config.fields import Configurable, FieldError, count, reals
 from gmdwgf.features.classifier import AbstractClassifier
+from gmdwgf.manifolds import EUCLIDEAN, AbstractManifold, Euclidean
 from gmdwgf.metrics.floors import Floor, floors, fresh_clouds, gap, n_per_cloud
+from gmdwgf.metrics.geodesic import geodesic_energy, geodesic_w2, within
 from gmdwgf.metrics.mmd import mean_over_distinct_pairs, mmd2, scoring_kernels
 from gmdwgf.metrics.modes import Modes, mode_counts, mode_metrics
 from gmdwgf.metrics.pictures import Judged, answers, class_accuracy, judge, picture_metrics
@@ -33,6 +35,7 @@ _OF_PICTURES = (
     "class_accuracy",
     "confidence",
 )
+_OF_MANIFOLDS = ("geodesic_w2", "geodesic_energy")
 _COUNTS = ("covered", "n_modes")
 
 
@@ -71,6 +74,10 @@ class Reference(NamedTuple):
     """Terms of the image metrics, if the target has a classifier; otherwise None."""
     floor: dict[str, Floor]
     """Floor of each metric; a run has converged when its metrics are within it."""
+    manifold: AbstractManifold = EUCLIDEAN
+    """Manifold of the points. Kernels and directions are those of the embedded points."""
+    within_geodesic: Scalar | None = None
+    """Mean geodesic distance of distinct held-out points; None in Euclidean space."""
 
 
 class MetricSuite(Configurable):
@@ -80,6 +87,9 @@ class MetricSuite(Configurable):
     metric. They are multiples of the target's `length`, and so follow the scale of data of the user. `mmd2` and `energy_distance` are
     unbiased; `w2` and `sliced_w2` are biased upwards for finite clouds, and so are their floors. `gap` is the worst of three metrics
     above their floors (`gmdwgf.metrics.floors`).
+
+    On a manifold these are the distances of the embedded points (on the sphere the points themselves), `geodesic_w2` takes the place
+    of `w2`, and `geodesic_energy` is added (`gmdwgf.metrics.geodesic`).
     """
 
     n_samples: int = count(at_least=2, of_numbers=True)
@@ -102,11 +112,16 @@ class MetricSuite(Configurable):
         return n_per_cloud(n, target.n_rows)
 
     def prepare(
-        self, target: Target, key: Key, n: int | None = None, floor: dict[str, Floor] | None = None
+        self,
+        target: Target,
+        key: Key,
+        n: int | None = None,
+        floor: dict[str, Floor] | None = None,
+        manifold: AbstractManifold | None = None,
     ) -> Reference:
         """Draw the held-out points and directions, and compute the floor from `n_floor_draws` clouds of fresh data.
 
-        If `floor` is given, it is used instead of computing one.
+        If `floor` is given, it is used instead of computing one. `manifold` is by default that of the target.
 
         `n` is the number of rows that will be evaluated, by default `n_evaluated(target)`. Pass the number of particles if it is
         fixed, since W2 between smaller clouds is larger. Held-out rows of a file are drawn without replacement, as duplicates would
@@ -114,16 +129,20 @@ class MetricSuite(Configurable):
         """
         key_y, key_directions, key_floor = jax.random.split(key, 3)
         n_y = self.n_samples if target.n_held_out is None else min(self.n_samples, target.n_held_out)
-        y, directions = _held_out(target, key_y, n_y, key_directions, self.n_projections)
+        manifold = manifold or getattr(target, "manifold", EUCLIDEAN)
+        y, directions = _held_out(target, key_y, n_y, key_directions, self.n_projections, manifold)
         bandwidths = self.bandwidths * target.length
-        within_y, y_sorted = _fixed_terms(bandwidths, y, directions)
+        within_y, y_sorted = _fixed_terms(bandwidths, manifold.embed(y), directions)
+        within_geodesic = None if isinstance(manifold, Euclidean) else _within(manifold, y)
         modes = target.modes()
         if modes is not None:
             centres, masses = modes
             modes = Modes(centres, masses / jnp.sum(masses), jnp.asarray(target.mode_radius(), y.dtype))
         classifier = target.classifier()
         judged = None if classifier is None else judge(classifier, y, self.bandwidths)
-        reference = Reference(y, bandwidths, within_y, directions, y_sorted, modes, judged, floor={})
+        reference = Reference(
+            y, bandwidths, within_y, directions, y_sorted, modes, judged, {}, manifold, within_geodesic
+        )
         if floor is not None:
             return reference._replace(floor=floor)
         n = min(n or self.n_samples, self.n_evaluated(target))
@@ -146,6 +165,8 @@ class MetricSuite(Configurable):
         """
         x = _checked(x, reference)
         absent = (_OF_MODES if reference.modes is None else ()) + (_OF_PICTURES if reference.judged is None else ())
+        is_flat = isinstance(reference.manifold, Euclidean)
+        absent += _OF_MANIFOLDS if is_flat else ("w2",)
         absent += ("class_accuracy",) if labels is None else ()
         absent += () if reference.floor else ("gap",)
         names = [name for name in METRICS if name not in absent]
@@ -154,13 +175,16 @@ class MetricSuite(Configurable):
             return dict.fromkeys(names, math.nan)
         n = self.n_assignment
         with ThreadPoolExecutor(1) as threads:  # scipy releases the interpreter's lock while it solves
-            w2 = threads.submit(exact_w2, on_host[:n], np.asarray(reference.y[:n]))
+            if is_flat:
+                w2 = threads.submit(exact_w2, on_host[:n], np.asarray(reference.y[:n]))
+            else:
+                w2 = threads.submit(geodesic_w2, reference.manifold, x[:n], reference.y[:n])
             on_device = _device_metrics(x, reference._replace(judged=None, floor={}))
             of_pictures = (
                 {} if reference.judged is None else picture_metrics(x, reference.judged, self.bandwidths, labels)
             )
             meanwhile()
-            values = {"w2": w2.result(), **jax.device_get(on_device), **of_pictures}
+            values = {"w2" if is_flat else "geodesic_w2": w2.result(), **jax.device_get(on_device), **of_pictures}
         found = {name: int(value) if name in _COUNTS else float(value) for name, value in values.items()}
         found |= {"gap": gap(found, reference.floor)} if reference.floor else {}
         return {name: found[name] for name in names}
@@ -172,7 +196,7 @@ class MetricSuite(Configurable):
             return []
         if not bool(jnp.isfinite(x).all()):
             return [math.nan] * len(reference.modes.masses)
-        return (np.asarray(_belonging(x, reference.modes)) / len(x)).tolist()
+        return (np.asarray(_belonging(x, reference.modes, reference.manifold)) / len(x)).tolist()
 
 
 def _accuracy_on_data(target: Target, classifier: AbstractClassifier | None) -> dict[str, Floor]:
@@ -193,10 +217,11 @@ def _checked(x: Any, reference: Reference) -> Particles:
 
 
 @eqx.filter_jit
-def _held_out(target, key, n, key_directions, n_projections):
+def _held_out(target, key, n, key_directions, n_projections, manifold):
     # Separate from the pair terms, which are sharded over devices: every process needs all of these rows.
     y = target.held_out(key, n)
-    return y, uniform_directions(key_directions, n_projections, y.shape[1]).astype(y.dtype)
+    dim = jax.eval_shape(manifold.embed, y).shape[1]
+    return y, uniform_directions(key_directions, n_projections, dim).astype(y.dtype)
 
 
 @jax.jit
@@ -208,9 +233,15 @@ def _fixed_terms(bandwidths, y, directions):
 @jax.jit
 @full_precision
 def _device_metrics(x, reference):
-    values = mmd2(scoring_kernels(reference.bandwidths), x, reference.y, reference.within_y)
-    values["sliced_w2"] = sliced_w2(sorted_projections(x, reference.directions), reference.y_sorted)
-    return values if reference.modes is None else values | mode_metrics(x, reference.modes)
+    manifold, y = reference.manifold, reference.y
+    seen_x, seen_y = manifold.embed(x), manifold.embed(y)
+    values = mmd2(scoring_kernels(reference.bandwidths), seen_x, seen_y, reference.within_y)
+    values["sliced_w2"] = sliced_w2(sorted_projections(seen_x, reference.directions), reference.y_sorted)
+    if reference.within_geodesic is not None:
+        values["geodesic_energy"] = geodesic_energy(manifold, x, y, reference.within_geodesic)
+    return values if reference.modes is None else values | mode_metrics(x, reference.modes, manifold)
 
 
-_belonging = jax.jit(lambda x, modes: mode_counts(x, modes)[0])
+_within = jax.jit(within)
+
+_belonging = jax.jit(lambda x, modes, manifold: mode_counts(x, modes, manifold)[0])

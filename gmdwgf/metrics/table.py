@@ -23,6 +23,8 @@ METRICS: dict[str, Metric] = {
     "energy_distance": Metric("energy distance", "length of the run", "lower", "unbiased 2E|x-y| - E|x-x'| - E|y-y'|"),
     "w2": Metric("W2", "length of the run", "lower", "exact Wasserstein-2 distance between samples and held-out points"),
     "sliced_w2": Metric("sliced W2", "length of the run", "lower", "root mean square over fixed directions of 1-D W2"),
+    "geodesic_w2": Metric("geodesic W2", "length of the run", "lower", "exact Wasserstein-2 distance along geodesics"),
+    "geodesic_energy": Metric("geodesic energy", "length of the run", "lower", "unbiased energy distance of geodesic lengths"),
     "near": Metric("near", "share", "higher", "samples within three standard deviations of a mode"),
     "covered": Metric("covered modes", "count", "higher", "modes with at least a quarter of their target mass near them"),
     "n_modes": Metric("modes", "count", "neither", "modes of the target"),

@@ -8,7 +8,7 @@ import numpy as np
 from gmdwgf.config.fields import Configurable
 from gmdwgf.data.sharded_reader import ShardedReader
 from gmdwgf.features.classifier import AbstractClassifier
-from gmdwgf.manifolds import AbstractManifold, Euclidean
+from gmdwgf.manifolds import EUCLIDEAN, AbstractManifold
 from gmdwgf.targets.standardisation import Standardisation, in_data_units
 from gmdwgf.typing import Array, Float, Int, Key, Particles, Scalar, Targets, Weights
 
@@ -40,7 +40,7 @@ class AbstractTarget(Configurable):
     @property
     def manifold(self) -> AbstractManifold:
         """Manifold that the points lie on; drifts, loss, generator and metrics follow it."""
-        return Euclidean()
+        return EUCLIDEAN
 
     @property
     def standardisation(self) -> Standardisation | None:

@@ -13,9 +13,12 @@ from gmdwgf.drifts.wrappers.feature_space import FeatureSpace, FeatureSpaceDrift
 from gmdwgf.drifts.wrappers.lookahead import WEIGHTS, LookaheadDrift
 from gmdwgf.drifts.wrappers.noise_injection import NoiseInjectionDrift
 from gmdwgf.drifts.wrappers.nystrom import NystromDrift
+from gmdwgf.drifts.wrappers.on_manifold import on_manifold
 from gmdwgf.drifts.wrappers.reference_batch import ReferenceBatchDrift
 from gmdwgf.drifts.wrappers.sub_batches import SubBatchDrift
+from gmdwgf.generators import on_manifold as generators_on_manifold
 from gmdwgf.generators.base import AbstractGenerator, Condition
+from gmdwgf.manifolds import AbstractManifold, Euclidean
 from gmdwgf.optim.optimizers import AbstractOptimizer
 from gmdwgf.optim.schedules import AbstractSchedule, with_value
 from gmdwgf.targets.base import AbstractTarget
@@ -99,6 +102,8 @@ class Problem(eqx.Module):
     """Feature maps in which the drift is computed; None for the points themselves."""
     moments: tuple[Moments, ...] | None = None
     """Moments of all targets, which then attract in place of those of the batch; None for the batch."""
+    manifold: AbstractManifold = eqx.field(default_factory=Euclidean)
+    """Manifold of the points; the generator samples on it."""
 
     def __repr__(self) -> str:
         return shown(self)
@@ -118,11 +123,11 @@ class Problem(eqx.Module):
         return {path: schedule(step) for path, schedule in self.schedules.items()}
 
     def drift_at(self, step: Scalar, guidance: Float[Array, " g"] | None = None) -> AbstractDrift:
-        """The drift with its values at `step`, wrapped for sub-batches, classes, features and the additions of the plan."""
+        """The drift with its values at `step`, on the manifold, wrapped for sub-batches, classes, features and additions of the plan."""
         drift = self.drift
         for path, value in self.scheduled(step).items():
             drift = with_value(drift, path, value)
-        drift = drift.towards(self.target)
+        drift = on_manifold(drift.towards(self.target), self.manifold)
         if self.moments is not None:
             drift = NystromDrift(drift, self.moments)
         if self.n_sub_batches > 1:
@@ -152,8 +157,14 @@ def assemble_problem(
     schedules: dict[str, AbstractSchedule] | None = None,
     condition: ClassCondition | None = None,
     features: FeatureSpace | None = None,
+    manifold: AbstractManifold | None = None,
 ) -> Problem:
-    """Assemble the problem from its components. Raises FieldError if `condition` is not compatible with the others."""
+    """Assemble the problem from its components. Raises FieldError if `condition` is not compatible with the others.
+
+    `manifold` is by default that of the target.
+    """
+    manifold = target.manifold if manifold is None else manifold
+    generator = generators_on_manifold.on_manifold(generator, manifold)
     if condition is not None:
         _check_condition(condition, target, drift, plan)
     if drift.needs_density or target.only_density:
@@ -184,6 +195,7 @@ def assemble_problem(
         lookahead_weights=plan.lookahead_weights,
         condition=condition,
         features=features,
+        manifold=manifold,
     )
 
 

@@ -8,6 +8,7 @@ import optax
 
 from gmdwgf.drifts.base import AbstractDrift
 from gmdwgf.generators.base import Condition
+from gmdwgf.manifolds import EUCLIDEAN, AbstractManifold, Euclidean
 from gmdwgf.pairs import sharding
 from gmdwgf.training import ema
 from gmdwgf.training.batch import draw_batch
@@ -16,8 +17,13 @@ from gmdwgf.training.state import Health, TrainState, initial_state, purpose
 from gmdwgf.typing import Array, Key, Particles, PyTree, Scalar
 
 
-def regression_loss(x: Particles, v: Particles, eta: Scalar) -> Scalar:
-    """mean_i |x_i - sg(x_i + eta v_i)|^2, with value eta^2 mean |v|^2; descent moves x along v (arXiv:2602.04770, Algorithm 1)."""
+def regression_loss(x: Particles, v: Particles, eta: Scalar, manifold: AbstractManifold = EUCLIDEAN) -> Scalar:
+    """mean_i |x_i - sg(x_i + eta v_i)|^2, with value eta^2 mean |v|^2; descent moves x along v (arXiv:2602.04770, Algorithm 1).
+
+    On a manifold mean_i g(x_i, sg(exp_{x_i}(eta v_i)))^2 with g the geodesic distance, whose gradient is -2 eta v_i / n too (ours).
+    """
+    if not isinstance(manifold, Euclidean):
+        return jnp.mean(manifold.distance(x, jax.lax.stop_gradient(manifold.exp(x, eta * v))) ** 2)
     goal = jax.lax.stop_gradient(x + eta * v)
     return jnp.mean(jnp.sum((x - goal) ** 2, axis=-1))
 
@@ -33,14 +39,15 @@ def train_step(problem: Problem, state: TrainState) -> tuple[TrainState, dict[st
         frozen = jax.lax.stop_gradient(x)  # no mutants: the loss stops the gradient of the goal too
         further = _references(problem, drift, params, key("references"), condition)
         output, drift_state = drift.update(state.drift_state, frozen, y, key("drift"), **further)
-        loss = regression_loss(x, output.v, problem.eta)
+        loss = regression_loss(x, output.v, problem.eta, problem.manifold)
         return problem.loss_scale * loss, (loss, frozen, output, drift_state)
 
     gradient, (loss, x, output, drift_state) = jax.grad(loss_of, has_aux=True)(state.params)
+    gradient = problem.generator.riemannian(state.params, gradient)
     updates, opt_state, rate = problem.optimizer.update(
         gradient, state.opt_state, state.params, state.step, problem.n_steps
     )
-    params = optax.apply_updates(state.params, updates)
+    params = problem.generator.moved(state.params, updates)
     moved = TrainState(
         step=state.step + 1,
         key=state.key,

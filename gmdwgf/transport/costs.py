@@ -5,8 +5,10 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 
+from gmdwgf.manifolds import AbstractManifold
+from gmdwgf.pairs import reductions
 from gmdwgf.pairs.kernels import distance, reciprocal_distance
-from gmdwgf.typing import Array, Scalar
+from gmdwgf.typing import Array, Float, Particles, Point, Scalar, Targets
 
 
 class Cost(NamedTuple):
@@ -22,6 +24,27 @@ COSTS: dict[str, Cost] = {
     "euclidean": Cost(value=distance, slope=reciprocal_distance),
 }
 """|x - y|^2 / 2 and |x - y|."""
+
+GroundCost = str | AbstractManifold
+"""A name of `COSTS`, or a manifold for half the squared geodesic distance."""
+
+
+def cost_row(cost: GroundCost, point: Point, y: Targets) -> Float[Array, " m"]:
+    """Costs c(point, y_j) for all j."""
+    if isinstance(cost, AbstractManifold):
+        return cost.distance(point, y) ** 2 / 2
+    return COSTS[cost].value(reductions.squared_distances(point, y))
+
+
+def cut_pairs(manifold: AbstractManifold, x: Particles, y: Targets) -> Scalar:
+    """Share of pairs whose points are cut points of each other, for which log is 0."""
+    row = lambda point: jnp.mean(manifold.is_cut(point, y).astype(x.dtype))
+    return jnp.mean(reductions.over_points(row, x, y.shape[0]))
+
+
+def centred(cost: GroundCost, *clouds: Array) -> tuple[Array, ...]:
+    """Apply `reductions.centred` to clouds `x`, `y`, ... if the cost is invariant to translations."""
+    return clouds if isinstance(cost, AbstractManifold) else reductions.centred(*clouds)
 
 
 def full_cost_epsilon(epsilon: Scalar | float) -> Scalar | float:

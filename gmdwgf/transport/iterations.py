@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from gmdwgf.pairs import reductions
+from gmdwgf.transport.costs import GroundCost, centred
 from gmdwgf.transport.maps import softmin
 from gmdwgf.transport.problem import (
     Potentials,
@@ -48,7 +49,7 @@ def self_potential(
     threshold: Scalar,
     max_iters: int,
     x_weights: Weights | None = None,
-    cost: str = "half_squared",
+    cost: GroundCost = "half_squared",
     relaxation: Scalar | None = None,
     solver: str = "ott",
 ) -> Potentials:
@@ -61,7 +62,7 @@ def self_potential(
     """
     check_arguments(solver, cost, epsilon, relaxation)
     x = jax.lax.stop_gradient(x)
-    x = reductions.centred(x, x)[0]
+    x = centred(cost, x, x)[0]
     log_a = finite_log_masses(x_weights, x)
     a, damping = jnp.exp(log_a), damping_of(relaxation, epsilon)
     problem = TransportProblem(x, x, log_a, log_a, epsilon, cost, relaxation)

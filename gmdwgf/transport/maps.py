@@ -3,8 +3,9 @@
 import jax
 import jax.numpy as jnp
 
+from gmdwgf.manifolds import AbstractManifold
 from gmdwgf.pairs import reductions
-from gmdwgf.transport.costs import COSTS
+from gmdwgf.transport.costs import COSTS, GroundCost, cost_row
 from gmdwgf.transport.problem import Potentials
 from gmdwgf.typing import Array, Float, Particles, Point, Scalar, Targets
 
@@ -15,11 +16,10 @@ def softmin(
     g: Float[Array, " m"],
     log_b: Float[Array, " m"],
     epsilon: Scalar,
-    cost: str = "half_squared",
+    cost: GroundCost = "half_squared",
 ) -> Scalar:
     """-epsilon log sum_j b_j exp((g_j - c(point, y_j)) / epsilon): the row update of Sinkhorn's algorithm at one point."""
-    c = COSTS[cost].value(reductions.squared_distances(point, y))
-    return -epsilon * reductions.log_sum_exp(log_b + (g - c) / epsilon)
+    return -epsilon * reductions.log_sum_exp(log_b + (g - cost_row(cost, point, y)) / epsilon)
 
 
 def barycentric_map(
@@ -40,21 +40,24 @@ def pull(
     g: Float[Array, " m"],
     log_b: Float[Array, " m"],
     epsilon: Scalar,
-    cost: str = "half_squared",
+    cost: GroundCost = "half_squared",
     relaxation: Scalar | None = None,
 ) -> Particles:
     """-(1 / a) sum_j pi(x, j) grad_x c(x, y_j) at `at`, for the plan with potential `g` and a final row update.
 
-    For the half squared cost this is T(x) - x, for |x - y| the mean unit vector towards the targets. In an unbalanced plan a row
-    has mass a exp(-f / rho) instead of a.
+    For the half squared cost this is T(x) - x, for |x - y| the mean unit vector towards the targets, for a geodesic cost the mean of
+    log_x(y). In an unbalanced plan a row has mass a exp(-f / rho) instead of a.
     """
 
     def one(point):
-        r2 = reductions.squared_distances(point, y)
-        logits = log_b + (g - COSTS[cost].value(r2)) / epsilon
-        weights = reductions.softmax_weights(logits) * COSTS[cost].slope(r2)
+        logits = log_b + (g - cost_row(cost, point, y)) / epsilon
+        weights = reductions.softmax_weights(logits)
+        if not isinstance(cost, AbstractManifold):
+            weights = weights * COSTS[cost].slope(reductions.squared_distances(point, y))
         if relaxation is not None:
             weights = weights * jnp.exp(reductions.log_sum_exp(logits) * epsilon / (relaxation + epsilon))
+        if isinstance(cost, AbstractManifold):
+            return reductions.combination(weights, cost.log(point, y))
         return reductions.weighted_differences(weights, point, y)
 
     return reductions.over_points(one, at, y.shape[0])
@@ -65,7 +68,7 @@ def entropic_cost(
     y: Targets,
     found: Potentials,
     epsilon: Scalar,
-    cost: str = "half_squared",
+    cost: GroundCost = "half_squared",
     relaxation: Scalar | None = None,
 ) -> Scalar:
     """Minimum of the transport problem between two uniform clouds, as the dual value of the computed potentials.

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax.core import Tracer
 
 from gmdwgf.pairs import reductions
-from gmdwgf.transport.costs import COSTS
+from gmdwgf.transport.costs import COSTS, GroundCost, cost_row
 from gmdwgf.transport.plans import Masses
 from gmdwgf.typing import Array, Float, Particles, Point, Scalar, Targets, Weights
 
@@ -34,7 +34,7 @@ class TransportProblem(NamedTuple):
     log_a: Float[Array, " n"]
     log_b: Float[Array, " m"]
     epsilon: Scalar
-    cost: str
+    cost: GroundCost
     relaxation: Scalar | None
 
     @property
@@ -43,7 +43,7 @@ class TransportProblem(NamedTuple):
         return damping_of(self.relaxation, self.epsilon)
 
     def log_affinity(self, point: Point, y: Targets) -> Float[Array, " m"]:
-        return -COSTS[self.cost].value(reductions.squared_distances(point, y)) / self.epsilon
+        return -cost_row(self.cost, point, y) / self.epsilon
 
     def log_affinities(self) -> Float[Array, "n m"]:
         return jax.vmap(lambda point: self.log_affinity(point, self.y))(self.x)
@@ -53,10 +53,10 @@ class TransportProblem(NamedTuple):
         return Masses(jnp.exp(self.log_a), jnp.exp(self.log_b))
 
 
-def check_arguments(solver: str, cost: str, epsilon: Scalar, relaxation: Scalar | None) -> None:
+def check_arguments(solver: str, cost: GroundCost, epsilon: Scalar, relaxation: Scalar | None) -> None:
     """Raise ValueError for an unknown solver or cost, and for an epsilon or relaxation that is not positive."""
     for name, value, known in (("solver", solver, SOLVERS), ("cost", cost, tuple(COSTS))):
-        if value not in known:
+        if isinstance(value, str) and value not in known:
             raise ValueError(f"{name}={value!r}: must be one of {', '.join(known)}")
     for name, value in (("epsilon", epsilon), ("relaxation", relaxation)):
         if value is not None and not isinstance(value, Tracer) and not float(value) > 0:

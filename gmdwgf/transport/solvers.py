@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from gmdwgf.pairs import reductions
 from gmdwgf.transport import newton
+from gmdwgf.transport.costs import GroundCost, centred
 from gmdwgf.transport.iterations import solve_by_iterations
 from gmdwgf.transport.ott import solve_ott
 from gmdwgf.transport.plans import DensePlan, Plan, StreamedPlan
@@ -24,7 +25,7 @@ def potentials(
     max_iters: int,
     x_weights: Weights | None = None,
     y_weights: Weights | None = None,
-    cost: str = "half_squared",
+    cost: GroundCost = "half_squared",
     relaxation: Scalar | None = None,
     solver: str = "ott",
 ) -> Potentials:
@@ -44,11 +45,11 @@ def potentials(
     for thresholds below 1e-5 or an epsilon below 1e-4 of the largest cost.
     """
     check_arguments(solver, cost, epsilon, relaxation)
-    x, y = reductions.centred(jax.lax.stop_gradient(x), jax.lax.stop_gradient(y))
+    x, y = centred(cost, jax.lax.stop_gradient(x), jax.lax.stop_gradient(y))
     log_a, log_b = finite_log_masses(x_weights, x), finite_log_masses(y_weights, y)
     # Translating the clouds changes the half squared cost by a sum of functions of x and of y, which does not change the plan for
     # exact marginals: solve where the cost is small.
-    movable = cost == "half_squared" and relaxation is None
+    movable = isinstance(cost, str) and cost == "half_squared" and relaxation is None
     shift = jnp.exp(log_a) @ x if movable else jnp.zeros_like(x[0])
     problem = TransportProblem(x - shift, y, log_a, log_b, epsilon, cost, relaxation)
     found = _SOLVERS[solver](problem, threshold, max_iters)
