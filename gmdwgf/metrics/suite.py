@@ -129,20 +129,18 @@ class MetricSuite(Configurable):
         """
         key_y, key_directions, key_floor = jax.random.split(key, 3)
         n_y = self.n_samples if target.n_held_out is None else min(self.n_samples, target.n_held_out)
-        manifold = manifold or getattr(target, "manifold", EUCLIDEAN)
-        y, directions = _held_out(target, key_y, n_y, key_directions, self.n_projections, manifold)
+        place: AbstractManifold = getattr(target, "manifold", EUCLIDEAN) if manifold is None else manifold
+        y, directions = _held_out(target, key_y, n_y, key_directions, self.n_projections, place)
         bandwidths = self.bandwidths * target.length
-        within_y, y_sorted = _fixed_terms(bandwidths, manifold.embed(y), directions)
-        within_geodesic = None if isinstance(manifold, Euclidean) else _within(manifold, y)
+        within_y, y_sorted = _fixed_terms(bandwidths, place.embed(y), directions)
+        within_geodesic = None if isinstance(place, Euclidean) else _within(place, y)
         modes = target.modes()
         if modes is not None:
             centres, masses = modes
             modes = Modes(centres, masses / jnp.sum(masses), jnp.asarray(target.mode_radius(), y.dtype))
         classifier = target.classifier()
         judged = None if classifier is None else judge(classifier, y, self.bandwidths)
-        reference = Reference(
-            y, bandwidths, within_y, directions, y_sorted, modes, judged, {}, manifold, within_geodesic
-        )
+        reference = Reference(y, bandwidths, within_y, directions, y_sorted, modes, judged, {}, place, within_geodesic)
         if floor is not None:
             return reference._replace(floor=floor)
         n = min(n or self.n_samples, self.n_evaluated(target))

@@ -123,7 +123,7 @@ class Problem(eqx.Module):
         return {path: schedule(step) for path, schedule in self.schedules.items()}
 
     def drift_at(self, step: Scalar, guidance: Float[Array, " g"] | None = None) -> AbstractDrift:
-        """The drift with its values at `step`, on the manifold, wrapped for sub-batches, classes, features and additions of the plan."""
+        """The drift with its values at `step`, on the manifold, wrapped for sub-batches, classes, features and additions."""
         drift = self.drift
         for path, value in self.scheduled(step).items():
             drift = with_value(drift, path, value)
