@@ -25,7 +25,7 @@ def euler(drift: str, d: int, n: int = 24) -> dict[str, Any]:
         rng = np.random.default_rng(d)
         x, y = jnp.asarray(rng.normal(size=(n, d))), jnp.asarray(rng.gamma(2.0, 0.7, size=(n + 7, d)) - 0.5)
         h = float(np.sqrt(d))
-        fields = {"kernel": "gaussian", "bandwidth": h} if drift == "mmd" else {"bandwidth": h}
+        fields: dict[str, Any] = {"kernel": "gaussian", "bandwidth": h} if drift == "mmd" else {"bandwidth": h}
         made = gmdwgf.load_drift(drift, **fields)
         field = lambda cloud: velocity(made, cloud, y, jax.random.key(0))
 

@@ -197,7 +197,7 @@ def real_or_null(
         if value is not None:
             check_number(name, value)
 
-    convert = lambda value: None if value == "none" else _as_real(value)
+    convert = lambda value: None if isinstance(value, str) and value == "none" else _as_real(value)
     metadata = {_RULE: check, UNIT: unit, POWER: power_of_unit(unit, power), IGNORED: ignored_when or {}}
     return eqx.field(converter=convert, metadata=metadata, default=default)
 

@@ -34,7 +34,7 @@ _LATER = {
 _READ_BY = {("training", name): "attraction" for name in ("n_landmarks", "ridge", "n_data")}
 """Keys that version 0.1 did not have, which are read only if the later key named here has another value than that of `_LATER`."""
 _LATER_FIELDS: dict[str, Config] = {"gmdwgf.drifts.kl.KLDrift": {"kernel": "gaussian"}}
-"""The same for fields of a class, by its path, wherever in a config it is named."""
+"""The same as `_LATER` for fields of a class, by its path, wherever in a config it is named."""
 _CLASSES = {"gmdwgf.features.base.Together": "gmdwgf.features.base.ConcatenatedFeatures"}
 
 
@@ -96,8 +96,8 @@ def _without_later(node: object, section: str) -> object:
     if not isinstance(node, dict):
         return node
     fields = _LATER_FIELDS.get(str(node.get("_target_")), {})
-    is_as_before = lambda key, value: value in (_LATER.get((section, key), ...), fields.get(key, ...))
-    as_before = {key for key, value in node.items() if is_as_before(key, value)}
+    is_later = lambda key, value: value in (_LATER.get((section, key), ...), fields.get(key, ...))
+    as_before = {key for key, value in node.items() if is_later(key, value)}
     left_out = as_before | {key for key in node if _READ_BY.get((section, key), key) in as_before}
     return {key: _without_later(value, section) for key, value in node.items() if key not in left_out}
 

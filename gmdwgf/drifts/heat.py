@@ -44,7 +44,7 @@ class HeatDrift(StatelessDrift):
             raise FieldError("kernel", "heat", fix)
         if not isinstance(self.bandwidth, Tracer) and float(jnp.min(self.bandwidth)) < smallest:
             fix = f"must be at least {smallest:g} for kernel=heat on manifold={name}; kernel=gaussian allows any"
-            raise FieldError("bandwidth", float(jnp.min(self.bandwidth)), fix)
+            raise FieldError("bandwidth", float(f"{float(jnp.min(self.bandwidth)):.7g}"), fix)
 
     def velocity(self, x, y, key, *, at=None, x_weights=None, y_weights=None) -> DriftOutput:
         del key

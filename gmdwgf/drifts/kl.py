@@ -52,9 +52,7 @@ class KLDrift(StatelessDrift):
         if self.kernel != "heat":
             return None
         if self.bias != "none":
-            raise FieldError(
-                "bias", self.bias, "must be none with kernel=heat, whose barycentres are not weighted means"
-            )
+            raise FieldError("bias", self.bias, "must be none with kernel=heat, whose mean shift has no barycentres")
         return HeatDrift(manifold, self.bandwidth, "log_ratio", self.self_term)
 
     def tags(self) -> Tags:

@@ -78,7 +78,9 @@ class MMDDrift(StatelessDrift):
 
     def geodesic(self, manifold):
         if not isinstance(self.noise, Tracer) and self.noise > 0:
-            raise FieldError("noise", float(self.noise), f"must be 0 on manifold={manifold.name}: noise leaves it")
+            raise FieldError(
+                "noise", float(f"{float(self.noise):.7g}"), f"must be 0 on manifold={manifold.name}: noise leaves it"
+            )
         if self.kernel != "heat":
             return None
         self_term = "keep" if self.estimator == "v" else "leave_one_out"

@@ -96,7 +96,7 @@ def _problem(config: Config, find: Find = any_object) -> tuple[Problem, BuiltDri
     drift = build_drift(config["drift"], target, find)
     check_kinds({"drift": drift.drift})
     manifold = target.manifold if parts["manifold"] is None else parts["manifold"]
-    check_manifold(manifold, target, drift.drift, features)
+    check_manifold(manifold, target, drift.drift.towards(target), plan, features)
     with errors_under("condition"):
         problem = assemble_problem(
             target,

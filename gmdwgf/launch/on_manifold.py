@@ -10,16 +10,24 @@ from gmdwgf.drifts.wrappers.on_manifold import on_manifold
 from gmdwgf.manifolds import AbstractManifold, Euclidean
 from gmdwgf.targets.absent import AbsentTarget
 from gmdwgf.targets.base import AbstractTarget
+from gmdwgf.training.problem import TrainingPlan
 
 N_CHECKED = 256
 """Number of targets that are checked to lie on the manifold."""
+
+FLAT_ONLY = {"lookahead": (1,), "noise_injection": (None,), "attraction": ("batch",)}
+"""Fields of the plan that add vectors to points or average points, with the values that do not."""
 
 OFF = 1e-3
 """Distance from the manifold, relative to a coordinate's size (or 1), beyond which points are not on it."""
 
 
 def check_manifold(
-    manifold: AbstractManifold, target: AbstractTarget, drift: AbstractDrift, features: FeatureSpace | None
+    manifold: AbstractManifold,
+    target: AbstractTarget,
+    drift: AbstractDrift,
+    plan: TrainingPlan,
+    features: FeatureSpace | None,
 ) -> None:
     """Raise ConfigError if the components cannot be used on the manifold."""
     with errors_under("drift"):
@@ -32,10 +40,13 @@ def check_manifold(
         raise ConfigError(
             "features", type(features.maps).__name__, f"are not supported on manifold={manifold.name}; omit one"
         )
+    for name, flat in FLAT_ONLY.items():
+        if (value := getattr(plan, name)) not in flat:
+            fix = f"must be {flat[0] if flat[0] is not None else 'null'} on manifold={manifold.name}, where it is not defined"
+            raise ConfigError(f"training.{name}", value, fix)
     if target.standardisation is not None:
-        how = getattr(target, "standardise", "true")
-        fix = f"moves points off manifold={manifold.name}; give dataset.standardise=none"
-        raise ConfigError("dataset.standardise", how, fix)
+        fix = "needs points in their own units, as standardising moves them off it; give dataset.standardise=none"
+        raise ConfigError("manifold", manifold.name, fix)
     if jax.tree.structure(manifold) != jax.tree.structure(target.manifold):
         _check_points(manifold, target)
 

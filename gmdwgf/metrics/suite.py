@@ -129,18 +129,18 @@ class MetricSuite(Configurable):
         """
         key_y, key_directions, key_floor = jax.random.split(key, 3)
         n_y = self.n_samples if target.n_held_out is None else min(self.n_samples, target.n_held_out)
-        on: AbstractManifold = getattr(target, "manifold", EUCLIDEAN) if manifold is None else manifold
-        y, directions = _held_out(target, key_y, n_y, key_directions, self.n_projections, on)
+        place: AbstractManifold = getattr(target, "manifold", EUCLIDEAN) if manifold is None else manifold
+        y, directions = _held_out(target, key_y, n_y, key_directions, self.n_projections, place)
         bandwidths = self.bandwidths * target.length
-        within_y, y_sorted = _fixed_terms(bandwidths, on.embed(y), directions)
-        within_geodesic = None if isinstance(on, Euclidean) else _within(on, y)
+        within_y, y_sorted = _fixed_terms(bandwidths, place.embed(y), directions)
+        within_geodesic = None if isinstance(place, Euclidean) else _within(place, y)
         modes = target.modes()
         if modes is not None:
             centres, masses = modes
             modes = Modes(centres, masses / jnp.sum(masses), jnp.asarray(target.mode_radius(), y.dtype))
         classifier = target.classifier()
         judged = None if classifier is None else judge(classifier, y, self.bandwidths)
-        reference = Reference(y, bandwidths, within_y, directions, y_sorted, modes, judged, {}, on, within_geodesic)
+        reference = Reference(y, bandwidths, within_y, directions, y_sorted, modes, judged, {}, place, within_geodesic)
         if floor is not None:
             return reference._replace(floor=floor)
         n = min(n or self.n_samples, self.n_evaluated(target))
@@ -172,19 +172,17 @@ class MetricSuite(Configurable):
         if not np.isfinite(on_host).all():
             return dict.fromkeys(names, math.nan)
         n = self.n_assignment
-
-        def couple() -> float:
-            y = reference.y[:n]
-            return exact_w2(on_host[:n], np.asarray(y)) if is_flat else geodesic_w2(reference.manifold, x[:n], y)
-
         with ThreadPoolExecutor(1) as threads:  # scipy releases the interpreter's lock while it solves
-            coupled = threads.submit(couple)
+            if is_flat:
+                w2 = threads.submit(exact_w2, on_host[:n], np.asarray(reference.y[:n]))
+            else:
+                w2 = threads.submit(geodesic_w2, reference.manifold, x[:n], reference.y[:n])
             on_device = _device_metrics(x, reference._replace(judged=None, floor={}))
             of_pictures = (
                 {} if reference.judged is None else picture_metrics(x, reference.judged, self.bandwidths, labels)
             )
             meanwhile()
-            values = {"w2" if is_flat else "geodesic_w2": coupled.result(), **jax.device_get(on_device), **of_pictures}
+            values = {"w2" if is_flat else "geodesic_w2": w2.result(), **jax.device_get(on_device), **of_pictures}
         found = {name: int(value) if name in _COUNTS else float(value) for name, value in values.items()}
         found |= {"gap": gap(found, reference.floor)} if reference.floor else {}
         return {name: found[name] for name in names}

@@ -123,7 +123,7 @@ class Problem(eqx.Module):
         return {path: schedule(step) for path, schedule in self.schedules.items()}
 
     def drift_at(self, step: Scalar, guidance: Float[Array, " g"] | None = None) -> AbstractDrift:
-        """The drift with its values at `step`, wrapped for the manifold, sub-batches, classes, features and additions of the plan."""
+        """The drift with its values at `step`, on the manifold, wrapped for sub-batches, classes, features and additions."""
         drift = self.drift
         for path, value in self.scheduled(step).items():
             drift = with_value(drift, path, value)
@@ -175,8 +175,6 @@ def assemble_problem(
         raise FieldError("noise_injection", value, fix, section="training")
     if plan.n_reference:
         _check_references(drift, generator, plan)
-    if not isinstance(manifold, Euclidean):
-        _check_curved(manifold, plan)
     return Problem(
         target=target,
         drift=drift,
@@ -225,16 +223,6 @@ def _check_references(drift: AbstractDrift, generator: AbstractGenerator, plan: 
     if drift.n_references(plan.batch_size, plan.n_targets) and plan.lookahead == 1:
         fix = "must be 0 with drift.self_term=reference, which draws its own; or use self_term=two_batch or same_batch"
         raise FieldError("n_reference", plan.n_reference, fix, section="training")
-
-
-def _check_curved(manifold: AbstractManifold, plan: TrainingPlan) -> None:
-    """Raise FieldError for an option that adds vectors to points, or sums points, as only flat space allows."""
-    flat = {"attraction": "batch", "lookahead": 1, "noise_injection": None}
-    for name, only in flat.items():
-        if (value := getattr(plan, name)) is not only and value != only:
-            shown_value = value if isinstance(value, Tracer | str | int) else float(value)
-            fix = f"must be {'null' if only is None else only} with manifold={manifold.name}"
-            raise FieldError(name, shown_value, fix, section="training")
 
 
 def _check_density(

@@ -9,7 +9,6 @@ MANIFOLDS = {
     "euclidean": (Euclidean(), 3),
     "sphere": (Sphere(), 3),
     "sphere4": (Sphere(), 5),
-    "circle": (Sphere(), 2),
     "torus": (Torus(), 2),
     "hyperbolic": (Hyperbolic(), 3),
     "product": (Product([Sphere(), Torus()], [3, 2]), 5),

@@ -14,6 +14,14 @@ from tests.manifolds.common import CURVED, MANIFOLDS, clouds
 
 KEY = jax.random.key(0)
 
+thorough = pytest.mark.thorough
+
+
+def quick(names, *first):
+    """Parameters of which all but the first ones named are for `make test-all`."""
+    return [pytest.param(name, marks=() if name in first else thorough) for name in names]
+
+
 TANGENT = {
     "critic": {"n_inner": 1, "width": 8, "depth": 1},
     "deng": {},
@@ -38,10 +46,17 @@ def velocity(drift, x, y):
     return outputs(drift, x, y).v
 
 
+@jax.jit
+def field(drift, x, y, at, y_weights=None):
+    """Velocities at given points."""
+    return drift.velocity(x, y, KEY, at=at, y_weights=y_weights).v
+
+
 def named(name):
     return MANIFOLDS[name][0]
 
 
+@thorough
 def test_the_list_of_drifts_in_messages_is_complete():
     def works(name):
         try:
@@ -53,7 +68,7 @@ def test_the_list_of_drifts_in_messages_is_complete():
     assert set(TANGENT) == set(EXTRINSIC.split(", "))
 
 
-@pytest.mark.parametrize("name", TANGENT)
+@pytest.mark.parametrize("name", quick(TANGENT, "kl"))
 def test_velocities_are_tangent_and_finite(name, x64):
     for place in ("sphere", "torus", "hyperbolic") if name in ("kl", "sinkhorn") else ("sphere",):
         manifold, x, y = clouds(place)
@@ -71,12 +86,18 @@ def test_by_name_as_in_the_documentation():
 
 def energy_identity(manifold, functional, v, x, seed=4):
     """D F(exp_x(t xi)) / dt at 0, by autodiff through exp, and -(1/n) sum_i <v_i, xi_i>."""
-    xi = manifold.tangent(x, jnp.asarray(np.random.default_rng(seed).normal(size=x.shape)))
-    slope = jax.jvp(lambda t: functional(manifold.exp(x, t * xi)), (0.0,), (1.0,))[1]
-    return slope, -jnp.mean(manifold.inner(x, v, xi))
+    xi = jnp.asarray(np.random.default_rng(seed).normal(size=x.shape))
+
+    @jax.jit
+    def both(x, v, xi):
+        xi = manifold.tangent(x, xi)
+        slope = jax.jvp(lambda t: functional(manifold.exp(x, t * xi)), (0.0,), (1.0,))[1]
+        return slope, -jnp.mean(manifold.inner(x, v, xi))
+
+    return both(x, v, xi)
 
 
-@pytest.mark.parametrize("place", CURVED)
+@pytest.mark.parametrize("place", quick(CURVED, "sphere", "hyperbolic"))
 def test_mmd_is_the_riemannian_flow_of_half_the_squared_mmd(place, x64):
     """For an energy and a Gaussian kernel of the embedded points, with pairs summed here."""
     manifold, x, y = clouds(place)
@@ -94,6 +115,7 @@ def test_mmd_is_the_riemannian_flow_of_half_the_squared_mmd(place, x64):
         np.testing.assert_allclose(slope, expected, rtol=1e-9)
 
 
+@thorough
 @pytest.mark.parametrize("name", ["kale", "drmmd"])
 def test_other_extrinsic_flows_are_flows(name, x64):
     manifold, x, y = clouds("sphere")
@@ -105,16 +127,16 @@ def test_other_extrinsic_flows_are_flows(name, x64):
 SINKHORN = {"epsilon": 0.3, "threshold": 1e-12, "max_iters": 5000, "self_term": "same_batch"}
 
 
-@pytest.mark.parametrize("place", ["sphere", "torus", "hyperbolic", "product"])
+@pytest.mark.parametrize("place", quick(["sphere", "torus", "hyperbolic", "product"], "sphere"))
 def test_sinkhorn_is_the_riemannian_flow_of_the_geodesic_sinkhorn_divergence(place, x64):
     manifold, x, y = clouds(place)
     drift = gmdwgf.load_drift("sinkhorn", manifold=manifold, **SINKHORN)
     v = velocity(drift, x, y)
     slope, expected = energy_identity(manifold, lambda x: drift.functional(x, y), v, x)
     np.testing.assert_allclose(slope, expected, rtol=1e-7)
-    np.testing.assert_allclose(velocity(drift, x, x), 0, atol=1e-8)
 
 
+@thorough
 def test_geodesic_plans_and_velocity_against_a_loop(x64):
     """Sinkhorn iterations in NumPy with arccos costs, and the barycentres of logarithms."""
     _, x, y = (np.asarray(cloud) if not isinstance(cloud, Sphere) else cloud for cloud in clouds("sphere"))
@@ -141,14 +163,16 @@ def test_geodesic_plans_and_velocity_against_a_loop(x64):
     np.testing.assert_allclose(v, pull(x, y) - pull(x, x), atol=1e-7)
 
 
+@thorough
 @pytest.mark.parametrize("solver", ["ott", "streamed"])
 def test_every_solver_finds_the_geodesic_plan(solver, x64):
     manifold, x, y = clouds("torus")
-    stop = {"threshold": 1e-10, "max_iters": 3000, "cost": manifold}
+    stop = {"threshold": jnp.asarray(1e-10), "max_iters": 3000, "cost": manifold}
     one, other = (transport.potentials(x, y, jnp.asarray(0.3), solver=name, **stop) for name in ("newton", solver))
     np.testing.assert_allclose(one.f[:, None] + one.g, other.f[:, None] + other.g, atol=1e-7)
 
 
+@thorough
 def test_wflow_against_a_loop_of_its_iterations(x64):
     """At given points the full clouds are used, without scales: differences of mean logarithms under both plans."""
     manifold, x, y = clouds("torus")
@@ -165,9 +189,10 @@ def test_wflow_against_a_loop_of_its_iterations(x64):
 
     fields = {"epsilon": epsilon, "n_iters": n_iters, "scale_normalise": False, "rms_normalise": False}
     drift = gmdwgf.load_drift("wflow", manifold=manifold, **fields)
-    np.testing.assert_allclose(drift.velocity(x, y, KEY, at=at).v, mean_log(y) - mean_log(x), atol=1e-11)
+    np.testing.assert_allclose(field(drift, x, y, at), mean_log(y) - mean_log(x), atol=1e-11)
 
 
+@thorough
 def test_wflow_has_the_speed_that_it_promises(x64):
     """Mean square 1 relative to the targets' variance, half the mean squared geodesic distance, per intrinsic dimension."""
     manifold, x, y = clouds("sphere")
@@ -183,7 +208,7 @@ def test_kl_on_the_sphere_is_the_gradient_of_the_log_ratio_of_von_mises_fisher_d
     v = velocity(gmdwgf.load_drift("kl", bandwidth=h, manifold=manifold), x, y)
     density = lambda point, cloud: jnp.log(jnp.mean(jnp.exp(cloud @ point / h**2)))
     ratio = lambda point: density(manifold.project(point), y) - density(manifold.project(point), x)
-    np.testing.assert_allclose(v, h**2 * jax.vmap(jax.grad(ratio))(x), atol=1e-12)
+    np.testing.assert_allclose(v, h**2 * jax.jit(jax.vmap(jax.grad(ratio)))(x), atol=1e-12)
 
 
 def test_extrinsic_velocities_are_projections_of_flat_ones(x64):
@@ -195,6 +220,7 @@ def test_extrinsic_velocities_are_projections_of_flat_ones(x64):
     assert off > 0.1  # the projection removes something
 
 
+@thorough
 @pytest.mark.parametrize(
     ("name", "fields"), [("kl", {}), ("kl", {"kernel": "heat", "bandwidth": 0.5}), ("sinkhorn", {})]
 )
@@ -205,6 +231,7 @@ def test_rotations_of_the_sphere_rotate_velocities(name, fields, x64):
     np.testing.assert_allclose(velocity(drift, x @ turn.T, y @ turn.T), velocity(drift, x, y) @ turn.T, atol=1e-9)
 
 
+@thorough
 def test_rotations_of_the_torus_do_not_change_velocities(x64):
     manifold, x, y = clouds("torus")
     shift = jnp.asarray([2.0, -3.0])
@@ -221,6 +248,7 @@ FLAT = {
 }
 
 
+@thorough
 @pytest.mark.parametrize("place", ["sphere", "torus", "hyperbolic"])
 @pytest.mark.parametrize("name", FLAT)
 def test_in_a_small_ball_the_drift_is_the_flat_one_up_to_the_square_of_its_radius(name, place, x64):
@@ -242,7 +270,10 @@ def test_in_a_small_ball_the_drift_is_the_flat_one_up_to_the_square_of_its_radiu
         in_plane = v @ basis.T * (r if name == "mmd" else 1 / r)  # a velocity in 1 / length, or in lengths
         errors.append(float(jnp.max(jnp.abs(in_plane - flat))))
     assert errors[0] < 0.05 * float(jnp.max(jnp.abs(flat)))
-    np.testing.assert_allclose(errors[0] / errors[1], 4, rtol=0.15)
+    if (name, place) == ("sinkhorn", "torus"):
+        assert max(errors) < 1e-7  # a torus is flat, and no geodesic leaves the ball
+    else:
+        np.testing.assert_allclose(errors[0] / errors[1], 4, rtol=0.15)
 
 
 def test_the_mean_of_von_mises_fisher_and_a_single_target(x64):
@@ -253,7 +284,9 @@ def test_the_mean_of_von_mises_fisher_and_a_single_target(x64):
     alone = x[:1]
     v = velocity(gmdwgf.load_drift("kl", bandwidth=0.5, manifold=manifold), alone, mu)
     np.testing.assert_allclose(v, manifold.tangent(alone, mu), atol=1e-14)
-    for kappa, expected in ((0.5, 0.163953), (4.0, 0.750671), (50.0, 0.98)):
+    for kappa, published in ((0.5, 0.163953), (4.0, 0.750671), (50.0, 0.98)):
+        expected = 1 / np.tanh(kappa) - 1 / kappa
+        assert round(expected, 6) == published
         # Exact quadrature of a law on the sphere: cosines by Gauss-Legendre, 8 longitudes.
         nodes, weights = np.polynomial.legendre.leggauss(60)
         angle = 2 * np.pi * np.arange(8) / 8
@@ -261,9 +294,9 @@ def test_the_mean_of_von_mises_fisher_and_a_single_target(x64):
         cloud = np.stack([*rings, np.repeat(nodes, 8)], axis=1)
         mass = np.repeat(weights * np.exp(kappa * (nodes - 1)), 8)
         drift = gmdwgf.load_drift("kl", bandwidth=1e4, manifold=manifold)
-        v = drift.velocity(alone, jnp.asarray(cloud), KEY, y_weights=jnp.asarray(mass)).v
+        v = field(drift, alone, jnp.asarray(cloud), alone, jnp.asarray(mass))
         pole = jnp.asarray([[0.0, 0.0, 1.0]])
-        np.testing.assert_allclose(v, expected * manifold.tangent(alone, pole), rtol=2e-6)
+        np.testing.assert_allclose(v, expected * manifold.tangent(alone, pole), rtol=1e-7)
 
 
 def legendre_sum(cosine, h):
@@ -273,6 +306,7 @@ def legendre_sum(cosine, h):
     return np.polynomial.legendre.legval(cosine, weights / weights.sum())
 
 
+@thorough
 def test_heat_kernels_have_the_values_that_are_known(x64):
     sphere, x, y = clouds("sphere")
     h = jnp.asarray(0.5)
@@ -298,6 +332,7 @@ def test_heat_kernels_have_the_values_that_are_known(x64):
     np.testing.assert_allclose(of(product, x, y), parts, rtol=1e-12)
 
 
+@thorough
 @pytest.mark.parametrize("place", ["sphere", "sphere4", "torus", "product"])
 def test_heat_kernels_are_positive_definite_and_a_gaussian_of_the_distance_is_not(place, x64):
     manifold, x, y = clouds(place, n=30, m=30)
@@ -308,7 +343,7 @@ def test_heat_kernels_are_positive_definite_and_a_gaussian_of_the_distance_is_no
         assert lowest(jnp.exp(-(manifold.distance(points[:, None], points) ** 2) / (2 * 1.5**2))) < -1e-3
 
 
-@pytest.mark.parametrize("place", ["sphere", "torus"])
+@pytest.mark.parametrize("place", quick(["sphere", "torus"], "torus"))
 def test_flows_of_the_heat_kernel(place, x64):
     manifold, x, y = clouds(place)
     scales = (0.4, 0.9)
@@ -322,17 +357,18 @@ def test_flows_of_the_heat_kernel(place, x64):
     density = lambda point, cloud: jnp.log(jnp.mean(manifold.heat_kernel(point, cloud, h)) + 1e-5)
     ratio = lambda point: density(point, y) - density(point, x)
     v = velocity(gmdwgf.load_drift("kl", kernel="heat", bandwidth=0.5, manifold=manifold), x, y)
-    np.testing.assert_allclose(v, h**2 * manifold.gradient(x, jax.vmap(jax.grad(ratio))(x)), atol=1e-12)
+    np.testing.assert_allclose(v, h**2 * manifold.gradient(x, jax.jit(jax.vmap(jax.grad(ratio)))(x)), atol=1e-12)
 
 
+@thorough
 def test_the_self_terms_of_a_heat_kernel(x64):
     """Without itself, and of the other half only: velocities of the clouds that remain."""
-    manifold, x, y = clouds("sphere", n=6)
+    manifold, x, y = clouds("torus", n=6)
     of = lambda **fields: gmdwgf.load_drift("kl", kernel="heat", bandwidth=0.5, manifold=manifold, **fields)
     keep = of(self_term="keep")
-    alone = jnp.concatenate([keep.velocity(jnp.delete(x, i, 0), y, KEY, at=x[i : i + 1]).v for i in range(6)])
+    alone = jnp.concatenate([field(keep, jnp.delete(x, i, 0), y, x[i : i + 1]) for i in range(6)])
     np.testing.assert_allclose(velocity(of(self_term="leave_one_out"), x, y), alone, atol=1e-12)
-    halves = [keep.velocity(other, y, KEY, at=half).v for half, other in ((x[:3], x[3:]), (x[3:], x[:3]))]
+    halves = [field(keep, other, y, half) for half, other in ((x[:3], x[3:]), (x[3:], x[:3]))]
     np.testing.assert_allclose(velocity(of(self_term="two_batch"), x, y), jnp.concatenate(halves), atol=1e-12)
 
 
