@@ -15,7 +15,9 @@ from gmdwgf.typing import Array, Float, Particles, Scalar, Targets
 
 
 class DMMDDrift(AbstractDrift):
-    """MMD flow with the kernel phi(x, t) . phi(y, t), whose features phi are learned to tell data from noisy data of level t.
+    """MMD flow with features that are learned to tell data from noisy data, at one level of noise.
+
+    The kernel is phi(x, t) . phi(y, t):
 
         v(x_i) = s^2 grad_x phi(x_i, t) . (mean_j phi(y_j, t) - mean_l phi(x_l, t)),   t the `noise_level`, s the scale of the data,
 
