@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from experiments.additions import fields, flows
-from experiments.additions.variants import VARIANTS
+from experiments.additions.variants import VARIANTS, has_own_field, has_particles
 from experiments.common.record import Experiment, Number, mean_of_seeds, table
 
 SEEDS = 8
@@ -34,7 +34,7 @@ def of_barycentres(experiment: Experiment) -> tuple[dict[str, Number], list[str]
 def of_fields(experiment: Experiment) -> tuple[dict[str, Number], list[str]]:
     numbers, rows = dict[str, Number](), []
     for name in VARIANTS:
-        if "all data" in name:
+        if not has_own_field(VARIANTS[name]):
             continue
         options = {"name": name, "n": BATCH, "n_batches": 200 if experiment.quick else 3000}
         cells = np.array(experiment.cell(fields.at_equality, **options, seeds=SEEDS))
@@ -48,13 +48,12 @@ def of_fields(experiment: Experiment) -> tuple[dict[str, Number], list[str]]:
 def of_flows(experiment: Experiment) -> tuple[dict[str, Number], list[str]]:
     quick = experiment.quick
     for_particles = {"n": 64, "n_steps": 300 if quick else 4000, "eta": 0.3, "seeds": SEEDS}
-    for_networks = {"width": 64 if quick else 256, "batch": 64, "n_steps": 800 if quick else 6000}
+    for_networks = {"width": 64 if quick else 256, "batch": 64, "n_steps": 3000 if quick else 6000}
     numbers, rows = dict[str, Number](), []
     for name in VARIANTS:
-        found = {
-            "particles": experiment.cell(flows.particles, name=name, **for_particles),
-            "generator": experiment.cell(flows.generator, name=name, **for_networks, seeds=SEEDS),
-        }
+        found = {"generator": experiment.cell(flows.generator, name=name, **for_networks, seeds=SEEDS)}
+        if has_particles(VARIANTS[name]):
+            found["particles"] = experiment.cell(flows.particles, name=name, **for_particles)
         for kind, values in found.items():
             diverged = int(np.sum(~np.isfinite(values)))
             numbers[f"{kind}, {name}: diverged seeds"] = Number(diverged, diverged, diverged)
@@ -65,7 +64,10 @@ def of_flows(experiment: Experiment) -> tuple[dict[str, Number], list[str]]:
                 base = numbers[f"{kind}, {BASE[name]}: energy distance"].value
                 numbers[f"{kind}, {name}: over {BASE[name]}"] = mean_of_seeds([value / base for value in values])
         row = [name]
-        for kind in found:
+        for kind in ("particles", "generator"):
+            if kind not in found:
+                row += ["", ""]
+                continue
             lost = f"diverged, {numbers[f'{kind}, {name}: diverged seeds'].value:.0f} of {SEEDS}"
             row.append(str(numbers.get(f"{kind}, {name}: energy distance", lost)))
             ratio = numbers.get(f"{kind}, {name}: over {BASE[name]}")
