@@ -1,18 +1,18 @@
-"""Check the 31 claims on this package's drifts: `python -m experiments.claims.run`. Exits with 1 if one fails unexplained."""
+"""Check the 44 claims on this package's drifts: `python -m experiments.claims.run`. Exits with 1 if one fails unexplained."""
 
 import argparse
 import sys
 import time
 from pathlib import Path
 
-from experiments.claims import behaviour, closed_forms, identities, structure
+from experiments.claims import additions, behaviour, closed_forms, identities, manifolds, structure
 from experiments.claims.common import CLAIMS, Claim
 from experiments.claims.figures import FIGURES
 from experiments.common import record
 from gmdwgf.plots.style import save
 
 HERE = Path(__file__).resolve().parent
-GROUPS = (identities, structure, closed_forms, behaviour)
+GROUPS = (identities, structure, closed_forms, behaviour, manifolds, additions)
 """Importing a module registers its claims."""
 
 
