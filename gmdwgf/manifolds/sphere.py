@@ -1,5 +1,7 @@
 """The unit sphere."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -91,11 +93,31 @@ def heat_weights(dim: int, bandwidth: Scalar) -> Array:
     return jax.nn.softmax(jnp.asarray(log_count, bandwidth.dtype) - eigenvalues * bandwidth**2 / 2)
 
 
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2,))
 def _zonal(cosine: Array, weights: Array, dim: int) -> Array:
     """sum_l weights_l P_l(cosine), by the recurrence (l + d - 2) P_(l+1) = (2 l + d - 2) t P_l - l P_(l-1)."""
-    before, now = jnp.ones_like(cosine), cosine
-    total = weights[0] * before + weights[1] * now
-    for degree in range(1, N_TERMS - 1):
-        before, now = now, ((2 * degree + dim - 2) * cosine * now - degree * before) / (degree + dim - 2)
-        total = total + weights[degree + 1] * now
-    return total
+    return _zonal_and_slope(cosine, weights, dim)[0]
+
+
+@_zonal.defjvp
+def _zonal_jvp(dim, primals, tangents):
+    # Forward and reverse mode through the loop would store all degrees for every pair.
+    (cosine, weights), (cosine_dot, weights_dot) = primals, tangents
+    total, slope = _zonal_and_slope(cosine, weights, dim)
+    return total, slope * cosine_dot + _zonal_and_slope(cosine, weights_dot, dim)[0]
+
+
+def _zonal_and_slope(cosine: Array, weights: Array, dim: int) -> tuple[Array, Array]:
+    """The sum and its derivative in the cosine. A loop, since compilers expand a fused recurrence exponentially."""
+
+    def add(degree, carry):
+        (before, before_slope), (now, now_slope), (total, slope) = carry
+        a, b = 2 * degree + dim - 2, degree + dim - 2
+        after = (a * cosine * now - degree * before) / b
+        after_slope = (a * (now + cosine * now_slope) - degree * before_slope) / b
+        weight = weights[degree + 1]
+        return (now, now_slope), (after, after_slope), (total + weight * after, slope + weight * after_slope)
+
+    one, zero = jnp.ones_like(cosine), jnp.zeros_like(cosine)
+    sums = weights[0] + weights[1] * cosine, weights[1] * one
+    return jax.lax.fori_loop(1, N_TERMS - 1, add, ((one, zero), (cosine, one), sums))[2]
