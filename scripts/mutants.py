@@ -42,6 +42,7 @@ TESTS = {
     "drifts/wrappers/reference_batch": ["drifts/wrappers/test_reference_batch"],
     "drifts/wrappers/nystrom": ["drifts/test_landmarks"],
     "drifts/wrappers/sum": ["drifts/wrappers/test_sum"],
+    "metrics/geodesic": ["manifolds/test_training"],
     "metrics/floors": ["metrics/test_floors", "metrics/test_metric_suite"],
     "metrics/mmd": ["metrics/test_unbiased_mmd"],
     "metrics/modes": ["metrics/test_modes"],

@@ -50,12 +50,14 @@ def test_a_drift_is_shown_as_it_would_be_typed(name):
 
 
 def test_large_arrays_and_traced_numbers_are_shown_by_type_and_shape():
-    assert repr(gmdwgf.drifts.KLDrift(0.3, "keep")) == "KLDrift(bandwidth=0.3, self_term='keep')"
+    assert repr(gmdwgf.drifts.KLDrift(0.3, "keep")) == (
+        "KLDrift(bandwidth=0.3, self_term='keep', bias='none', kernel='gaussian')"
+    )
     target = gmdwgf.targets.ArrayTarget(np.random.default_rng(0).normal(size=(10, 3)), None, 0.2, 0)
     assert repr(target) == "ArrayTarget(train=f32[8,3], held=f32[2,3])"
     shown = []
     jax.eval_shape(lambda drift: shown.append(repr(drift)), gmdwgf.drifts.KLDrift(0.3, "keep"))
-    assert shown == ["KLDrift(bandwidth=f32[], self_term='keep')"]
+    assert shown == ["KLDrift(bandwidth=f32[], self_term='keep', bias='none', kernel='gaussian')"]
 
 
 def test_the_package_waits_with_jax_and_knows_its_version():

@@ -80,7 +80,8 @@ def test_every_piece_of_the_shipped_configs_is_one_that_a_folder_may_name(group)
 
     found = [name for path in (config_dir() / group).glob("*.yaml") for name in names(yaml.safe_load(path.read_text()))]
     assert found
-    for name in set(found) - {"gmdwgf.features.base.Function"}:
+    calls_a_function = {"gmdwgf.features.base.Function", "gmdwgf.targets.energies.OwnEnergyTarget"}
+    for name in set(found) - calls_a_function:
         assert shipped_piece(name, group).__module__ == name.rpartition(".")[0]
 
 

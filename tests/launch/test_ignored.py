@@ -31,7 +31,7 @@ def checked(*overrides):
     [
         (
             ["drift=mmd", "drift.bandwidth=0.3"],
-            "drift.bandwidth=0.3: is ignored with kernel=energy, read with kernel=gaussian or laplace or imq or matern; "
+            "drift.bandwidth=0.3: is ignored with kernel=energy, read with kernel=gaussian or laplace or imq or matern or heat; "
             "leave it at 1.0",
         ),
         (["drift=mmd", "drift.bandwidth=[1.0]"], "drift.bandwidth=[1.0]: is ignored"),

@@ -35,7 +35,9 @@ class Cloud(AbstractTarget):
         return Quadrants()
 
 
-OF_PICTURES = [name for name in list(METRICS)[10:] if name != "class_accuracy"]  # which takes labels
+OF_PICTURES = [
+    name for name in list(METRICS)[list(METRICS).index("digits_fd") :] if name != "class_accuracy"
+]  # which takes labels
 
 SUITE = MetricSuite(n_samples=200, bandwidths=[0.3, 1.0], n_assignment=50, n_projections=8, n_floor_draws=6)
 
