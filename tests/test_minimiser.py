@@ -27,18 +27,24 @@ def condition_and_gradient(drift: str, name: str):
     return fields.CONDITIONS[drift](*ask)[kept], -jax.grad(fields.FUNCTIONALS[drift])(*ask)[kept]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", ["banana"])
-@pytest.mark.parametrize(("drift", "unit"), [("kl_wgf", H**2), ("blob", H**2), ("mmd", 1.0)])
+@pytest.mark.parametrize(
+    ("drift", "unit"),
+    [("blob", H**2), *(pytest.param(*one, marks=pytest.mark.slow) for one in (("kl_wgf", H**2), ("mmd", 1.0)))],
+)
 def test_a_flow_is_minus_the_gradient_of_its_functional(drift, unit, name, x64):
     pushed, gradient = condition_and_gradient(drift, name)
     np.testing.assert_allclose(pushed, unit * gradient, rtol=2e-6, atol=1e-8)
 
 
+@pytest.mark.thorough
 def test_kl_is_not_the_gradient_of_the_smoothed_kl(x64):
     pushed, gradient = condition_and_gradient("kl", "line")
     assert np.linalg.norm(pushed - H**2 * gradient) > 0.1 * np.linalg.norm(pushed)
 
 
+@pytest.mark.thorough
 def test_velocity_of_laws_is_that_of_the_package_on_large_clouds(x64):
     law, family = setting("line")
     levels = (np.arange(1500) + 0.5) / 1500

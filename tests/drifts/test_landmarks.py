@@ -116,7 +116,9 @@ def test_out_of_reach_of_the_signed_sum_the_landmarks_attract_as_a_batch():
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("name", ["kl", "mean_shift", "mmd", "deng"])
+@pytest.mark.parametrize(
+    "name", ["mean_shift", *(pytest.param(n, marks=pytest.mark.slow) for n in ("kl", "mmd", "deng"))]
+)
 def test_more_landmarks_are_closer_than_a_batch_of_as_many_targets(name):
     target = gmdwgf.load_target("eight_gaussians")
     y = target.sample(jax.random.key(1), 4000)

@@ -31,8 +31,16 @@ def fitted(x, drift, **changes):
     return gmdwgf.fit(x, drift, progress=False, **(FAST | changes))
 
 
+def quick_first(names):
+    """All but one drift of each kind of length are for `make test-slow`."""
+    quick = ("critic", "deng", "kl", "mmd", "sinkhorn", "wflow")
+    return [pytest.param(name, marks=() if name in quick else pytest.mark.slow) for name in names]
+
+
 @pytest.mark.thorough
-@pytest.mark.parametrize("drift", [name for name in options("drift") if name != "kl_energy"])  # it is refused for data
+@pytest.mark.parametrize(
+    "drift", quick_first(name for name in options("drift") if name != "kl_energy")
+)  # refused for data
 def test_a_drift_takes_the_same_steps_in_other_units(drift):
     def after(x):
         problem = components_of(choose(x, drift, **FAST).with_objects()).problem

@@ -87,7 +87,7 @@ def test_a_step_of_free_particles_is_exp_of_the_velocity(manifold, x64):
     assert float(jnp.max(jnp.abs(after - x))) > 0.05
 
 
-@pytest.mark.thorough
+@pytest.mark.slow
 def test_a_generator_learns_a_von_mises_fisher_law_to_the_floor():
     """By the geodesic energy distance within 3 standard deviations of its floor, and by the mean A(kappa) mu."""
     result = gmdwgf.fit(
