@@ -23,11 +23,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
 NUMBERS: dict[str, Any] = {"n_codes": 256}
 """Changed numbers of every run."""
 TRIALS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
-    **{f"{drift}, the defaults": (drift, {}, {}) for drift in SETTINGS},
+    **{f"{drift}, the defaults": (drift, {}, {}) for drift in ("sinkhorn", "deng")},
     "sinkhorn, epsilon 0.005": ("sinkhorn", {"epsilon": 0.005}, {}),
     "sinkhorn, epsilon 0.005, 256 codes, in R^3": ("sinkhorn", {"epsilon": 0.005}, NUMBERS | {"manifold": "euclidean"}),
-    "sinkhorn, epsilon 0.002, 256 codes": ("sinkhorn", {"epsilon": 0.002}, NUMBERS),
-    "sinkhorn, epsilon 0.005, 256 codes, three layers": ("sinkhorn", {"epsilon": 0.005}, NUMBERS | {"depth": 3}),
 }
 """A drift with changed fields, and changed arguments of `gmdwgf.fit`."""
 N_SAMPLES = 2_000
@@ -60,7 +58,7 @@ def floors() -> dict[str, list[float]]:
 
 def seeds_of(experiment: Experiment) -> range:
     """Seeds, which were not used in the trials."""
-    return range(10, 13 if experiment.quick else 15)
+    return range(10, 11 if experiment.quick else 15)
 
 
 def work(**cell: Any) -> None:
@@ -95,7 +93,7 @@ def page(numbers: dict[str, Number], floor: dict[str, Floor]) -> list[str]:
     """The tables of the page."""
     row = lambda name: [name, *(f"{numbers[f'{name}: {key}'].value:.3g}" for key in KEYS)]
     data = ["held-out cities", "0 ± 1", "0 ± 1", f"{floor['nearest_km'].mean:.3g}", f"{floor['lost'].mean:.2g}", "", ""]
-    lines = ["Median of the seeds:", "", *table(HEAD, [data, *map(row, SETTINGS)])]
+    lines = ["Median of the seeds (one, 10, in the quick preset):", "", *table(HEAD, [data, *map(row, SETTINGS)])]
     return [*lines, "", "What was tried, one seed (0):", "", *table(HEAD, [row(name) for name in TRIALS])]
 
 
