@@ -103,6 +103,8 @@ def map_panel(
     axes.grid(color=_LINES, linewidth=0.4)
     axes.set_axisbelow(True)
     _dots(axes, angles_of(x), angles_of(grey), dot, colour, name, grey_name)
+    if not len(x):
+        empty_panel(axes)
 
 
 def mark_on_map(axes: Axes, modes: np.ndarray) -> None:
@@ -126,8 +128,10 @@ def globe_panel(axes: Axes, x: np.ndarray, grey: np.ndarray, longitude: float, c
         )
     for meridian in np.radians(np.arange(0, 180, _STEP)):
         _line(axes, np.cos(around) * np.cos(meridian), np.cos(around) * np.sin(meridian), np.sin(around), longitude)
-    (x, shows_x), (grey, shows_grey) = (seen_from(cloud, longitude) for cloud in (x, grey))
-    _dots(axes, x[shows_x], grey[shows_grey], 1.6, colour, name)
+    (flat, shows), (flat_grey, shows_grey) = (seen_from(cloud, longitude) for cloud in (x, grey))
+    _dots(axes, flat[shows], flat_grey[shows_grey], 1.6, colour, name)
+    if not len(x):
+        empty_panel(axes)
 
 
 def _line(axes: Axes, x: np.ndarray, y: np.ndarray, z: np.ndarray, longitude: float) -> None:
@@ -141,8 +145,6 @@ def _dots(
     axes.scatter(*grey.T, s=dot, color=TARGET, alpha=0.35, linewidths=0, rasterized=True, label=grey_name)
     if len(x):
         axes.scatter(*x.T, s=dot, color=colour, alpha=0.8, linewidths=0, rasterized=True, label=name)
-    else:
-        empty_panel(axes)
 
 
 def _named(longitude: float) -> str:

@@ -49,6 +49,13 @@ def test_target_and_samples_have_equally_many_points_on_the_same_axes():
         assert (axes.get_xlim(), axes.get_title()) == (other.get_xlim(), other.get_title())
 
 
+def test_a_side_without_samples_is_not_called_diverged():
+    x, y = cap(40), np.concatenate([cap(30), -cap(30)])
+    words = lambda x: [text.get_text() for axes in globes_and_maps(x, y).axes for text in axes.texts]
+    assert "diverged" not in words(x)
+    assert words(np.full_like(x, np.nan)).count("diverged") == 3
+
+
 def test_a_strip_of_maps_has_one_map_for_each_step():
     y = cap(40)
     assert [axes.get_title() for axes in map_strip([(10, y), (0, y)], y).axes] == ["step 0", "step 10"]
