@@ -11,7 +11,7 @@ from contenders import Sampler
 from contenders.flow_matching import BATCH_SIZE, N_EVALUATIONS, RATE, location_and_flow
 from gmdwgf.networks import apply_perceptron, init_perceptron
 
-SIZES = {"width": 256, "depth": 2, "activation": "silu"}
+SIZES = {"width": 256, "depth": 3, "activation": "silu"}
 OPTIMIZER = optax.adam(RATE)
 
 
