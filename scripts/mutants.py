@@ -32,6 +32,7 @@ AFFINITY = ("deng", "deng_released", "sinkhorn_proxy", "sinkhorn_steps", "wflow"
 TESTS = {
     "drifts/affinity": [f"drifts/test_{name}" for name in AFFINITY],
     "drifts/affinity_of_all": ["drifts/test_landmarks"],
+    "drifts/inner_steps": ["drifts/test_critic", "drifts/test_dmmd"],
     "drifts/landmarks": ["drifts/test_landmarks"],
     "drifts/parzen": [f"drifts/test_{name}" for name in ("kernel_score", "blob", "f_divergence", "sharp")],
     "drifts/witness": [f"drifts/test_{name}" for name in ("mmd", "drmmd", "kale")],

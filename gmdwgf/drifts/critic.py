@@ -10,6 +10,7 @@ from jax.core import Tracer
 from gmdwgf.config.fields import MOST_LAYERS, FieldError, choice, count, piece, real
 from gmdwgf.drifts.base import AbstractDrift, DriftOutput, Tags, rms
 from gmdwgf.drifts.f_divergence import WEIGHTS
+from gmdwgf.drifts.inner_steps import fit_network
 from gmdwgf.networks import ACTIVATIONS, Params, apply_perceptron, init_perceptron
 from gmdwgf.optim.optimizers import AbstractOptimizer
 from gmdwgf.pairs import reductions
@@ -81,19 +82,11 @@ class CriticDrift(AbstractDrift):
         x_framed, y_framed = framed(x), framed(y)
         a, b = reductions.masses(x_weights, x), reductions.masses(y_weights, y)
 
-        def inner_step(carry, key):
-            params, opt_state = carry
-            between = points_between(key, x_framed, a, y_framed, b)
-            loss, gradient = jax.value_and_grad(self._loss)(params, x_framed, a, y_framed, b, between)
-            updates, moved_state, _ = self.optimizer.update(
-                gradient, opt_state, params, jnp.asarray(0.0), jnp.asarray(1.0)
-            )
-            moved = (optax.apply_updates(params, updates), moved_state)
-            finite = jnp.isfinite(optax.tree.norm(gradient)) & jnp.isfinite(optax.tree.norm(updates))
-            return jax.tree.map(lambda new, old: jnp.where(finite, new, old), moved, carry), loss
+        def draw(key):
+            return x_framed, a, y_framed, b, points_between(key, x_framed, a, y_framed, b)
 
         start = (state.params, state.opt_state)
-        (params, opt_state), losses = jax.lax.scan(inner_step, start, jax.random.split(key, self.n_inner))
+        (params, opt_state), losses = fit_network(self.optimizer, self._loss, draw, start, key, self.n_inner)
         logit, slope = self._logit_and_slope(params, x_framed if at is None else framed(at))
         v = self.velocity_of(logit, slope, state.scale)
         gap = b @ self._logit(params, y_framed) - a @ self._logit(params, x_framed)

@@ -2,11 +2,11 @@
 
 import jax
 import jax.numpy as jnp
-import optax
 
 from gmdwgf.config.fields import MOST_LAYERS, choice, count, piece, real
 from gmdwgf.drifts.base import AbstractDrift, DriftOutput, Tags, rms
 from gmdwgf.drifts.critic import CriticState, check_constant_rate
+from gmdwgf.drifts.inner_steps import fit_network
 from gmdwgf.networks import ACTIVATIONS, Params, apply_perceptron, init_perceptron
 from gmdwgf.optim.optimizers import AbstractOptimizer
 from gmdwgf.pairs import reductions
@@ -68,18 +68,11 @@ class DMMDDrift(AbstractDrift):
         framed = lambda points: (points - state.centre) / state.scale
         a, b, y_framed = reductions.masses(x_weights, x), reductions.masses(y_weights, y), framed(y)
 
-        def inner_step(carry, key):
-            params, opt_state = carry
-            loss, gradient = jax.value_and_grad(self.loss)(params, y_framed, b, *self.noisy(key, y_framed))
-            updates, moved_state, _ = self.optimizer.update(
-                gradient, opt_state, params, jnp.asarray(0.0), jnp.asarray(1.0)
-            )
-            moved = (optax.apply_updates(params, updates), moved_state)
-            finite = jnp.isfinite(optax.tree.norm(gradient)) & jnp.isfinite(optax.tree.norm(updates))
-            return jax.tree.map(lambda new, old: jnp.where(finite, new, old), moved, carry), loss
+        def draw(key):
+            return y_framed, b, *self.noisy(key, y_framed)
 
         start = (state.params, state.opt_state)
-        (params, opt_state), losses = jax.lax.scan(inner_step, start, jax.random.split(key, self.n_inner))
+        (params, opt_state), losses = fit_network(self.optimizer, self.loss, draw, start, key, self.n_inner)
         state = state._replace(params=params, opt_state=opt_state)
         phi = lambda points: self.features(params, points, self.noise_level.astype(x.dtype))
         difference = b @ phi(y_framed) - a @ phi(framed(x))
