@@ -7,11 +7,12 @@ import re
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from experiments import check
-from experiments.common.record import Experiment
+from experiments.common.record import Experiment, count_of_seeds, mean_of_seeds
 from experiments.compare import choice
 from experiments.gallery import build as gallery
 from tests.conftest import ROOT, user_environment
@@ -64,12 +65,49 @@ def test_a_kept_cell_belongs_to_a_name_and_its_numbers_wherever_the_code_stands(
         experiment.cell(trained, seed=4, drift="kl")
 
 
-def test_a_number_outside_of_its_bounds_is_said_and_one_within_is_not():
-    old = {"a": [1.0, 0.5, 1.5], "b": [1.0, 0.5, 1.5], "gone": [0.0, 0.0, 0.0]}
-    new = {"a": [1.4, 1.0, 1.8], "b": [1.6, 1.0, 2.0], "fresh": [0.0, 0.0, 0.0]}
-    said = check.outside(new, old)
-    assert [line.split()[0] for line in said] == ["fresh", "gone", "b"]
-    assert check.outside(old, old) == []
+def test_a_number_outside_of_its_prediction_interval_is_said_and_one_within_is_not():
+    old = {"a": [1.0, 0.5, 1.5], "b": [1.0, 0.5, 1.5], "c": [1.0, 0.5, 1.5], "gone": [0.0, 0.0, 0.0]}
+    new = {"a": [1.4, 1.0, 1.8], "b": [1.69, 1.0, 2.0], "c": [1.72, 1.0, 2.0], "fresh": [0.0, 0.0, 0.0]}
+    assert [line.split()[0] for line in check.missing(new, old)] == ["fresh", "gone"]
+    assert [line.split()[0] for line in check.outside(new, old)] == ["c"]
+    assert check.outside(old, old) == [] == check.missing(old, old)
+
+
+def test_right_repetitions_lie_in_the_prediction_interval_of_a_mean_in_95_percent_of_the_cases():
+    rng = np.random.default_rng(0)
+    pairs = rng.normal(size=(4000, 2, 4))
+    inside = [
+        check.predicted(list(mean_of_seeds(first)))[0]
+        <= second.mean()
+        <= check.predicted(list(mean_of_seeds(first)))[1]
+        for first, second in pairs
+    ]
+    assert abs(np.mean(inside) - 0.95) < 4 * np.sqrt(0.95 * 0.05 / len(pairs))
+    assert check.by_chance(100) == 13
+
+
+def test_an_interval_of_counts_lies_between_its_bounds_and_does_not_vanish_when_seeds_agree():
+    every = count_of_seeds([8.0] * 10, 8)
+    assert every == (8.0, pytest.approx(8 * 0.025 ** (1 / 10)), 8.0)
+    none = count_of_seeds([0.0] * 10, 8)
+    assert none == (0.0, 0.0, pytest.approx(8 * (1 - 0.025 ** (1 / 10))))
+    # 7 of 10: the interval of Clopper and Pearson, from tables.
+    assert count_of_seeds([1.0] * 7 + [0.0] * 3, 1) == (
+        0.7,
+        pytest.approx(0.3475, abs=1e-4),
+        pytest.approx(0.9333, abs=1e-4),
+    )
+
+
+def test_the_interval_of_counts_covers_what_it_says_whatever_the_law_of_the_counts():
+    rng = np.random.default_rng(1)
+    laws = {
+        "all or nothing": lambda: 8.0 * (rng.random(10) < 0.7),
+        "even": lambda: rng.integers(0, 9, 10).astype(float),
+    }
+    for mean, draw in zip((5.6, 4.0), laws.values(), strict=True):
+        found = [count_of_seeds(draw(), 8) for _ in range(400)]
+        assert np.mean([n.low <= mean <= n.high for n in found]) >= 0.93
 
 
 def test_every_number_and_figure_of_the_page_is_looked_up(tmp_path):

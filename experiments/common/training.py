@@ -1,6 +1,7 @@
 """Flows and short trainings of the package, for the experiments: several starts in one compiled program, samples on the way."""
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -67,10 +68,12 @@ def optimizer_of(name: str, *, decay: str, **fields: Any) -> AbstractOptimizer:
     return build(node, "optimizer")
 
 
-def falling_bandwidth(start: float, end: float, n_steps: float) -> dict[str, AbstractSchedule]:
-    """The schedule of a bandwidth that falls from `start` to `end` in `n_steps`, by the same factor at every step."""
+def falling_bandwidth(
+    start: float, end: float, n_steps: float, paths: Sequence[str] = ("bandwidth",)
+) -> dict[str, AbstractSchedule]:
+    """The schedule of bandwidths that fall from `start` to `end` in `n_steps`, by the same factor at every step."""
     start_value, end_value, steps = (jnp.asarray(float(number)) for number in (start, end, n_steps))
-    return {"bandwidth": Exponential(start=start_value, end=end_value, n_steps=steps)}
+    return {path: Exponential(start=start_value, end=end_value, n_steps=steps) for path in paths}
 
 
 def samples_of(problem: Problem, keys: Array, marks: np.ndarray, n: int, params: Any = None) -> np.ndarray:

@@ -1,6 +1,7 @@
 """What the papers' modules share: sizes, targets, runs with their scores, and rows of the table."""
 
 import functools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -8,6 +9,7 @@ import numpy as np
 
 import gmdwgf
 from experiments.common import record, training
+from experiments.compare.choice import held_out
 from gmdwgf.config.build import build, load_node
 from gmdwgf.metrics.suite import MetricSuite, Reference
 from gmdwgf.targets.base import AbstractTarget
@@ -26,7 +28,7 @@ class Sizes(NamedTuple):
     particle_steps: int
 
 
-QUICK, FULL = Sizes(128, 256, 1000, 3, 4000), Sizes(256, 2048, 4000, 5, 20000)
+QUICK, FULL = Sizes(128, 256, 1000, 10, 4000), Sizes(256, 2048, 4000, 10, 20000)
 
 
 class Row(NamedTuple):
@@ -70,13 +72,15 @@ def train(
     rate: float = 3e-3,
     marks: int = 1,
     annealed: list[float] | None = None,
+    share: float = 0.8,
+    paths: Sequence[str] = ("bandwidth",),
 ) -> dict[str, Any]:
     """Networks trained from `sizes.seeds` seeds, scored at `marks` evenly spaced steps.
 
-    `annealed`: the bandwidth falls from the first to the second value over the first four fifths of the steps.
+    `annealed`: the bandwidths at `paths` of the drift fall from the first to the second value over the first `share` of the steps.
     """
     size, law = Sizes(*sizes), gmdwgf.load_target(dataset, **target)
-    schedules = training.falling_bandwidth(annealed[0], annealed[1], 0.8 * size.n_steps) if annealed else {}
+    schedules = training.falling_bandwidth(*annealed, share * size.n_steps, paths) if annealed else {}
     asked = {"width": size.width, "batch": size.batch, "n_steps": size.n_steps, "rate": rate, "decay": "cosine"}
     problem = training.network_training(law, gmdwgf.load_drift(drift, **fields), schedules=schedules, **asked)
     steps = np.arange(1, marks + 1) * (size.n_steps // marks)
@@ -89,6 +93,16 @@ def last(cell: dict[str, Any], metric: str) -> record.Number:
     return record.mean_of_seeds([run[-1] for run in cell[metric]])
 
 
+def modes_of_seeds(cell: dict[str, Any]) -> list[int]:
+    """How many modes have at least a quarter of their due mass among the samples nearest to them, by seed."""
+    return [sum(mass >= 0.25 / len(masses) for mass in masses) for masses in cell["masses"]]
+
+
 def kept(cell: dict[str, Any]) -> record.Number:
-    """How many modes have at least a quarter of their due mass among the samples nearest to them, over the seeds."""
-    return record.mean_of_seeds([sum(mass >= 0.25 / len(masses) for mass in masses) for masses in cell["masses"]])
+    """The mean of `modes_of_seeds`, with a binomial interval."""
+    return record.count_of_seeds(modes_of_seeds(cell), len(cell["masses"][0]))
+
+
+def best_elsewhere(cells: Sequence[dict[str, Any]], metric: str) -> list[float]:
+    """A metric at the end by seed, each of the cell that is best on the other seeds."""
+    return held_out([[run[-1] for run in cell[metric]] for cell in cells], cells).best

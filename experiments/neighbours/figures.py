@@ -1,5 +1,6 @@
 """The figures: samples of the papers' targets, W2 against steps, and masses and distances on 8 Gaussians."""
 
+import itertools
 from typing import Any
 
 import jax
@@ -8,7 +9,7 @@ import numpy as np
 import gmdwgf
 from experiments.common.figures import bare
 from experiments.common.record import mean_of_seeds
-from experiments.neighbours import deng, he, rings
+from experiments.neighbours import cao, deng, he, rings
 from gmdwgf.plots.samples import panel, view_of
 from gmdwgf.plots.style import COLUMN, INK, PAGE, TARGET, Figure, colour_of, legend_below, styled
 
@@ -49,7 +50,10 @@ def gallery(cells: dict[str, Any]) -> list[tuple[str, str, dict[str, Any], str, 
     words = {"kl": "one-sided", "sinkhorn_proxy": "two-sided", "sinkhorn": "Sinkhorn"}
     shown += [(f"{word}\nε' = 0.01", *ring, drift, cells["he"][drift]["0.01"]) for drift, word in words.items()]
     shown.append(("score difference\nannealed", *ring, "kl", cells["annealing"]["annealed"]))
-    shown += [(f"weight\n{name}", *ring, "f_divergence", cells["cao"][name]) for name in ("p/q", "q/p", "p/q + q/p")]
+    shown += [
+        (f"weight {weight},\nh {schedule}", *ring, "f_divergence", cells["cao"][f"{schedule}, {weight}, clip 1e6"])
+        for schedule, weight in itertools.product(cao.SCHEDULES, cao.WEIGHTS[1:])
+    ]
     of_rings = {
         "mmd": ("mmd", "MMD, Gaussian\nfrom around"),
         "drmmd, lam 0.01": ("drmmd", "DrMMD, λ = 0.01\nfrom around"),
@@ -116,14 +120,16 @@ def masses(cells: dict[str, Any]) -> Figure:
     """Masses of the eight modes, seeds side by side, in order of size, for the score difference and its weights."""
     shown = {f"fixed {name}": cells["annealing"][name] for name in ("narrow", "middle", "wide")}
     shown |= {"annealed": cells["annealing"]["annealed"]}
-    shown |= {f"weight {name}": cell for name, cell in cells["cao"].items() if name != "1"}
-    figure = Figure((COLUMN, 3.0), layout="constrained")
+    shown |= {
+        f"weight {name.partition(', ')[2]}, h {name.partition(',')[0]}": cell for name, cell in cells["cao"].items()
+    }
+    figure = Figure((COLUMN, 6.0), layout="constrained")
     axes = figure.subplots()
     for place, (name, cell) in enumerate(shown.items()):
         for seed, run in enumerate(cell["masses"]):
-            height = place + 0.2 * (seed - (len(cell["masses"]) - 1) / 2)
+            height = place + 0.7 * (seed / max(len(cell["masses"]) - 1, 1) - 0.5)
             colour = colour_of("f_divergence" if "weight" in name else "kl")
-            axes.plot(run, [height] * len(run), "|", color=colour, markersize=5)
+            axes.plot(run, [height] * len(run), "|", color=colour, markersize=3)
     axes.axvline(1 / 8, color=INK, linestyle=":", linewidth=0.8)
     axes.set_yticks(range(len(shown)), list(shown))
     bare(axes, xlabel="mass of a mode (due: dotted)")

@@ -24,7 +24,8 @@ def main() -> None:
         [row.paper, row.statement, row.measured, row.unit, "yes" if row.reproduced else "**no**"] for row in rows
     ]
     lines = record.table(["paper", "statement", "measured (95 %)", "of", "reproduced"], verdicts)
-    experiment.write({name_of(row): row.measured for row in rows}, lines)
+    numbers = {name_of(row): row.measured for row in rows} | cao.numbers(cells["cao"])
+    experiment.write(numbers, [*lines, "", *cao.lines(cells["cao"])])
 
 
 if __name__ == "__main__":
