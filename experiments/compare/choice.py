@@ -13,6 +13,8 @@ class Held(NamedTuple):
 
     best: list[float]
     median: list[float]
+    places: list[int]
+    """Which setting `best` has."""
     chosen: Any
     """The setting that all seeds together choose, for what is trained on fresh seeds."""
 
@@ -20,12 +22,13 @@ class Held(NamedTuple):
 def held_out(cells: Sequence[Sequence[float]], values: Sequence[Any]) -> Held:
     """`cells[k][s]` is the score of setting k and seed s, small is good: leave one seed out, choose, report that seed."""
     scores = np.nan_to_num(np.asarray(cells, float), nan=np.inf)
-    best, median = [], []
+    best, median, places = [], [], []
     for seed in range(scores.shape[1]):
         order = np.argsort(np.delete(scores, seed, axis=1).mean(axis=1), kind="stable")
+        places.append(int(order[0]))
         best.append(float(scores[order[0], seed]))
         median.append(float(scores[order[len(order) // 2], seed]))
-    return Held(best, median, values[int(np.argmin(scores.mean(axis=1)))])
+    return Held(best, median, places, values[int(np.argmin(scores.mean(axis=1)))])
 
 
 def ranks(scores: dict[str, list[float]], n_draws: int = 4000) -> dict[str, Number]:

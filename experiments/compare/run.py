@@ -2,9 +2,14 @@
 batch; and a transport drift that hands over to a local one. `python -m experiments.compare.run [--preset quick|full]`.
 """
 
+from collections.abc import Sequence
+
+import numpy as np
+
 from experiments.common import record
-from experiments.common.record import Number, mean_of_seeds
+from experiments.common.record import Number, count_of_seeds, mean_of_seeds
 from experiments.compare import figures
+from experiments.compare.baselines import METHODS, trained_baseline
 from experiments.compare.choice import Held, held_out, measured_seconds, ranks
 from experiments.compare.contenders import ARENAS, CONTENDERS, VARIANTS, Setting, handed_over, paces, trained
 
@@ -19,12 +24,13 @@ class Comparison:
     def __init__(self, experiment: record.Experiment):
         self.experiment, self.quick = experiment, experiment.quick
         self.width = 128 if self.quick else 256
-        self.seeds = range(3 if self.quick else 5)
-        self.fresh = range(10, 13 if self.quick else 15)
+        self.seeds = range(8)
+        self.fresh = range(10, 18)
         self.numbers: dict[str, Number] = {}
         self.held: dict[str, dict[str, Held]] = {arena: {} for arena in ARENAS}
         self.steps_of_grid: dict[str, dict[str, float]] = {arena: {} for arena in ARENAS}
         self.seconds: dict[str, dict[str, float]] = {}
+        self.baselines: dict[str, Setting] = {}
 
     def train(self, name: str, setting: Setting, arena: str, seed: int, n_steps: int = 0, batch: int = 256) -> dict:
         """One training; where it diverges, the last good state is scored."""
@@ -40,19 +46,41 @@ class Comparison:
         """All settings on all seeds, for equal samples; what its grid cost."""
         settings = CONTENDERS[name].settings()
         cells = [[self.train(name, setting, arena, seed) for seed in self.seeds] for setting in settings]
+        self.held[arena][name] = self.grid(f"{arena}/samples/{name}", cells, settings, arena)
+        self.steps_of_grid[arena][name] = sum(cell["n_steps"] for row in cells for cell in row) / len(self.seeds)
+
+    def grid(self, key: str, cells: list[list[dict]], settings: Sequence[Setting], arena: str) -> Held:
+        """Keep the numbers of a grid, `cells[setting][seed]`; all scores of a seed are of the setting that the others choose."""
         found = held_out([[cell["mmd2"] for cell in row] for row in cells], settings)
-        self.held[arena][name] = found
-        best = cells[settings.index(found.chosen)]
-        key = f"{arena}/samples/{name}"
+        best = [cells[k][seed] for seed, k in enumerate(found.places)]
         self.numbers |= {
             f"{key}/best": mean_of_seeds(found.best),
             f"{key}/median": mean_of_seeds(found.median),
             f"{key}/near": mean_of_seeds([cell["near"] for cell in best]),
+            f"{key}/diverged": count_of_seeds(
+                [sum(row[s]["diverged"] for row in cells) for s in self.seeds], len(cells)
+            ),
         }
-        lost = sum(cell["diverged"] for row in cells for cell in row)
-        self.numbers[f"{key}/diverged"] = Number(lost, max(lost - 1, 0), lost + 1)
         self.masses(key, best, arena)
-        self.steps_of_grid[arena][name] = sum(cell["n_steps"] for row in cells for cell in row) / len(self.seeds)
+        return found
+
+    def tune_baseline(self, arena: str, name: str) -> None:
+        """The same grid for a model that is no drift, once for each way to sample from it."""
+        method, n_steps = METHODS[name], ARENAS[arena].steps[self.quick]
+        sizes = {"n_steps": n_steps, "batch": 256, "width": self.width}
+        cells = [
+            [
+                self.experiment.cell(trained_baseline, name=name, setting=list(s), arena=arena, seed=seed, **sizes)
+                for seed in self.seeds
+            ]
+            for s in method.settings
+        ]
+        for sampler in method.samplers:
+            key = f"{arena}/baselines/{method.words}, {sampler}"
+            found = self.grid(key, [[cell[sampler] for cell in row] for row in cells], method.settings, arena)
+            self.baselines[key] = found.chosen
+            seconds = [cell[sampler]["seconds"] for row in cells for cell in row]
+            self.numbers[f"{key}/seconds"] = measured_seconds(float(np.median(seconds)))
 
     def pace(self, arena: str) -> None:
         """Seconds of a step, of a training and of the grid of every contender."""
@@ -113,7 +141,7 @@ class Comparison:
 
 
 HEAD = ["drift", "setting", "rank, equal samples", "MMD², best", "MMD², median", "near", "rank, equal time", "MMD²", "steps",
-        "s a run", "s its grid", "diverged"]  # fmt: skip
+        "s a run", "s its grid", "diverged, of 4"]  # fmt: skip
 COLUMNS = ["samples/{}/rank", "samples/{}/best", "samples/{}/median", "samples/{}/near", "time/{}/rank", "time/{}/best"]
 COUNTS = ["time/{}/steps", "seconds/{}/run", "seconds/{}/grid", "samples/{}/diverged"]
 
@@ -126,7 +154,7 @@ def lines(found: Comparison) -> list[str]:
         rows = [row_of(found, arena, name) for name in CONTENDERS]
         by_rank = sorted(rows, key=lambda row: float(row[2].split()[0]))
         written += [title, "", *record.table(HEAD, by_rank), ""]
-    return written + handover_lines(found) + floor_lines(found)
+    return written + baseline_lines(found) + handover_lines(found) + floor_lines(found)
 
 
 def row_of(found: Comparison, arena: str, name: str) -> list[str]:
@@ -134,6 +162,18 @@ def row_of(found: Comparison, arena: str, name: str) -> list[str]:
     setting = f"{CONTENDERS[name].number.split('.')[-1]} {found.chosen(name, arena)}".strip()
     counts = [f"{get(column).value:.3g}" for column in COUNTS]
     return [f"`{name}`", setting.replace("learning_rate", "critic's rate"), *(str(get(c)) for c in COLUMNS), *counts]
+
+
+def baseline_lines(found: Comparison) -> list[str]:
+    """A table of the models that are no drifts."""
+    rows = []
+    for key, setting in found.baselines.items():
+        arena, _, words = key.split("/")
+        scores = [str(found.numbers[f"{key}/{column}"]) for column in ("best", "median", "near")]
+        seconds = found.numbers[f"{key}/seconds"].value
+        rows.append([f"{ARENAS[arena].words}: {words}", str(setting), *scores, f"{seconds:.3g}"])
+    title = "**Models that are no drifts**, with the same network, batches, steps and seeds, each with four settings of its own:"
+    return ["", title, "", *record.table(["", "setting", "MMD², best", "MMD², median", "near", "s a run"], rows)]
 
 
 def handover_lines(found: Comparison) -> list[str]:
@@ -168,6 +208,8 @@ def main() -> None:
             ("time", raced),
         ):
             found.numbers |= {f"{arena}/{budget}/{name}/rank": rank for name, rank in ranks(scores).items()}
+        for name in METHODS:
+            found.tune_baseline(arena, name)
         found.hand_over(arena)
     for name in FLOORS:
         found.floor(name)
