@@ -1,18 +1,22 @@
 """Start-up: the command line without a run, and what a first, a second and a changed run compile.
 
 python scripts/benchmarks/startup.py
+python scripts/benchmarks/startup.py --against COMMIT    # beside an earlier version, in turn; writes a section of its own
 """
 
+import argparse
+import io
 import json
 import os
 import re
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from pathlib import Path
 
-from common import ROOT, median_times, table, write_table
+from common import PAGE, ROOT, circumstances, median_times, replace_between, table, write_table
 
 RUN = ["dataset=two_moons", "drift=kl", "training.n_steps=200", "training.eval_every=100", "generator.width=64"]
 """A short run; every run here differs from it in real numbers and the seed only."""
@@ -37,12 +41,13 @@ def run(folder: Path, cache: str, *words: str) -> list[str]:
     return [f"{told['programs']}", f"{compiled}", f"{told['seconds']:.2f} s", f"{seconds:.1f} s"]
 
 
-def seconds_to_first_step(folder: Path, cache: str) -> tuple[float, float]:
+def seconds_to_first_step(folder: Path, cache: str, code: Path = ROOT) -> tuple[float, float]:
     """Seconds until the scores of step 0 are printed, after which the first step follows at once, and until the process ends."""
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "XDG_CACHE_HOME": cache, "PYTHONUNBUFFERED": "1"}
+    environment = os.environ | {"PYTHONPATH": str(code), "XDG_CACHE_HOME": cache, "PYTHONUNBUFFERED": "1"}
     words = [sys.executable, "-m", "gmdwgf.train", *RUN, "tracking.line_every=0", f"paths.root={folder}"]
     began, first = time.perf_counter(), 0.0
-    with subprocess.Popen(words, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as job:
+    told = {"cwd": code, "env": environment, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    with subprocess.Popen(words, **told, text=True) as job:
         for line in job.stdout or ():
             if " 0/200 " in line and not first:
                 first = time.perf_counter() - began
@@ -88,8 +93,47 @@ def longest_to_read(folder: Path, cache: str, n: int = 6) -> list[str]:
     return table(["program, read", "time"], [*rows, [f"{len(programs) - n} others", f"{others * 1e3:.0f} ms"]])
 
 
+def code_of(commit: str, folder: Path) -> Path:
+    """The files of a commit, written into `folder`."""
+    packed = subprocess.run(["git", "archive", commit], cwd=ROOT, check=True, capture_output=True).stdout
+    with tarfile.open(fileobj=io.BytesIO(packed)) as archive:
+        archive.extractall(folder, filter="data")
+    return folder
+
+
+def against(commit: str, rounds: int = 5) -> None:
+    """The same short run with an earlier version of the code and with this one, in turn: cold, then warm."""
+    with tempfile.TemporaryDirectory() as scratch:
+        codes = {commit: code_of(commit, Path(scratch) / "code"), "now": ROOT}
+        found = {name: [] for name in codes}
+        for number in range(rounds + 1):
+            for name, code in codes.items():
+                place = Path(scratch) / f"{name} {number}"
+                found[name].append(seconds_to_first_step(place, f"{scratch}/cache of {name}", code))
+    rows = []
+    for at, words in ((0, "to the first step"), (1, "to the end, 200 steps")):
+        cold = {name: times[0][at] for name, times in found.items()}
+        warm = {name: sorted(pair[at] for pair in times[1:]) for name, times in found.items()}
+        middle = {name: values[len(values) // 2] for name, values in warm.items()}
+        ranges = [f"{middle[name]:.1f} s ({values[0]:.1f} to {values[-1]:.1f})" for name, values in warm.items()]
+        rows.append([f"{words}, first run on a machine", *(f"{cold[name]:.1f} s" for name in codes)])
+        rows[-1].append(f"{cold[commit] / cold['now']:.2f}x")
+        rows.append([f"{words}, later runs", *ranges, f"{middle[commit] / middle['now']:.2f}x"])
+    lines = [*table(["from typing the command", f"commit {commit}", "now", "ratio"], rows), "", circumstances()]
+    print("\n".join(lines))
+    replace_between(PAGE, "start-up-before", lines)
+
+
 def main() -> None:
     """Measure and keep the tables."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--against", metavar="COMMIT", help="compare with an earlier version")
+    commit = parser.parse_args().against
+    return against(commit) if commit else measure()
+
+
+def measure() -> None:
+    """All tables of this version."""
     words = {"`--help`": ["--help"], "`--cfg job`": ["--cfg", "job"]}
     times = median_times({name: lambda w=w: gmdwgf(*w) for name, w in words.items()}, repeats=5)
     lines = table(["command", "time (median and middle half)"], [[name, spent] for name, spent in times.items()])
