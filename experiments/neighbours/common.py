@@ -45,7 +45,7 @@ class Row(NamedTuple):
 def suite() -> MetricSuite:
     """The package's metrics, on fewer points."""
     return build(
-        load_node("metrics", "default", {"n_samples": 1000, "n_assignment": 500, "n_floor_draws": 4}), "metrics"
+        load_node("metrics", "default", {"n_samples": 1000, "n_assignment": 500, "n_floor_draws": 16}), "metrics"
     )
 
 
@@ -91,6 +91,13 @@ def train(
 def last(cell: dict[str, Any], metric: str) -> record.Number:
     """A metric at the end, over the seeds."""
     return record.mean_of_seeds([run[-1] for run in cell[metric]])
+
+
+def learnt(paper: str, says: str, cell: dict[str, Any]) -> Row:
+    """A row of the one criterion of what learns a target: W2 at most 3 standard deviations above that of fresh data."""
+    mean, sd = cell["floor"]["w2"]
+    above = record.mean_of_seeds([(run[-1] - mean) / sd for run in cell["w2"]])
+    return Row(paper, f"{says} (W2 above the data's {mean:.2g}, in its sd: at most 3)", above, "sd", above.high < 3)
 
 
 def modes_of_seeds(cell: dict[str, Any]) -> list[int]:
