@@ -1,8 +1,9 @@
 """Is V = 0 only at p = q? Search small clouds for other places of rest, and ask whether the flow stays there."""
 
+import itertools
 from typing import Any
 
-from experiments.common.record import Experiment, Number, exact, mean_of_seeds, table
+from experiments.common.record import Experiment, Number, count_of_seeds, exact, mean_of_seeds, table
 from experiments.consistency.figures import distances, gallery
 from experiments.consistency.search import AT_REST, DRIFTS, KINDS, STRANDED, search
 
@@ -22,6 +23,8 @@ SLOW = {
     "sliced_wasserstein": {"n_each": 2, "n_steps": 20, "flow_steps": 500},
 }
 """Sizes of the quick preset for the drifts that cost most."""
+SIZES, OF_SIZES = (8, 32, 64), ("kl", "mean_shift", "deng", "sinkhorn_proxy", "mmd, energy")
+"""Numbers of particles besides those of the first table, and the drifts that are searched with them."""
 STABLE = 1e-6
 """Largest real part of an eigenvalue of dV/dx up to which a cloud counts as stable: rounding, not growth."""
 
@@ -42,8 +45,8 @@ def at_rest(cell: dict[str, Any], seed: int, way: str) -> list[dict[str, Any]]:
     ]
 
 
-def of_drift(experiment: Experiment, name: str, seeds: range, sizes: dict[str, int]):
-    """Shares of a drift over the target clouds, and all clouds at rest that were found."""
+def of_drift(experiment: Experiment, name: str, seeds: range, sizes: dict[str, int], words: str = ""):
+    """Shares of a drift over the target clouds, and all clouds at rest that were found; `words` follow the drift's name in them."""
     shares: dict[str, list[float]] = {key: [] for key in MEASURES}
     everything: list[dict[str, Any]] = []
     for seed in seeds:
@@ -59,13 +62,35 @@ def of_drift(experiment: Experiment, name: str, seeds: range, sizes: dict[str, i
         shares["flow_far"].append(sum(distance > cell["far"] for distance in cell["flow_distance"]) / n)
         shares["flow_worst"].append(max(cell["flow_distance"]))
         everything += found + kept
-    return {f"{name} {key}": share(values) for key, values in shares.items()}, everything
+    n_starts = len(KINDS) * sizes["n_each"]
+    worst = {f"{name}{words} flow_worst": mean_of_seeds(shares.pop("flow_worst"))}
+    return {f"{name}{words} {key}": share(values, n_starts) for key, values in shares.items()} | worst, everything
 
 
-def share(values: list[float]) -> Number:
-    """The mean over the target clouds; the interval of a share ends at 0 and at 1, that of a distance at 0."""
+def share(values: list[float], n_starts: int) -> Number:
+    """The mean share over the target clouds, `n_starts` starts in each.
+
+    Its bounds are the wider ones of two 95 % intervals: Student's over the clouds, which vanishes if all agree, and the binomial
+    one of all starts, which takes them for independent.
+    """
     mean, low, high = mean_of_seeds(values)
-    return Number(mean, max(low, 0.0), min(high, 1.0) if max(values) <= 1 else high)
+    trials = count_of_seeds(
+        [1.0] * round(sum(values) * n_starts) + [0.0] * round((len(values) - sum(values)) * n_starts), 1
+    )
+    return Number(mean, max(min(low, trials.low), 0.0), min(max(high, trials.high), 1.0))
+
+
+def by_size(experiment: Experiment, seeds: range) -> tuple[dict[str, Number], list[str]]:
+    """The same with fewer and more particles, the target cloud 2.5 times as large."""
+    numbers, rows = dict[str, Number](), []
+    for name, n in itertools.product(OF_SIZES, SIZES):
+        sizes = {"n": n, "m": 5 * n // 2, "n_each": 4, "n_steps": 60, "flow_steps": 2000}
+        found, _ = of_drift(experiment, name, seeds, sizes, f", n = {n}")
+        numbers |= found
+        keys = ("rest", "far", "far_stable", "flow_far_stable", "flow_far")
+        rows.append([f"`{name}`", n, *(str(found[f"{name}, n = {n} {key}"]) for key in keys)])
+    head = ("drift", "n", "at rest", "at rest, far", "at rest, far, stable", "flow: stable and far", "flow: far")
+    return numbers, table(head, rows)
 
 
 def chosen(clouds: list[dict[str, Any]]) -> dict[str, Any] | None:
@@ -117,6 +142,9 @@ def main() -> None:
         "",
         *table(*by_kind(found, {name: len(seeds) * n for name, n in n_of.items()})),
     ]
+    of_sizes, rows = by_size(experiment, seeds)
+    numbers |= of_sizes
+    lines += ["", "Shares of 20 starts, by the number of particles n, against 2.5 n targets:", "", *rows]
     experiment.figure("clouds", gallery({name: chosen(clouds) for name, clouds in found.items()}))
     experiment.figure("distances", distances(found, numbers["far"].value))
     experiment.write(numbers, lines)

@@ -44,8 +44,8 @@ AT_REST, STRANDED = 1e-9, 3.0
 """rms |V| of a cloud at rest; a particle so many data units (6 H) from every target is stranded: kernels do not reach it."""
 
 
-def target_cloud(seed: int) -> jax.Array:
-    return TARGET.sample(jax.random.key(seed), M).astype(float)
+def target_cloud(seed: int, m: int = M) -> jax.Array:
+    return TARGET.sample(jax.random.key(seed), m).astype(float)
 
 
 def starts(kind: str, key: jax.Array, n_starts: int, n: int) -> jax.Array:
@@ -138,12 +138,12 @@ def examine(drift: AbstractDrift, clouds: jax.Array, y: jax.Array):
     return each(drift)(one, clouds)
 
 
-def search(drift: str, seed: int, n: int, n_each: int, n_steps: int, flow_steps: int) -> dict[str, Any]:
-    """What the search and the flow end in, from `n_each` starts of every kind against one target cloud.
+def search(drift: str, seed: int, n: int, n_each: int, n_steps: int, flow_steps: int, m: int = M) -> dict[str, Any]:
+    """What the search and the flow end in, from `n_each` starts of every kind against one target cloud of `m` points.
 
     The ends of the flow are polished by the search, so that a cloud that the flow approaches is at rest to rounding.
     """
-    found, y = drift_of(drift), target_cloud(seed)
+    found, y = drift_of(drift), target_cloud(seed, m)
     keys = jax.random.split(jax.random.key(1000 + seed), len(KINDS))
     x = jnp.concatenate([starts(kind, key, n_each, n) for kind, key in zip(KINDS, keys, strict=True)])
     jitter = 1e-3 * jax.random.normal(jax.random.key(2000 + seed), x.shape)
