@@ -45,7 +45,7 @@ GENERATED = re.compile(
     r"<!-- numbers: written by run\.py -->.*?<!-- end of numbers -->|<!-- (\w+):begin -->.*?<!-- \1:end -->|```.*?```",
     re.DOTALL,
 )
-MARK = re.compile(r"<!-- (?:check: (.*?)|not a result) -->", re.DOTALL)
+MARK = re.compile(r"<!-- (?:check:\s(.*?)|not a result) -->", re.DOTALL)
 END = re.compile(r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<! al\.)[)\"'”*_]*\s+")
 SAFE = {function.__name__: function for function in (all, any, min, max, sorted, abs, round, len, sum)}
 
@@ -172,6 +172,9 @@ def judged(path: Path, root: Path) -> tuple[int, list[str]]:
     owner = re.match(r"<!-- of (\w+) -->", text)
     own = owner[1] if owner else path.parent.name if path.parent.parent.name == "experiments" else ""
     n_true, wrong = 0, []
+    if path.suffix == ".md" and (found := re.search(r"(?m)^ *<!-- (?:check|not a)\b", text)):
+        line = 1 + text.count("\n", 0, found.start())
+        wrong.append(f"{page}:{line}: a comment that begins a line ends the paragraph; write it behind the last word")
     for sentence in sentences(page, text):
         where = f"{page}:{sentence.line}: "
         words = COMPARATIVE.search(re.sub(r"`[^`]*`|\]\([^)]*\)", " ", sentence.text))
