@@ -45,7 +45,7 @@ GENERATED = re.compile(
     r"<!-- numbers: written by run\.py -->.*?<!-- end of numbers -->|<!-- (\w+):begin -->.*?<!-- \1:end -->|```.*?```",
     re.DOTALL,
 )
-MARK = re.compile(r"<!-- (?:check:\s(.*?)|not a result) -->", re.DOTALL)
+MARK = re.compile(r"<!--\s+(?:check:\s(.*?)|not a result)\s+-->", re.DOTALL)
 END = re.compile(r"(?<=[.!?])(?<!e\.g\.)(?<!i\.e\.)(?<! al\.)[)\"'”*_]*\s+")
 SAFE = {function.__name__: function for function in (all, any, min, max, sorted, abs, round, len, sum)}
 
