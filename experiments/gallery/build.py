@@ -18,6 +18,8 @@ from typing import NamedTuple
 
 from PIL import Image
 
+from experiments.sentences import MARK
+
 HERE = Path(__file__).resolve().parent
 EXPERIMENTS = HERE.parent
 SHOWN = 135
@@ -109,7 +111,7 @@ def told(experiments: Path) -> list[str]:
     """The sections, in the order of their names; one whose experiment (`<!-- of NAME -->`) was never run is left out."""
     texts = []
     for path in sorted((HERE / "sections").glob("*.html")):
-        text = path.read_text()
+        text = MARK.sub("", path.read_text())
         owner = re.match(r"<!-- of (\w+) -->", text)
         if owner and not (experiments / owner[1] / "results.json").is_file():
             print(f"{path.name} is left out: python -m experiments.{owner[1]}.run was not run", file=sys.stderr)
