@@ -31,7 +31,7 @@ PAGES = ("README.md", "experiments/*/README.md", "experiments/gallery/sections/*
 COMPARATIVE = re.compile(
     r"\b((large|small|high|low|near|close|fast|slow|few|long|short|wide|narrow|strong|weak|sharp|cheap|great|clear)(r|er|st|est)"
     r"|bigg(er|est)|nois(ier|iest)|f[au]rthe(r|st)|better|best|worse|worst|least|most|commoner|ahead of|beats?|wins?|leaders?"
-    r"|(more|less)\b(?=[^.]*\bthan)|as (good|near|large|small|wide|fast|far|many|few|long) as|outperforms?|improves?|profits?"
+    r"|(more|less)\b(?=.*\bthan\b)|as (good|near|large|small|wide|fast|far|many|few|long) as|outperforms?|improves?|profits?"
     r"|twice|half as|times (as|that)|orders? of magnitude|only (at|for|with)|(at|for|by|than) (any|every|all|no)\b(?! step))\b",
     re.IGNORECASE,
 )

@@ -38,6 +38,7 @@ def test_every_experiment_says_the_command_that_runs_it(tmp_path):
     names = [
         "experiments.all",
         "experiments.check",
+        "experiments.sentences",
         *(f"experiments.{script.parent.name}.{script.stem}" for script in scripts),
     ]
     done = subprocess.run(

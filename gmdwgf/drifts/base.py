@@ -64,6 +64,9 @@ class AbstractDrift(Configurable):
     functional: ClassVar[Any] = None
     """Functional that the drift is the flow of, a method of (x, y); None if there is none or it is not implemented."""
 
+    estimates: ClassVar[str | None] = None
+    """Functional of whose flow the velocity is an estimate, and by what, where `flow_of` is None: its mean over draws is the flow."""
+
     extrinsic: ClassVar[bool] = False
     """Whether the drift keeps its meaning for points of a manifold embedded in a Euclidean space, as its tangent part."""
 

@@ -23,7 +23,7 @@ def describe_drift(drift: AbstractDrift, changing: Mapping[str, eqx.Module] | No
         f"{type(drift).__name__}: {_first_sentence(type(drift))}",
         *(f"  {line}" for line in fields),
         *(f"  self term: {sentence}" for sentence in _self_terms(drift)),
-        f"  flow of: {tags.flow_of or 'no functional of the batch'}",
+        f"  flow of: {tags.flow_of or drift.estimates or 'no functional of the batch'}",
         f"  {zero} on identical clouds; {reach}",
     ]
 

@@ -18,7 +18,8 @@ class KLWGFDrift(StatelessDrift):
 
     Flow of: F(q) = KL(q_h || p_h), in expectation. With finitely many perturbations the estimator is unbiased, but its
     Jacobian in the particles is not symmetric (k(x + h xi, x') / q_h(x + h xi) is only after integration over xi), so it is
-    tagged as the flow of nothing. `average` accepts quadrature nodes in place of random draws, and then gives the exact flow.
+    tagged as the flow of nothing, and F stands in `estimates`. `average` accepts quadrature nodes in place of random draws, and then
+    gives the exact flow.
     Units: `bandwidth` h in data units, the standard deviation of the kernel; v in 1 / data units, the velocity of F
     itself (not multiplied by h^2; for Gaussian q and p, whose scores are affine, it is the drift `kl` divided by h^2).
     `n_perturbations` antithetic pairs +xi, -xi are drawn from the key, so that affine parts of the scores are averaged exactly.
@@ -30,6 +31,8 @@ class KLWGFDrift(StatelessDrift):
     Cost: 2 `n_perturbations` times `kl`.
     Source: Gretton et al. 2026 (arXiv:2605.05118) for the flow; the estimator is ours.
     """
+
+    estimates = "KL(q_h || p_h) estimated by random perturbations"
 
     bandwidth: Scalar = real("data units (standard deviation)", above=0)
     n_perturbations: int = count(of_numbers=True)

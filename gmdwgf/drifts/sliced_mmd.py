@@ -49,5 +49,5 @@ class SlicedMMDDrift(AbstractSlicedDrift):
         return 1 / slicing.mean_abs_cosine(dim)
 
     def tags(self) -> Tags:
-        flow = "MMD^2(q, p) / 2 of -|x - y|, along the directions drawn"
+        flow = "MMD^2(q, p) / 2 of -|x - y| estimated by random directions"
         return Tags(zero_at_equality=True, curl_free=True, flow_of=flow, reach="long", rotation=False)

@@ -55,5 +55,5 @@ class SlicedWassersteinDrift(AbstractSlicedDrift):
         return dim if self.scale_by_dim else 1
 
     def tags(self) -> Tags:
-        flow = "SW_2^2(q, p) / 2 along the directions drawn" + (", times d" if self.scale_by_dim else "")
+        flow = ("d times " if self.scale_by_dim else "") + "SW_2^2(q, p) / 2 estimated by random directions"
         return Tags(zero_at_equality=True, curl_free=True, flow_of=flow, reach="long", rotation=False)
