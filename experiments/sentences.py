@@ -171,28 +171,29 @@ def judged(path: Path, root: Path) -> tuple[int, list[str]]:
     page, text = path.relative_to(root).as_posix(), path.read_text()
     owner = re.match(r"<!-- of (\w+) -->", text)
     own = owner[1] if owner else path.parent.name if path.parent.parent.name == "experiments" else ""
-    n_true, wrong = 0, []
-    if path.suffix == ".md" and (found := re.search(r"(?m)^ *<!-- (?:check|not a)\b", text)):
-        line = 1 + text.count("\n", 0, found.start())
-        wrong.append(f"{page}:{line}: a comment that begins a line ends the paragraph; write it behind the last word")
+    n_read, n_true, wrong = 0, 0, []
     for sentence in sentences(page, text):
-        where = f"{page}:{sentence.line}: "
+        checks = [check for check in sentence.checks if check]
+        n_read += len(checks)
         words = COMPARATIVE.search(re.sub(r"`[^`]*`|\]\([^)]*\)", " ", sentence.text))
-        if words and not sentence.checks:
-            wrong.append(f"{where}no check of {words[0]!r}: {sentence.text}")
-        for check in filter(None, sentence.checks):
+        found = [f"no check of {words[0]!r}: {sentence.text}"] if words and not sentence.checks else []
+        for check in checks:
             numbers = Numbers(root / "experiments", own)
             try:
-                holds, why = numbers.hold(check), "FALSE"
+                why = None if numbers.hold(check) else "FALSE"
             except Wrong as error:
-                holds, why = False, str(error)
-            n_true += holds
-            if not holds:
-                values = [
-                    f"\n    {name} = {value:g} ({low:g} to {high:g})"
-                    for name, (value, low, high) in numbers.asked.items()
-                ]
-                wrong.append(f"{where}{why}: {sentence.text}\n    {' '.join(check.split())}{''.join(values)}")
+                why = str(error)
+            n_true += why is None
+            values = [f"{name} = {v:g} ({low:g} to {high:g})" for name, (v, low, high) in numbers.asked.items()]
+            found += ["\n    ".join([f"{why}: {sentence.text}", " ".join(check.split()), *values])] if why else []
+        wrong += [f"{page}:{sentence.line}: {line}" for line in found]
+    if n_read < len(re.findall(r"<!--\s+check\b", text)):
+        wrong.append(
+            f"{page}: a check is not read: it is in a section that is left out, or a line in it begins a paragraph or a list"
+        )
+    if path.suffix == ".md" and (first := re.search(r"(?m)^ *<!--\s+(?:check|not a)\b", text)):
+        line = 1 + text.count("\n", 0, first.start())
+        wrong.append(f"{page}:{line}: a comment that begins a line ends the paragraph; write it behind the last word")
     return n_true, wrong
 
 

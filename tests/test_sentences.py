@@ -114,3 +114,8 @@ def test_a_section_of_the_gallery_is_held_by_the_experiment_it_names(tmp_path):
 def test_a_comment_that_would_end_a_paragraph_is_told(tmp_path):
     _, (wrong,) = judged(tmp_path, 'b is larger.\n<!-- check: v("b") > 1 --> And so on.\n')
     assert "experiments/toy/README.md:2: a comment that begins a line" in wrong
+
+
+def test_a_check_that_is_not_read_is_told(tmp_path):
+    _, (wrong,) = judged(tmp_path, '**Expected.** b is larger. <!-- check: v("b") < 1 -->\n')
+    assert wrong.startswith("experiments/toy/README.md: a check is not read")
