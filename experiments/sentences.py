@@ -191,9 +191,12 @@ def judged(path: Path, root: Path) -> tuple[int, list[str]]:
         wrong.append(
             f"{page}: a check is not read: it is in a section that is left out, or a line in it begins a paragraph or a list"
         )
-    if path.suffix == ".md" and (first := re.search(r"(?m)^ *<!--\s+(?:check|not a)\b", text)):
-        line = 1 + text.count("\n", 0, first.start())
-        wrong.append(f"{page}:{line}: a comment that begins a line ends the paragraph; write it behind the last word")
+    for mark in MARK.finditer(text) if path.suffix == ".md" else []:
+        if re.search(r"\n *$", text[: mark.start()]) or re.search(r"\n *([->+*#|]( |#)|\d+[.)] )", mark[0]):
+            line = 1 + text.count("\n", 0, mark.start())
+            wrong.append(
+                f"{page}:{line}: a line that begins with the comment, or in it with a mark of Markdown, ends the paragraph"
+            )
     return n_true, wrong
 
 

@@ -112,8 +112,12 @@ def test_a_section_of_the_gallery_is_held_by_the_experiment_it_names(tmp_path):
 
 
 def test_a_comment_that_would_end_a_paragraph_is_told(tmp_path):
-    _, (wrong,) = judged(tmp_path, 'b is larger.\n<!-- check: v("b") > 1 --> And so on.\n')
-    assert "experiments/toy/README.md:2: a comment that begins a line" in wrong
+    for text in (
+        'b is 2.\n<!-- check: v("b") > 1 --> And so.\n',
+        'One.\nb is 2. <!-- check: v("b")\n> 1 --> And so.\n',
+    ):
+        _, (wrong,) = judged(tmp_path, text)
+        assert wrong.startswith("experiments/toy/README.md:2: a line that begins with the comment")
 
 
 def test_a_check_that_is_not_read_is_told(tmp_path):
