@@ -17,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 import gmdwgf
 from gmdwgf.config.build import config_dir, options
 from gmdwgf.config.fields import units
+from gmdwgf.drifts.base import AbstractDrift
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE, README = ROOT / "docs" / "drifts.md", ROOT / "README.md"
@@ -54,7 +55,7 @@ def table() -> str:
     return "\n".join(rows)
 
 
-def rest(name: str, drift: gmdwgf.drifts.AbstractDrift) -> str:
+def rest(name: str, drift: AbstractDrift) -> str:
     """The variance of the law that training on N(0, 1) with batches of 64 reaches, "-" where it was not measured."""
     if name not in MEASURED:
         return "-"
