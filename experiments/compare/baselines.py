@@ -188,14 +188,14 @@ def fitted(
         params, state, critic, critic_state, average = carry
         keys = jax.random.split(jax.random.fold_in(key, k), N_CRITIC + 1)
         about = lambda key: Step(key, lambda key: target.sample(key, batch), value, average)
-        if is_gan:
+        if method.loss is None:
             about_critic = lambda j: lambda c: critic_loss(c, params, about(keys[j]), batch)
             inner = lambda j, pair: descend(critics, about_critic(j), *pair)
             critic, critic_state = jax.lax.fori_loop(0, N_CRITIC, inner, (critic, critic_state))
             z = jax.random.normal(keys[-1], (batch, NOISE_DIM))
             loss = lambda p: -jnp.mean(dense(critic, dense(p, z)))
         else:
-            loss = lambda p: method.loss(p, about(keys[-1]), batch)
+            loss = functools.partial(method.loss, step=about(keys[-1]), n=batch)
         params, state = descend(optimizer, loss, params, state)
         average = ema.follow(jnp.asarray(EMA_DECAY), k, params, average)
         return params, state, critic, critic_state, average

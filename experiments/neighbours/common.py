@@ -80,7 +80,7 @@ def train(
     `annealed`: the bandwidths at `paths` of the drift fall from the first to the second value over the first `share` of the steps.
     """
     size, law = Sizes(*sizes), gmdwgf.load_target(dataset, **target)
-    schedules = training.falling_bandwidth(*annealed, share * size.n_steps, paths) if annealed else {}
+    schedules = training.falling_bandwidth(annealed[0], annealed[1], share * size.n_steps, paths) if annealed else {}
     asked = {"width": size.width, "batch": size.batch, "n_steps": size.n_steps, "rate": rate, "decay": "cosine"}
     problem = training.network_training(law, gmdwgf.load_drift(drift, **fields), schedules=schedules, **asked)
     steps = np.arange(1, marks + 1) * (size.n_steps // marks)
