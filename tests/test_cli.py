@@ -105,23 +105,23 @@ def test_help_lists_every_choice(cli):
 
 @pytest.mark.thorough
 def test_a_sweep_runs_each_cell_once_and_typed_again_does_nothing(cli, tmp_path):
-    command = ["-m", "+drift=kl,mmd", "seed=0,1", *TINY]
+    command = ["-m", "+drift=kl", "seed=0,1", *TINY]
     code, out, err = cli(*command)
     assert code == 0, err
     folders = sorted((tmp_path / "runs").glob("*/DONE.json"))
-    assert len(folders) == 4
+    assert len(folders) == 2
     before = [folder.stat().st_mtime_ns for folder in folders]
 
     code, out, _ = cli(*command)
     assert code == 0
-    assert out.count("already done") == 4
+    assert out.count("already done") == 2
     assert [folder.stat().st_mtime_ns for folder in folders] == before
 
     removed = folders[1].parent
     assert runs_command.main(["rm", "runs", removed.name, "--yes"]) == 0  # all that a run leaves is known as gmdwgf's
     assert not removed.exists()
     code, out, _ = cli(*command)
-    assert out.count("already done") == 3
+    assert out.count("already done") == 1
     assert folders[1].is_file()
 
 
