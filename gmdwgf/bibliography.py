@@ -17,7 +17,9 @@ ARXIV = r"\d{4}\.\d{4,5}"
 """Form of the number of a preprint on arXiv."""
 
 _NAME = r"[^\W\d_a-z][^\W\d_]+(?:-[^\W\d_]+)*"
-_PEOPLE = rf"(?<!\w)(?P<first>{_NAME})(?:,? et al\.|(?:, and |, | and | & | ){_NAME})*,? \(?(?P<year>(?:19|20)\d\d)\b\)?"
+_PEOPLE = (
+    rf"(?<!\w)(?P<first>{_NAME})(?:,? et al\.|(?:, and |, | and | & | ){_NAME})*,? \(?(?P<year>(?:19|20)\d\d)\b\)?"
+)
 _CITATION = re.compile(
     rf"{_PEOPLE}(?:,? \(?(?:[^().;]*, )?arXiv:(?P<of_people>{ARXIV}))?|arXiv:(?P<number>{ARXIV})|(?P<url>https?://[^\s,;)>]+)"
 )

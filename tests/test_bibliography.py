@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import inspect
 import re
 
 import pytest
@@ -150,7 +151,7 @@ def test_an_unknown_drift_is_refused_with_the_known_ones():
     with pytest.raises(ConfigError, match="did you mean deng"):
         gmdwgf.cite("dang")
     with pytest.raises(ConfigError, match="must be a name"):
-        gmdwgf.cite(3)
+        inspect.unwrap(gmdwgf.cite)(3)  # without the type checks of the tests
 
 
 @pytest.mark.parametrize(

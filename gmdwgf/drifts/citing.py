@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 from collections.abc import Iterator
+from typing import Any
 
 from gmdwgf.bibliography import sources
 from gmdwgf.config.build import ConfigError, build, load_node
@@ -17,12 +18,10 @@ def cite(drift: str | type[AbstractDrift] | AbstractDrift) -> str:
     These are the sources in the paragraph `Source:` of its docstring, and of its parts if it is made of drifts, looked up in
     `gmdwgf/references.bib`. A line with `%`, which BibTeX skips, says which source has no entry there, and which drift names none.
     """
-    if isinstance(drift, str):
-        drift = build(load_node("drift", drift, {}), "drift")
-    kind = drift if isinstance(drift, type) else type(drift)
-    if not issubclass(kind, AbstractDrift):
+    named: Any = build(load_node("drift", drift, {}), "drift") if isinstance(drift, str) else drift
+    if not issubclass(named if isinstance(named, type) else type(named), AbstractDrift):
         raise ConfigError("drift", drift, "must be a name of configs/drift/, a YAML file, a class of drifts or a drift")
-    return "\n\n".join(dict.fromkeys(_of(drift))) + "\n"
+    return "\n\n".join(dict.fromkeys(_of(named))) + "\n"
 
 
 def _of(drift: AbstractDrift | type[AbstractDrift]) -> Iterator[str]:
