@@ -6,6 +6,7 @@ drift = gmdwgf.load_drift("deng", temperature=0.5)
 target = gmdwgf.load_target("pinwheel")
 run = gmdwgf.load_run("runs/eight_gaussians-sinkhorn-1a2b3c4d")
 table = gmdwgf.load_runs("runs")
+sources = gmdwgf.cite("sinkhorn")
 """
 
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     )
     from gmdwgf.analysis.table import load_runs as load_runs
     from gmdwgf.config.build import ConfigError as ConfigError
+    from gmdwgf.drifts.citing import cite as cite
     from gmdwgf.launch.chosen import make_problem as make_problem
     from gmdwgf.launch.fitting import fit as fit
     from gmdwgf.launch.loading import (
@@ -44,6 +46,7 @@ _get, _names, __all__ = lazy(
     {
         "gmdwgf.launch.chosen": ["make_problem"],
         "gmdwgf.config.build": ["ConfigError"],
+        "gmdwgf.drifts.citing": ["cite"],
         "gmdwgf.launch.fitting": ["fit"],
         "gmdwgf.launch.loading": ["LoadedRun", "load_drift", "load_run", "load_target"],
         "gmdwgf.launch.result": ["RunResult"],

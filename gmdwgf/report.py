@@ -15,7 +15,7 @@ def parser() -> argparse.ArgumentParser:
     top.add_argument("dir", type=Path, metavar="DIR", help="a folder of runs, at any depth")
     top.add_argument("--out", type=Path, metavar="FILE.html", help="default: DIR/report.html")
     top.add_argument(
-        "--figures", action="store_true", help="also every figure as PDF and PNG, in figures/ beside the page"
+        "--figures", action="store_true", help="also every figure as PDF, SVG and PNG, in figures/ beside the page"
     )
     top.add_argument("--note", default="", help="a sentence at the top of the page, e.g. which choices are yours")
     return top

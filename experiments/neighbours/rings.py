@@ -1,4 +1,4 @@
-"""Flows of particles towards three rings: Chen et al. 2025 (DrMMD) and Hertrich et al. 2023 (Riesz kernels, slices)."""
+"""Flows of particles towards three rings: Chen et al. 2025 (DrMMD) and Hertrich et al. 2024 (Riesz kernels, slices)."""
 
 from typing import Any
 

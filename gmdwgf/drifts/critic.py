@@ -53,7 +53,8 @@ class CriticDrift(AbstractDrift):
     equilibrium.
     Cost: `n_inner` + 1 evaluations of the network and its gradient at n + m points; no pairs.
     Source: Nowozin et al. 2016 (arXiv:1606.00709); w1: Arjovsky et al. 2017, Gulrajani et al. 2017 (arXiv:1704.00028);
-    c = 0: Thanh-Tung et al. 2019 (arXiv:1902.03984). The standardisation and the default values are ours.
+    c = 0: Thanh-Tung et al. 2019 (arXiv:1902.03984); as a drift: Gretton et al. 2026 (arXiv:2605.05118). The standardisation and the
+    default values are ours.
     """
 
     extrinsic = True

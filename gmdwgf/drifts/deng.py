@@ -33,7 +33,8 @@ class DengDrift(StatelessDrift):
     below the distance to the data also work.
     Fails: distant modes keep their masses; slow where s+ or s- is small; a temperature above the spacing of modes blurs them.
     Cost: two passes over the pairs for each temperature, O(n (n + m) d), streamed.
-    Source: Deng et al. 2026 (arXiv:2602.04770) Algorithm 2. Treating weights as fractional copies of a point is ours.
+    Source: Deng et al. 2026 (arXiv:2602.04770) Algorithm 2; compared with the Sinkhorn flow: Gretton et al. 2026 (arXiv:2605.05118).
+    Treating weights as fractional copies of a point is ours.
     """
 
     extrinsic = True

@@ -44,7 +44,7 @@ class FDivergenceDrift(StatelessDrift):
     between.
     Fails: as `kl`; with a large `ratio_clip` a few particles dominate the step.
     Cost: one pass over the pairs, O(n (n + m) d), streamed.
-    Source: Cao et al. (arXiv:2603.10592), which mixes the weights 1/r and r, multiplies by h^2 and clips with c = 1e6.
+    Source: Cao et al. 2026 (arXiv:2603.10592), which mixes the weights 1/r and r, multiplies by h^2 and clips with c = 1e6.
     """
 
     extrinsic = True

@@ -29,7 +29,7 @@ class HeatDrift(StatelessDrift):
     Choose: where the kernel should not depend on the embedding: points far around a torus or sphere.
     Fails: `log_ratio` adds a uniform density of 1e-5 of the peak to k (ours), so it does not attract over more than about 5 h.
     Cost: one pass over the pairs, with a sum of 64 harmonics on the sphere and of 7 images per angle on a torus.
-    Source: spherical harmonics: Müller 1966; as an MMD flow on a manifold ours, after arXiv:2603.10592.
+    Source: spherical harmonics: Müller 1966; as an MMD flow on a manifold ours, after Cao et al. 2026 (arXiv:2603.10592).
     """
 
     manifold: AbstractManifold = piece(AbstractManifold)

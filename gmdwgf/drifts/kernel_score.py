@@ -21,8 +21,8 @@ class KernelScoreDrift(StatelessDrift):
     Fails: as `kl`; with Laplace, |v| stays of the order 1/h between two points that nearly coincide, so the particles keep
     oscillating at the end.
     Cost: one pass over the pairs, O(n (n + m) d), streamed.
-    Source: arXiv:2605.10727; convergence of the conservative field: arXiv:2605.22795. The Matern and the inverse
-    multiquadric (imq) kernels are ours.
+    Source: Esteban-Casadevall et al. 2026 (arXiv:2605.10727); convergence of the conservative field: Balasubramanian 2026
+    (arXiv:2605.22795). The Matern and the inverse multiquadric (imq) kernels are ours.
     """
 
     kernel: str = choice("laplace", "gaussian", "imq", "matern")

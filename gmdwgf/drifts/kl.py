@@ -27,9 +27,12 @@ class KLDrift(StatelessDrift):
     exp(<x, y> / h^2). `kernel` `heat` is the heat kernel of the manifold at time h^2 / 2 (`HeatDrift`), in flat space the Gaussian.
     Choose: the simplest drift, as a baseline; data of one length scale, close to the initial samples.
     Fails: h below the distance to the data sends all samples to one mode, h above the spacing of modes blurs them; distant
-    modes keep their masses; coincident particles without attraction stay together (unstable: noise separates them).
+    modes keep their masses, since scores hardly depend on these (Wenliang and Kanagawa 2020, arXiv:2008.10087); coincident particles
+    without attraction stay together (unstable: noise separates them).
     Cost: one pass over the pairs, O(n (n + m) d), streamed.
-    Source: Deng et al. 2026 (arXiv:2602.04770) Eq. 8-11; Gretton et al. 2026 (arXiv:2605.05118); abc: arXiv:2604.27239.
+    Source: Deng et al. 2026 (arXiv:2602.04770) Eq. 8-11; Gretton et al. 2026 (arXiv:2605.05118); a difference of scores as a flow
+    that reduces KL(q || p): Weber 2023 (arXiv:2304.12906); a Gaussian mean shift as one of the smoothed laws: Lai et al. 2026
+    (arXiv:2603.07514); abc: Zhang et al. 2026 (arXiv:2604.27239).
     """
 
     extrinsic = True

@@ -32,7 +32,7 @@ class KLEnergyDrift(StatelessDrift):
     Fails: where no perturbation reaches the mass of p (far from it, or in many dimensions) the estimate is one step of a random
     search, of length h; `effective_perturbations` is then near 1. Otherwise as `kl`.
     Cost: 2 `n_perturbations` evaluations of the density for each particle, and one pass over the pairs of particles; streamed.
-    Source: estimator by Tweedie's formula, after arXiv:2603.17579; antithetic and shared draws are ours.
+    Source: estimator by Tweedie's formula, after Cao et al. 2026 (arXiv:2603.17579); antithetic and shared draws are ours.
     """
 
     bandwidth: Scalar = real("data units (standard deviation)", above=0)

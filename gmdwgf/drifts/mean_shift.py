@@ -78,8 +78,10 @@ class MeanShiftDrift(StatelessDrift):
     Choose: the drift of Deng et al. without their normalisation, or with another kernel.
     Fails: as `kl`; for all kernels but the Gaussian there is curl, and no functional need decrease during training.
     Cost: one pass over the pairs, O(n (n + m) d), streamed.
-    Source: Deng et al. 2026 (arXiv:2602.04770) Eq. 8-12; only the Gaussian kernel is conservative: arXiv:2604.06333; the
-    Laplace field: arXiv:2605.22795; abc: arXiv:2604.27239. The Matern and the inverse multiquadric (imq) kernels are ours.
+    Source: Deng et al. 2026 (arXiv:2602.04770) Eq. 8-12; only the Gaussian kernel is conservative: Franz et al. 2026
+    (arXiv:2604.06333); the Laplace field: Balasubramanian 2026 (arXiv:2605.22795), in high dimension close to a difference of scores:
+    Lai et al. 2026 (arXiv:2603.07514); abc: Zhang et al. 2026 (arXiv:2604.27239). The Matern and the inverse multiquadric (imq)
+    kernels are ours.
     """
 
     extrinsic = True

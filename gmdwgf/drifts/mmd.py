@@ -33,7 +33,10 @@ class MMDDrift(StatelessDrift):
     Fails: energy and wide kernels are insensitive to fine structure, which is learned last; Gaussian kernels do not move distant
     particles.
     Cost: one pass over the pairs, O(n (n + m) d), streamed: the lowest of all pairwise drifts.
-    Source: Arbel et al. 2019 (arXiv:1906.04370); energy: Székely and Rizzo; Riesz: Hertrich et al. 2023 (arXiv:2305.11463).
+    Source: Arbel et al. 2019 (arXiv:1906.04370); energy: Székely and Rizzo 2013; Riesz: Hertrich et al. 2024 (arXiv:2305.11463); as a
+    drift: Gretton et al. 2026 (arXiv:2605.05118). The gradient of the training loss is 2 eta times that of F on the batch: generators
+    are trained as by Li, Swersky and Zemel 2015 (arXiv:1502.02761) and, with `u`, by Dziugaite, Roy and Ghahramani 2015
+    (arXiv:1505.03906).
     """
 
     extrinsic = True

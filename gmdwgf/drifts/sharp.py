@@ -24,7 +24,7 @@ class SharpDrift(StatelessDrift):
     Choose: a conservative alternative to the drift of Deng et al., with the same mean shifts, so that a scalar loss exists.
     Fails: as `kl`; un-normalised, v decays like the kernel and distant particles do not move.
     Cost: one pass over the pairs, O(n (n + m) d), streamed.
-    Source: Franz et al. (arXiv:2604.06333). The Matern and the inverse multiquadric (imq) kernels are ours.
+    Source: Franz et al. 2026 (arXiv:2604.06333). The Matern and the inverse multiquadric (imq) kernels are ours.
     """
 
     extrinsic = True

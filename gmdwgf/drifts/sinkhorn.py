@@ -53,8 +53,8 @@ class SinkhornDrift(StatelessDrift):
     Fails: with a low `max_iters` mass does not move between distant modes (check `converged`); it has the largest sampling noise
     of all drifts at small n.
     Cost: O(n m) for each solver iteration; small epsilon needs more of them (`n_iters` counts them).
-    Source: Feydy et al. 2019 (arXiv:1810.08278); unbalanced: Séjourné et al. 2019 (arXiv:1910.12958); as a drift He et al.
-    (arXiv:2603.12366), arXiv:2605.05118.
+    Source: Feydy et al. 2019 (arXiv:1810.08278); unbalanced: Séjourné et al. 2019 (arXiv:1910.12958); as a drift: He et al. 2026
+    (arXiv:2603.12366), Gretton et al. 2026 (arXiv:2605.05118).
     """
 
     epsilon: Scalar = real("cost units (half_squared: length^2, euclidean: length)", above=0, power=_power)

@@ -28,7 +28,7 @@ class SinkhornProxyDrift(StatelessDrift):
     Choose: close to `sinkhorn` at short distances, for the cost of two or three passes.
     Fails: distant modes keep their masses; slow where s+ or s- is small; h above the spacing of modes blurs them.
     Cost: 2 `ruiz_iters` + 1 passes over the pairs of each block, O(n (n + m) d) each, streamed.
-    Source: Gretton et al. 2026 (arXiv:2605.05118); scaling: Knight, Ruiz, Ucar 2014. Means in place of sums are ours:
+    Source: Gretton et al. 2026 (arXiv:2605.05118); scaling: Knight, Ruiz and Ucar 2014. Means in place of sums are ours:
     roots of products of softmaxes, which use sums, give v an additional factor sqrt(m / n).
     """
 

@@ -28,7 +28,7 @@ class SlicedMMDDrift(AbstractSlicedDrift):
     Fails: noise of the directions: fewer than d, even orthogonal ones, leave an error of about sqrt(d / n_projections) of |v|, so
     increase `n_projections` in more than 16 dimensions.
     Cost: O(n_projections (n + m) (d + log(n + m))); no pairs. Orthogonal frames add O(n_projections d min(d, n_projections)).
-    Source: Hertrich et al. 2023 (arXiv:2305.11463), also for the slicing constant of the energy kernel.
+    Source: Hertrich et al. 2024 (arXiv:2305.11463), also for the slicing constant of the energy kernel.
     """
 
     def speed_on_line(self, on_x, on_y, on_queries, x_weights, y_weights):

@@ -28,7 +28,8 @@ class SlicedWassersteinDrift(AbstractSlicedDrift):
     Fails: noise of the directions, and of the batch as for `sinkhorn`; in high dimensions each direction carries little
     information.
     Cost: O(n_projections (n + m) (d + log(n + m))); no pairs.
-    Source: Bonneel et al. 2015; as a flow Bonnotte 2013, Liutkus et al. 2019 (arXiv:1806.08141).
+    Source: Bonneel et al. 2015; as a flow: Bonnotte 2013, Liutkus et al. 2019 (arXiv:1806.08141); as a drift: Gretton et al. 2026
+    (arXiv:2605.05118).
     """
 
     scale_by_dim: bool = flag()

@@ -31,7 +31,7 @@ class WFlowDrift(StatelessDrift):
     Fails: uses half of the batch, which adds noise; mass does not move between modes more than about sqrt(n_iters epsilon) apart;
     with `rms_normalise` |v| is not informative.
     Cost: 2 `n_iters` + 3 passes over the pairs of halves, streamed.
-    Source: arXiv:2605.11755. The halves and the RMS about the mean are ours.
+    Source: Han et al. 2026 (arXiv:2605.11755). The halves and the RMS about the mean are ours.
     """
 
     epsilon: Scalar = real(

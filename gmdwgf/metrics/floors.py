@@ -7,7 +7,7 @@ A target that can be sampled indefinitely gives independent clouds. A file gives
   rows, which shrinks the variance of an average by 1 - n / N, so the standard deviation is divided by sqrt(1 - n / N). For degenerate
   parts of a statistic this is too little, which makes the standard deviation at most 25 % too small as long as n <= N / 2.
 
-The mean is conditional on the held-out points, which are fixed. Source: Politis, Romano and Wolf, Subsampling (1999), chapter 2.
+The mean is conditional on the held-out points, which are fixed. Source: Politis, Romano and Wolf 1999, chapter 2.
 """
 
 import math

@@ -2,7 +2,7 @@
 
 `geodesic_energy` 2E g(x, y) - E g(x, x') - E g(y, y') is unbiased, like the energy distance. It is not a metric on every manifold:
 on the sphere g has odd harmonics only (arccos t - pi/2 is odd), so it does not see differences that are symmetric under x -> -x
-(Lyons, Ann. Probab. 41, 2013); the energy distance of the embedded points does. `geodesic_w2` sees all differences.
+(Lyons 2013); the energy distance of the embedded points does. `geodesic_w2` sees all differences.
 """
 
 import jax

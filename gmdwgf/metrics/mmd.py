@@ -6,7 +6,7 @@ With k(x, y) = -|x - y| the same formula is the energy distance 2 E|x - y| - E|x
 computes both. The expectation over draws is the distance between the two distributions (no square root is taken, which would
 bias it). It is 0 for equal distributions, so single values can be negative. A cloud of one point has no pair and gives NaN.
 
-Source: Gretton et al., JMLR 13 (2012), Lemma 6; Székely and Rizzo, J. Stat. Plan. Inference 143 (2013).
+Source: Gretton et al. 2012, Lemma 6; Székely and Rizzo 2013.
 """
 
 from collections.abc import Callable

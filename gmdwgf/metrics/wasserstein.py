@@ -4,8 +4,7 @@ Both are distances in data units, W2 = sqrt(min over couplings of E|x - y|^2), w
 They are biased estimates of the distance between the two distributions: clouds drawn from the same distribution have a positive
 distance, larger for fewer points, so compare each with its floor.
 
-Source: Peyré and Cuturi, Computational Optimal Transport (2019), chapter 2; Bonneel et al., J. Math. Imaging Vis. 51
-(2015).
+Source: Peyré and Cuturi 2019, chapter 2; Bonneel et al. 2015.
 """
 
 import math

@@ -39,7 +39,7 @@ def rotated(h: Float[Array, "n t heads k"], positions: Float[Array, " t"]) -> Fl
 
 
 class Attention(nnx.Module):
-    """Softmax attention of `n_heads` heads; queries and keys are normalised (QK-norm, Henry et al. 2020), then rotated."""
+    """Softmax attention of `n_heads` heads; queries and keys are normalised (as by Henry et al. 2020), then rotated."""
 
     def __init__(self, width: int, n_heads: int, dtype: DTypeLike, rngs: nnx.Rngs):
         self.qkv = linear(width, 3 * width, rngs, dtype)

@@ -171,7 +171,7 @@ def mean_kernel(name: str, bandwidths: Float[Array, " k"]) -> Profile:
 def riesz_kernel(exponent: Array) -> Profile:
     """k = -r^s of exponent s in (0, 2): the energy kernel at s = 1. For s < 1 its gradient s r^(s-1) is unbounded as r -> 0.
 
-    At coincident points the gradient is 0, as for the energy kernel. Source: Hertrich et al. 2023 (arXiv:2305.11463).
+    At coincident points the gradient is 0, as for the energy kernel. Source: Hertrich et al. 2024 (arXiv:2305.11463).
     """
 
     def power_of_distance(r2, power):

@@ -30,7 +30,7 @@ def stratified_directions(key: Key, n: int, dim: int, dtype: DTypeLike = float) 
     """Draw `n` stratified unit vectors, each uniform on the sphere, whose means have a smaller variance than independent ones.
 
     In the plane they are pi / n apart, from a random angle (ours); in higher dimensions they are orthonormal frames of `dim`
-    vectors, each frame uniform (Rowland et al. 2019, Orthogonal Estimation of Wasserstein Distances).
+    vectors, each frame uniform (Rowland et al. 2019).
     """
     precise = jnp.promote_types(jax.dtypes.canonicalize_dtype(dtype), jnp.float32)
     if dim == 2:

@@ -112,9 +112,13 @@ def _scale(axes: Axes, values: Sequence[float], floor: tuple[float, float] | Non
         axes.axhspan(*np.clip(floor, *axes.get_ylim()), color=TARGET, alpha=0.5, linewidth=0, label="data vs data")
 
 
-def write_both(figure: Figure, path: Path) -> list[Path]:
-    """Save a figure as PDF and as PNG (300 dpi); `path` has no suffix."""
-    paths = [path.with_name(f"{path.name}.{suffix}") for suffix in ("pdf", "png")]
+FORMATS = ("pdf", "svg", "png")
+"""Formats of every figure: two vector graphics whose text is text, and pixels (300 dpi)."""
+
+
+def write_formats(figure: Figure, path: Path) -> list[Path]:
+    """Save a figure in all `FORMATS`; `path` has no suffix. PDFs contain their fonts, SVGs name them."""
+    paths = [path.with_name(f"{path.name}.{suffix}") for suffix in FORMATS]
     for written in paths:
         save(figure, written)
     return paths

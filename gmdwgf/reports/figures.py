@@ -1,4 +1,4 @@
-"""Draw the figures of a sweep from its run folders, as PDF and PNG."""
+"""Draw the figures of a sweep from its run folders, as PDF, SVG and PNG."""
 
 import math
 import re
@@ -27,14 +27,14 @@ def draw_figures(runs: Sequence[RunFiles], folder: Path) -> Iterator[Path]:
         floor = floor_of(runs, dataset)
         bests = {drift: seed_curve(best(found).cell) for drift, found in here.items()}
         figure = comparison.curves_by_drift({drift: curve for drift, curve in bests.items() if curve}, floor, styles)
-        yield from comparison.write_both(figure, folder / f"curves_{name}")
+        yield from comparison.write_formats(figure, folder / f"curves_{name}")
         finals = {drift: [_final(s, metric) for s in found] for drift, found in here.items()}
         figure = comparison.finals_by_setting(finals, floor_of(runs, dataset, metric), styles, METRICS[metric].label)
-        yield from comparison.write_both(figure, folder / f"settings_{name}")
+        yield from comparison.write_formats(figure, folder / f"settings_{name}")
         y = next((kept["y"] for run in runs if run.dataset == dataset and (kept := run.read_samples())), None)
         if y is not None:
             grid = {drift: [_panel(s) for s in found] for drift, found in here.items()}
-            yield from comparison.write_both(comparison.sample_grid(grid, y), folder / f"samples_{name}")
+            yield from comparison.write_formats(comparison.sample_grid(grid, y), folder / f"samples_{name}")
 
 
 def floor_of(runs: Sequence[RunFiles], dataset: str, metric: str = "mmd2") -> tuple[float, float] | None:

@@ -30,6 +30,12 @@ def parser() -> argparse.ArgumentParser:
     collect.add_argument("--seeds", action="store_true", help="reduce seeds to mean, sd and a 95 %% bootstrap interval")
     collect.add_argument("--all-keys", action="store_true", help="include all config keys, not only those that differ")
     collect.add_argument("--parquet", action="store_true", help="also FILE.parquet")
+    latex = (
+        "also a LaTeX table (booktabs) of final results: mean over seeds, interval, floor; default: DIR/collected.tex"
+    )
+    collect.add_argument("--latex", nargs="?", type=Path, const=Path(), metavar="FILE.tex", help=latex)
+    names = "columns of the LaTeX table, e.g. gap,mmd2; default: all metrics that the runs have"
+    collect.add_argument("--metrics", metavar="NAMES", help=names)
     remove = add("rm", "delete the named runs, after confirmation; never a live one", "+")
     remove.add_argument("--yes", action="store_true", help="do not ask")
     sync = add("sync", "upload metrics and figures to Weights & Biases, as one wandb run for each run", "*")
@@ -79,15 +85,24 @@ def _collect(asked: argparse.Namespace, runs: list[RunFiles]) -> None:
     from gmdwgf.analysis import collect
     from gmdwgf.analysis.status import chosen
 
+    if asked.metrics and not asked.latex:
+        raise ConfigError("--metrics", asked.metrics, "chooses columns of the LaTeX table; add --latex")
     runs = chosen(runs, asked.which)
     rows = collect.seed_rows(runs) if asked.seeds else collect.run_rows(runs, asked.all_keys)
     path = asked.out or asked.dir / ("collected_seeds.csv" if asked.seeds else "collected.csv")
     if path.suffix != ".csv":
         raise ConfigError("--out", path, "must end in .csv, so that no other file is overwritten")
+    table = asked.dir / "collected.tex" if asked.latex == Path() else asked.latex
+    if table:
+        from gmdwgf.analysis import latex
+
+        latex.write(runs, table, asked.metrics, asked.dir)
     if asked.parquet:
         collect.write_parquet(rows, path.with_suffix(".parquet"))
     collect.write_csv(rows, path)
     _say(f"{len(rows)} rows of {len(runs)} runs: {path}" + (" and .parquet" if asked.parquet else ""))
+    if table:
+        _say(f"final results as LaTeX: {table}")
 
 
 def _rm(asked: argparse.Namespace, runs: list[RunFiles]) -> None:

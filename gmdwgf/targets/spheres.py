@@ -26,7 +26,7 @@ class VonMisesFisher(AbstractListedMixture):
     with respect to the area. A mode of large kappa is a Gaussian of standard deviation 1 / sqrt(kappa) radians in its tangent plane.
     Samples are exact: 1 - <x, c> = -log(1 - u (1 - exp(-2 kappa))) / kappa for u uniform, and the direction around c is uniform.
 
-    Source: Fisher, Proc. R. Soc. A 217 (1953); the inversion: Ulrich, J. R. Stat. Soc. C 33 (1984).
+    Source: Fisher 1953; the inversion: Ulrich 1984.
     """
 
     centres: Float[Array, "k 3"] = points("directions, normalised", dim=3)

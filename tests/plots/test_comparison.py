@@ -1,9 +1,11 @@
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 from matplotlib.colors import to_hex
 from PIL import Image
 
-from gmdwgf.plots.comparison import curves_by_drift, finals_by_setting, sample_grid
+from gmdwgf.plots.comparison import FORMATS, curves_by_drift, finals_by_setting, sample_grid
 from gmdwgf.plots.style import colour_of, drift_styles
 from gmdwgf.report import main
 from tests.runs.folders import make_run
@@ -72,9 +74,10 @@ def figures(tmp_path_factory):
 
 
 @pytest.mark.thorough
-def test_every_figure_is_written_as_pdf_and_png(figures):
+def test_every_figure_is_written_as_pdf_svg_and_png(figures):
     stems = {f"{name}_eight_gaussians" for name in ("curves", "settings", "samples")}
-    assert {path.name for path in figures.iterdir()} == {f"{s}.{suffix}" for s in stems for suffix in ("pdf", "png")}
+    assert {path.name for path in figures.iterdir()} == {f"{s}.{suffix}" for s in stems for suffix in FORMATS}
+    assert set(FORMATS) == {"pdf", "svg", "png"}
 
 
 @pytest.mark.thorough
@@ -84,6 +87,16 @@ def test_pdfs_are_vector_with_their_fonts_inside(figures):
         assert b"/FontFile2" in pdf
         assert b"/Type3" not in pdf
         assert b"/Subtype /Image" not in pdf, "a picture of dots"
+
+
+@pytest.mark.thorough
+def test_svgs_are_vector_with_their_text_as_text(figures):
+    for path in figures.glob("*.svg"):
+        root = ElementTree.parse(path).getroot()
+        words = {"".join(node.itertext()).strip() for node in root.iter("{http://www.w3.org/2000/svg}text")}
+        assert "kl" in words, path
+        assert not list(root.iter("{http://www.w3.org/2000/svg}image")), "a picture of dots"
+        assert float(root.get("width").removesuffix("pt")) <= 6.75 * 72 + 1
 
 
 def test_figures_are_as_wide_as_a_column_or_a_page(figures):

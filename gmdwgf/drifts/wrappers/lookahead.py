@@ -11,13 +11,15 @@ WEIGHTS = ("equal", "harmonic")
 
 
 class LookaheadDrift(AbstractDrift):
-    """Weighted sum of the velocities along `n` Euler steps of the batch towards the same targets (arXiv:2605.04060).
+    """Weighted sum of the velocities along `n` Euler steps of the batch towards the same targets.
 
         v = sum_k w_k v_k,   v_k = drift(x^k, y),   x^1 = x,   x^(k+1) = x^k + eta v_k,   k = 1 .. n.
 
     `equal`: w_k = 1, and the goal x + eta v is x^(n+1). `harmonic`: w_k = 1/k. The weights of the source are not published; both are
     ours. `info` is that of the first step. References that a drift draws itself would stay behind the particles, so it draws
     none: the Sinkhorn drift then compares halves. With `at` it is the drift itself.
+
+    Source: Zhang et al. 2026 (arXiv:2605.04060).
     """
 
     drift: AbstractDrift

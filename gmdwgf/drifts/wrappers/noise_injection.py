@@ -8,10 +8,12 @@ from gmdwgf.typing import Scalar
 
 
 class NoiseInjectionDrift(AbstractDrift):
-    """Velocity at x + noise * N(0, I), in the field of the particles x themselves (Arbel et al. 2019, arXiv:1906.04370, section 4).
+    """Velocity at x + noise * N(0, I), in the field of the particles x themselves.
 
     The noisy points are not particles: they have no self-pairs, so the self terms `leave_one_out` and `two_batch` use all
     particles, as with `at`.
+
+    Source: Arbel et al. 2019 (arXiv:1906.04370), section 4.
     """
 
     drift: AbstractDrift

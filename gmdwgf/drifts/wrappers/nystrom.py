@@ -1,4 +1,4 @@
-"""Drifts that attract to all points of a data set at once, through landmarks (DriftXpress, arXiv:2605.12183)."""
+"""Drifts that attract to all points of a data set at once, through landmarks."""
 
 import jax
 
@@ -11,6 +11,8 @@ class NystromDrift(AbstractDrift):
 
     The targets `y` of a step are not used, except for their number, which is that of the affinities of `deng`. `moments` has an
     element for each of `drift.target_kernels()`, computed with the kernels as they are now: these must not change afterwards.
+
+    Source: Falahati et al. 2026 (DriftXpress, arXiv:2605.12183).
     """
 
     drift: AbstractDrift

@@ -8,7 +8,7 @@ from gmdwgf.typing import Array
 
 
 class ReferenceBatchDrift(AbstractDrift):
-    """Velocity of the particles `x` in the cloud of `x` and `n` references r together (Table 3 of arXiv:2606.15553).
+    """Velocity of the particles `x` in the cloud of `x` and `n` references r together.
 
         v(x_i) = drift(x and r, y)_i,   i one of the particles.
 
@@ -17,6 +17,8 @@ class ReferenceBatchDrift(AbstractDrift):
     F(x and r) in x: -(n_x + n_r) dF/dx_i. Without `references` (a direct call) it is the drift itself.
 
     With `n_groups` > 1 (classes, sub-batches) the rows of x and of r are ordered by group, and each group has its share of r.
+
+    Source: Zhang et al. 2026 (arXiv:2606.15553), Table 3.
     """
 
     drift: AbstractDrift
