@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.additions import fields, flows
+from experiments.additions import fields, flows, online
 from experiments.additions.variants import VARIANTS, has_own_field, has_particles
 from experiments.common.record import Experiment, Number, mean_of_seeds, table
 
@@ -13,6 +13,8 @@ BARYCENTRES = [(16, 0.5), (64, 0.5), (16, 1.0), (64, 1.0)]
 """Batch size and bandwidth of the bias of a barycentre."""
 SIZES = [64, 256, 1024]
 BATCH = 128
+ONLINE = (1, 2, 4, 8)
+"""Batches whose potentials are kept."""
 BASE = {name: name.partition(",")[0] for name in VARIANTS}
 
 
@@ -76,6 +78,19 @@ def of_flows(experiment: Experiment) -> tuple[dict[str, Number], list[str]]:
     return numbers, table(["drift", "particles", "over plain", "generator", "over plain"], rows)
 
 
+def of_online_potentials(experiment: Experiment) -> tuple[dict[str, Number], list[str]]:
+    numbers, rows = dict[str, Number](), []
+    for k in ONLINE:
+        options = {"n": 64, "n_repeats": 200 if experiment.quick else 2000}
+        found = {"noise": experiment.cell(online.noise, n_batches=k, **options, seeds=SEEDS)}
+        sizes = {"width": 64 if experiment.quick else 256, "batch": 64, "n_steps": 3000 if experiment.quick else 6000}
+        found["generator"] = experiment.cell(online.generator, n_batches=k, **sizes, seeds=SEEDS)
+        named = {f"potentials of {k} batches: {what}": mean_of_seeds(values) for what, values in found.items()}
+        numbers |= named
+        rows.append([k, *map(str, named.values())])
+    return numbers, table(["batches", "rms of v at q = p", "energy distance of a generator"], rows)
+
+
 def of_landmarks(experiment: Experiment) -> tuple[dict[str, Number], list[str]]:
     numbers, rows = dict[str, Number](), []
     n_data, seeds = (20_000, 8) if experiment.quick else (100_000, 16)
@@ -113,6 +128,7 @@ def main() -> None:
         ("Bias of a barycentre: mean error over batches, by abc", of_barycentres),
         (f"Field at q = p, batches of {BATCH}", of_fields),
         ("Squared energy distance from the law, at the end", of_flows),
+        ("Sinkhorn drift with the potentials of the last batches, evaluated out of sample", of_online_potentials),
         (
             "Error of the velocity due to landmarks, or to a minibatch of as many targets (rms, data units)",
             of_landmarks,
