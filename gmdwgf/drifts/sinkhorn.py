@@ -44,8 +44,9 @@ class SinkhornDrift(StatelessDrift):
     halves, and its mean over batches is zero at q = p. `reference` replaces q2 by as many further samples r of the model as there
     are targets, which repel and do not move (`references`; the training step draws them without a gradient): v is the flow of
     OT(x, y) - OT(x, r) in x, also with mean zero at q = p (ours). Chance differences of x from q enter both terms and cancel. Without
-    references (free particles, wrapped drifts, a direct call) it is `two_batch`. With a single particle or target, or with `at`, the
-    full clouds are used.
+    references (free particles, wrapped drifts, a direct call) it is `two_batch`. The training step draws the halves of free particles
+    anew at every step, since fixed halves drive each other apart. With a single particle or target, or with `at`, the full clouds
+    are used.
     Single precision: plan weights have an error of about 6e-8 L^2 / epsilon, L the largest distance between two points, which
     is noticeable when a few points are outliers.
     Memory: `newton` and `ott` store n x m arrays; `streamed` stores none and is slower.

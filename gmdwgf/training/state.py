@@ -55,6 +55,7 @@ _PURPOSES = (
     "classes",
     "any_class",
     "references",
+    "order",
 )
 
 

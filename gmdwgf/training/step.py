@@ -38,7 +38,8 @@ def train_step(problem: Problem, state: TrainState) -> tuple[TrainState, dict[st
         x = sharding.shard_rows(problem.generator.sample(params, key("noise"), problem.batch_size, condition))
         frozen = jax.lax.stop_gradient(x)  # no mutants: the loss stops the gradient of the goal too
         further = _references(problem, drift, params, key("references"), condition)
-        output, drift_state = drift.update(state.drift_state, frozen, y, key("drift"), **further)
+        with_halves = _ordered_anew if _keeps_halves(problem, drift) else _as_they_are
+        output, drift_state = with_halves(drift, state.drift_state, frozen, y, key, further)
         loss = regression_loss(x, output.v, problem.eta, problem.manifold)
         return problem.loss_scale * loss, (loss, frozen, output, drift_state)
 
@@ -76,6 +77,25 @@ def _references(
     first_of_group = lambda rows: rows.reshape(problem.n_groups, -1)[:, 0]
     of_groups = jax.tree.map(lambda rows: jnp.repeat(first_of_group(rows), n // problem.n_groups), condition)
     return {"references": jax.lax.stop_gradient(problem.generator.sample(params, key, n, of_groups))}
+
+
+def _keeps_halves(problem: Problem, drift: AbstractDrift) -> bool:
+    """Whether the drift would compare the same two halves of the same particles at every step."""
+    return not problem.generator.draws_anew and not drift.tags().permutation
+
+
+def _as_they_are(drift, state, x, y, key, further):
+    return drift.update(state, x, y, key("drift"), **further)
+
+
+def _ordered_anew(drift, state, x, y, key, further):
+    """The drift of the particles in a random order, so that a drift of two halves has other halves at every step (ours).
+
+    Between fixed halves of free particles a two-batch repulsion is unstable: with means m1 and m2 of the halves, v1 - v2 = m1 - m2.
+    """
+    order = jax.random.permutation(key("order"), x.shape[0])
+    output, state = drift.update(state, x[order], y, key("drift"), **further)
+    return output._replace(v=jnp.zeros_like(output.v).at[order].set(output.v)), state
 
 
 def _examine(problem: Problem, step: Array, v: Particles, x: Particles, loss: Scalar, params) -> Health:
