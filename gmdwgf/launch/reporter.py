@@ -78,7 +78,8 @@ class Reporter:
             raise Interrupted(by)
         if status == "diverged":
             what = f"{summary['diverged_term']} = {summary['diverged_value']} at step {summary['diverged_step']}"
-            self._end(status, f"diverged ({what}); kept the last good state: {_short(spec)}")
+            kept = "" if summary["diverged_term"] == "samples" else "; kept the last good state"
+            self._end(status, f"diverged ({what}){kept}: {_short(spec)}")
         elif self.number is not None:
             self._end(
                 status,
