@@ -13,12 +13,17 @@ from gmdwgf.engine.signals import Interrupted
 from gmdwgf.files import DamagedFile
 from gmdwgf.launch.ledger import SweepLedger
 from gmdwgf.launch.spec import RunSpec
+from gmdwgf.launch.sweep_clock import current
 from gmdwgf.mappings import Facts
 from gmdwgf.metrics.table import headline
 from gmdwgf.runs.folder import FINISHED, RunIsLive, reason
+from gmdwgf.tracking.progress import duration
 
 WORST = math.inf
 """Metric returned to a search for a job that diverged, failed or was not run."""
+
+WORTH_SAYING = 60
+"""Seconds from which the remaining time of a sweep is printed."""
 
 
 class Reporter:
@@ -117,6 +122,13 @@ class Reporter:
         self.say(line)
         if self.ledger is not None and self.number is not None:
             self.ledger.end(self.number, state, self._line(line))
+        clock = current.get()
+        if clock is not None and self.number is not None:
+            clock.end(self.overrides, has_run=state in ("done", "diverged", "failed"))
+            seconds = clock.remaining()
+            if state != "skipped" and seconds is not None and seconds >= WORTH_SAYING:
+                ended = clock.n_jobs - clock.n_left
+                self.console.print(f"{ended} of {clock.n_jobs} jobs, about {duration(seconds)} left for all others")
 
     def _table(self, spec: RunSpec, summary: Facts) -> None:
         from gmdwgf.metrics.table import METRICS

@@ -1,7 +1,7 @@
 """Colour, dash and marker of every drift, the same in all figures: one table, on light and on dark backgrounds."""
 
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 Dash = tuple[float, ...]
@@ -48,10 +48,10 @@ DRIFTS: dict[str, DriftStyle] = {
     "sliced_mmd": _row("#335501", DASHED, "v"),
     "drmmd": _row("#2E9502", DOTTED, "X"),
     "kale": _row("#135140", DASHDOT, "D"),
-    # Differences of scores and other flows of kernel density estimates: orange and red.
+    # Differences of scores and other fields of kernel density estimates: orange and red; the Wasserstein flow of KL: indigo.
     "kl": _row("#D55E00", SOLID, "^"),
     "mean_shift": _row("#6B2A1A", DASHED, "<"),
-    "kl_wgf": _row("#E8234A", DASHDOT, ">"),
+    "kl_wgf": _row("#331BA6", DASHDOT, ">"),
     "kl_energy": _row("#E86B57", DOTTED, "D"),
     "blob": _row("#AC8763", SHORT, "s"),
     "f_divergence": _row("#E42512", DOUBLE, "P"),
@@ -60,7 +60,7 @@ DRIFTS: dict[str, DriftStyle] = {
     # Networks that learn a witness: purple.
     "critic": _row("#77177F", SOLID, "X"),
     "critic_w1": _row("#C562E0", DASHED, "*"),
-    "dmmd": _row("#331BA6", SHORT, "o"),
+    "dmmd": _row("#8D68B8", SHORT, "h"),
     # Affinities: pink and brown.
     "deng": _row("#CC79A7", SOLID, "D"),
     "deng_released": _row("#910239", DOTTED, "h"),
@@ -73,7 +73,7 @@ contrast of 3 with white; drifts of similar colours have other dashes and other 
 OTHERS = (
     _row("#5C244C", SHORT, "d"),
     _row("#ED159B", DASHED, "p"),
-    _row("#8D68B8", DOUBLE, "s"),
+    _row("#E8234A", DASHED, "s"),
     _row("#708E5C", DOTTED, "^"),
 )
 """Styles of names that are not in the table."""
@@ -90,11 +90,14 @@ def colour_of(name: str) -> str:
     return style_of(name).colour
 
 
-def drift_styles(names: Iterable[str]) -> dict[str, DriftStyle]:
-    """Style of every drift of a figure; further variants of one drift (`mmd, energy`) are hollow, with other dashes."""
+def drift_styles(names: Iterable[str], drift_of: Mapping[str, str] | None = None) -> dict[str, DriftStyle]:
+    """Style of every drift of a figure; further variants of one drift (`mmd, energy`) are hollow, with other dashes.
+
+    `drift_of` are the drifts of names that do not begin with them.
+    """
     styles: dict[str, DriftStyle] = {}
     for name in names:
-        style = style_of(name)
+        style = style_of((drift_of or {}).get(name, name))
         nth = sum(other.colour == style.colour for other in styles.values())
         dash = DASHES[(DASHES.index(style.dash) + nth) % len(DASHES)]
         styles[name] = style._replace(dash=dash, hollow=nth > 0)
