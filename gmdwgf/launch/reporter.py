@@ -128,7 +128,7 @@ class Reporter:
             seconds = clock.remaining()
             if state != "skipped" and seconds is not None and seconds >= WORTH_SAYING:
                 ended = clock.n_jobs - clock.n_left
-                self.console.print(f"{ended} of {clock.n_jobs} jobs, about {duration(seconds)} left for all others")
+                self.console.print(f"{ended} of {clock.n_jobs} jobs have ended, about {duration(seconds)} left in all")
 
     def _table(self, spec: RunSpec, summary: Facts) -> None:
         from gmdwgf.metrics.table import METRICS

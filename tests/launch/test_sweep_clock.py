@@ -1,6 +1,7 @@
 import pytest
 
-from gmdwgf.launch.sweep_clock import SweepClock
+from gmdwgf.launch.reporter import Reporter
+from gmdwgf.launch.sweep_clock import SweepClock, current
 
 KL, MMD = ["dataset=circles", "+drift=kl", "seed=0"], ["+drift=mmd", "dataset=circles"]
 
@@ -35,3 +36,14 @@ def test_times_of_jobs_that_run_at_once_add_up():
     for _ in range(3):
         clock.end(KL, has_run=True)
     assert clock.remaining() == pytest.approx(10 / 3)
+
+
+def test_a_job_that_ends_says_how_long_the_whole_sweep_takes_if_it_is_a_minute_or_more(capsys):
+    token = current.set(clock_of([KL, KL, KL], [100.0, 110.0, 120.0]))
+    try:
+        for number in range(3):
+            Reporter(number, KL).failed(None, ValueError("of this test"))
+    finally:
+        current.reset(token)
+    told = [line for line in capsys.readouterr().out.splitlines() if "jobs have ended" in line]
+    assert told == ["1 of 3 jobs have ended, about 3m20s left in all"]  # then 55 s, then nothing

@@ -38,7 +38,7 @@ def test_every_metric_has_a_panel_and_the_legend_names_every_drift_once():
     figure = curves(kl, gap=({"kl": kl, "mmd": mmd}, (0.0, 3.0)))
     assert [axes.get_ylabel() for axes in figure.axes] == ["MMD²", "gap"]
     assert figure.get_figwidth() == 6.75
-    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["kl", "data vs data", "mmd"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["kl", "mmd", "data vs data"]
 
 
 def test_values_below_zero_have_a_place_on_the_axis():
