@@ -45,14 +45,14 @@ DRIFTS: dict[str, DriftStyle] = {
     "wflow": _row("#1B326B", DASHDOT, "p"),
     # Kernel discrepancies: green.
     "mmd": _row("#009E73", SOLID, "s"),
-    "sliced_mmd": _row("#335501", DASHED, "v"),
+    "sliced_mmd": _row("#335501", DASHED, "^"),
     "drmmd": _row("#2E9502", DOTTED, "X"),
     "kale": _row("#135140", DASHDOT, "D"),
     # Differences of scores and other fields of kernel density estimates: orange and red; the Wasserstein flow of KL: indigo.
     "kl": _row("#D55E00", SOLID, "^"),
     "mean_shift": _row("#6B2A1A", DASHED, "<"),
     "kl_wgf": _row("#331BA6", DASHDOT, ">"),
-    "kl_energy": _row("#E86B57", DOTTED, "D"),
+    "kl_energy": _row("#E86B57", DOTTED, "d"),
     "blob": _row("#AC8763", SHORT, "s"),
     "f_divergence": _row("#E42512", DOUBLE, "P"),
     "sharp": _row("#992505", SHORT, "X"),
@@ -74,7 +74,7 @@ OTHERS = (
     _row("#5C244C", SHORT, "d"),
     _row("#ED159B", DASHED, "p"),
     _row("#E8234A", DASHED, "s"),
-    _row("#708E5C", DOTTED, "^"),
+    _row("#708E5C", DOTTED, "v"),
 )
 """Styles of names that are not in the table."""
 
