@@ -41,7 +41,7 @@ class View(NamedTuple):
         """Which points `[n d]` are within the limits, `[n]`; those that are not finite are not."""
         with np.errstate(invalid="ignore", over="ignore"):
             seen = self(cloud)
-            return ((seen >= self.lower) & (seen <= self.upper)).all(axis=1)
+            return np.all((seen >= self.lower) & (seen <= self.upper), axis=1)
 
 
 def view_of(y: ArrayLike) -> View:

@@ -1,6 +1,7 @@
 """Draw the energy distances of all drifts and baselines on all sets."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -20,8 +21,8 @@ def dots(
     for k, kind in enumerate(kinds):
         places = np.arange(len(sets)) + (k - (len(kinds) - 1) / 2) * 0.1
         found = [numbers[f"{name}, {kind}: energy"] for name in sets]
-        grey = {"color": "0.4", "marker": of_baselines.get(kind), "markersize": 4}
-        style = (line_of(styles[kind], 4) if kind in styles else grey) | {"linestyle": "none"}
+        grey: dict[str, Any] = {"color": "0.4", "marker": of_baselines.get(kind), "markersize": 4}
+        style: dict[str, Any] = (line_of(styles[kind], 4) if kind in styles else grey) | {"linestyle": "none"}
         axes.plot(places, [number.value for number in found], label=kind, **style)
         axes.vlines(places, [n.low for n in found], [n.high for n in found], color=style["color"], linewidth=0.8)
     axes.axhspan(-close, close, color="0.92", zorder=0)

@@ -55,7 +55,7 @@ def chosen_by_others(scores: Sequence[Score], measure: str) -> Held | None:
     seeds = _seeds(scores)
     if len(seeds) < 2:
         return None
-    value = lambda run: number_of(run.last.get(measure), math.inf) if run.state == "done" else math.inf
+    value = lambda run: number_of(run.last.get(measure), math.nan) if run.state == "done" else math.nan
     return held_out([[value(_run_of(s, seed)) for seed in seeds] for s in scores], labels_of(scores)[1])
 
 

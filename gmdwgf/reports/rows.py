@@ -16,8 +16,8 @@ def rows_of(scores: Sequence[Score]) -> dict[str, list[Score]]:
         here = [s for s in scores if s.cell.drift == drift]
         option = _option(here)
         for s in here:
-            value = dict(s.cell.settings).get(option)
-            found.setdefault(f"{drift}, {value}" if option else drift, []).append(s)
+            name = f"{drift}, {dict(s.cell.settings).get(option)}" if option else drift
+            found.setdefault(name, []).append(s)
     return found
 
 

@@ -31,18 +31,19 @@ def test_a_fit_whose_samples_leave_the_data_says_since_when():
     assert "diverged at step 4" in repr(result)
 
 
+@pytest.mark.thorough
 def test_the_run_its_folder_and_its_score_agree(cli, tmp_path):
     words = ["generator=particles", "optimizer=euler", "training.eta=1000"]
     small = [word for word in SMALL if not word.startswith("generator")]
-    code, out, err = cli("-m", "drift=mmd", "seed=0,1", *words, *small)
+    code, out, err = cli("-m", "drift=mmd", "seed=0", *words, *small)
     assert code == 0, err
     assert "diverged (samples = all outside of the data at step 4): " in out
-    assert "2 diverged" in out
+    assert "1 diverged" in out
     runs = read_runs(tmp_path / "runs")
-    assert [run.state for run in runs] == ["diverged", "diverged"]
+    assert [run.state for run in runs] == ["diverged"]
     assert runs[0].why == "samples = all outside of the data at step 4"
     (found,) = [score(cell) for cell in cells(runs, varied(runs))]
-    assert (found.verdict, found.count("diverged")) == ("diverged", 2)
+    assert (found.verdict, found.count("diverged")) == ("diverged", 1)
     facts = json.loads((runs[0].path / "DIVERGED.json").read_text())
     assert facts["step"] == 8
     assert np.isfinite(facts["mmd2"])
