@@ -10,6 +10,7 @@ from hydra.errors import HydraException
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
+from gmdwgf.launch import sweep_clock
 from gmdwgf.launch.compositions import SharedCompositions
 
 
@@ -40,6 +41,7 @@ class GridsSweeper(BasicSweeper):
         print(f"{len(batch)} jobs", flush=True)  # noqa: T201
         if self.config is not None and not self.config.sweep.dry:
             super().validate_batch_is_legal(batch)
+            sweep_clock.current.set(sweep_clock.SweepClock(batch))
 
     def split_arguments(  # type: ignore[override]  # Hydra's is static and knows one grid
         self, overrides: list[Override], max_batch_size: int | None

@@ -69,7 +69,7 @@ def test_every_cell_of_the_paper_toys_composes_and_builds():
         cfg = compose("train", overrides=["experiment=paper_toys", "preset=full"], return_hydra_config=True)
         sweeper = cfg.hydra.sweeper
         (cells,) = jobs("experiment=paper_toys", params=dict(sweeper.params), grids=list(map(dict, sweeper.grids)))
-        assert len(cells) == 7 * 4 * 4 * 5
+        assert len(cells) == 12 * 4 * 4 * 5
         for cell in cells[::20]:  # one a drift and setting
             job = compose("train", overrides=cell)
             build(job.drift, "drift")

@@ -12,7 +12,7 @@ from tests.conftest import ROOT
 PACKAGE = ROOT / "gmdwgf"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 LEVELS = (
-    {"typing", "files", "exports", "mappings", "bibliography"},
+    {"typing", "files", "exports", "mappings", "view", "bibliography"},
     {"reading"},
     {"config"},
     {"pairs"},

@@ -18,21 +18,10 @@ from experiments.claims.closed_forms import recursion, slope_after
 from experiments.claims.identities import FLOWS
 from experiments.claims.structure import NO_FLOWS, STEPS, particle_asymmetry
 from experiments.common.figures import bare
-from gmdwgf.plots.style import COLUMN, INK, TARGET, Figure, colour_of, styled
+from gmdwgf.plots.style import COLUMN, INK, TARGET, Figure, colour_of, drift_styles, line_of, styled
 
-COLOURS = {
-    "score difference": "kl",
-    "Laplace mean shift": "laplace",
-    "Algorithm 2": "deng",
-    "proxy": "kale",
-    "MMD Gaussian": "mmd",
-    "MMD Laplace": "mmd",
-    "MMD energy": "energy",
-    "sliced Wasserstein": "sliced",
-    "Sinkhorn": "sinkhorn",
-    "Sinkhorn, 400 corrections": "sinkhorn",
-}
-"""Whose colour a drift has."""
+DRIFTS = {name: config for name, (config, _) in (LOCAL | FAR).items()}
+STYLES = drift_styles(DRIFTS, DRIFTS)
 
 
 def panel(height: float, **labels):
@@ -44,8 +33,7 @@ def panel(height: float, **labels):
 
 
 def line(axes, x, y, name, **style):
-    drawn = {"linestyle": "-", "marker": "o", "markersize": 3, "color": colour_of(COLOURS[name])} | style
-    axes.plot(x, y, label=name, **drawn)
+    axes.plot(x, y, label=name, **(line_of(STYLES[name]) | style))
 
 
 @styled
@@ -56,7 +44,7 @@ def asymmetries() -> Figure:
     values = [max(particle_asymmetry(name), 1e-13) for name in names]
     flow = [name in FLOWS or name == "smoothed KL" for name in names]
     colours = [
-        colour_of("sinkhorn") if name in steps else colour_of("sliced" if yes else "kl")
+        colour_of("sinkhorn_steps") if name in steps else colour_of("kl_wgf" if yes else "kl")
         for name, yes in zip(names, flow, strict=True)
     ]
     axes.scatter(values, range(len(names)), c=colours, s=14)
@@ -93,9 +81,7 @@ def far_modes() -> Figure:
     lengths = np.array(APART) / SIGMA
     axes.plot(lengths, 0.375 * np.array(APART), color=INK, linestyle=":", label="exact transport")
     for name in [*LOCAL, *FAR]:
-        second = name in ("MMD Laplace", "Sinkhorn, 400 corrections")  # of its colour
-        drawn = {"linestyle": "--", "markerfacecolor": "white"} if second else {}
-        line(axes, lengths, np.abs(crossing(name)), name, **drawn)
+        line(axes, lengths, np.abs(crossing(name)), name)
     axes.set_ylim(bottom=2e-3)
     axes.axhspan(2e-3, 0.02, color=TARGET, alpha=0.3, linewidth=0)
     axes.set_xticks(lengths, [f"{length:g}" for length in lengths])

@@ -83,9 +83,10 @@ class Experiment:
         )
         parser.add_argument("--preset", choices=("quick", "full"), default="quick", help="sizes: 2 CPU cores, or a GPU")
         parser.add_argument("--out", type=Path, help="folder to write into, instead of the experiment's own")
+        parser.add_argument("--vector", action="store_true", help="figures also as PDF, beside the PNG")
         arguments = parser.parse_args()
         self.out = (arguments.out or self.here).resolve()
-        self.quick = arguments.preset == "quick"
+        self.quick, self.vector = arguments.preset == "quick", arguments.vector
         self.cells = ROOT / "runs" / "experiments" / self.here.name / arguments.preset
         self.started, self.n_cells = time.perf_counter(), 0
 
@@ -107,8 +108,10 @@ class Experiment:
         return json.loads(path.read_text())["answer"]
 
     def figure(self, name: str, figure: Figure) -> None:
-        """Write a figure into `figures/<name>.png`, at 200 dots an inch."""
+        """Write a figure into `figures/<name>.png`, at 200 dots an inch, and with `--vector` as PDF with its fonts."""
         path = self.out / "figures" / f"{name}.png"
+        if self.vector:
+            save(figure, path.with_suffix(".pdf"))
         save(figure, path)
         small_png(path, path, scale=2 / 3)
 

@@ -8,12 +8,13 @@ from matplotlib.ticker import NullFormatter
 
 from experiments.common.figures import bare
 from experiments.common.record import Number
-from experiments.compare.contenders import ARENAS, CONTENDERS, config_of
-from gmdwgf.plots.style import COLUMN, INK, PAGE, Figure, colour_of, styled
+from experiments.compare.contenders import ARENAS, CONTENDERS, VARIANTS, config_of
+from gmdwgf.plots.style import COLUMN, INK, PAGE, Figure, drift_styles, line_of, styled
 
 Numbers = dict[str, Number]
-SECOND = {"sinkhorn, two batches", "kl, two batches", "mmd, Gaussian"}
-"""The second of its colour: hollow, with a dashed line."""
+NAMES = ["sinkhorn, one batch", *CONTENDERS, *VARIANTS]
+STYLES = drift_styles(NAMES, {name: config_of(name) for name in NAMES})
+"""Of the Sinkhorn drifts the one with two batches is hollow and dashed, as that of `kl` is."""
 
 PANELS = [f"{arena}/{budget}" for arena in ARENAS for budget in ("samples", "time")]
 SHORT = {"matched": "8 Gaussians", "mismatched": "masses 80 : 20"}
@@ -21,9 +22,7 @@ TITLES = SHORT | {"mismatched": "two modes, masses 80 : 20"}
 
 
 def _mark(axes: Axes, x: float, y: float, name: str, **bars) -> None:
-    colour = colour_of(config_of(name))
-    face = "white" if name in SECOND else colour
-    axes.errorbar(x, y, **bars, fmt="o", color=colour, markerfacecolor=face, markersize=4, elinewidth=0.9)
+    axes.errorbar(x, y, **bars, **line_of(STYLES[name], 4), elinewidth=0.9)
 
 
 def _bars(number: Number, least: float = 1e-5) -> np.ndarray:
@@ -93,12 +92,11 @@ def cost(numbers: Numbers) -> Figure:
         for name in CONTENDERS:
             best = numbers[f"{arena}/samples/{name}/best"]
             run, grid = (numbers[f"{arena}/seconds/{name}/{what}"].value for what in ("run", "grid"))
-            colour = colour_of(config_of(name))
-            axes.plot([run, run + grid], [best.value] * 2, color=colour, linewidth=0.9, alpha=0.6)
-            axes.plot([run + grid], [best.value], "|", color=colour, markersize=6)
-            face = "white" if name in SECOND else colour
-            marked = {"color": colour, "markerfacecolor": face, "markersize": 4}
-            axes.plot([run], [best.value], _marker(name), label=name if arena == "matched" else None, **marked)
+            style = STYLES[name]
+            axes.plot([run, run + grid], [best.value] * 2, color=style.colour, linewidth=0.9, alpha=0.6)
+            axes.plot([run + grid], [best.value], "|", color=style.colour, markersize=6)
+            marked = line_of(style, 4) | {"linestyle": "none", "zorder": 3}
+            axes.plot([run], [best.value], label=name if arena == "matched" else None, **marked)
         axes.set(xscale="log", yscale="log", xlabel="seconds of one run, and with its grid", ylabel="MMD²")
         axes.set_xticks([1, 3, 10, 30], ["1", "3", "10", "30"])
         axes.set_yticks([0.001, 0.003, 0.01], ["0.001", "0.003", "0.01"])
@@ -107,10 +105,6 @@ def cost(numbers: Numbers) -> Figure:
         bare(axes)
     figure.legend(loc="outside right center")
     return figure
-
-
-def _marker(name: str) -> str:
-    return {"wflow": "s", "critic": "^", "mean_shift": "D", "sliced_wasserstein": "v"}.get(name, "o")
 
 
 @styled
@@ -123,9 +117,8 @@ def batch_floor(numbers: Numbers) -> Figure:
         batches = sorted(int(key.split("/")[2]) for key in numbers if key.startswith(f"floor/{name}/"))
         row = [numbers[f"floor/{name}/{batch}"] for batch in batches]
         x = np.array(batches) * 1.02 ** (nudge - len(names) / 2)
-        style = {"linestyle": "--" if name in SECOND else "-", "markerfacecolor": "white" if name in SECOND else None}
-        axes.errorbar(x, [n.value for n in row], yerr=np.hstack([_bars(n) for n in row]), fmt="o", markersize=3.5,
-                      color=colour_of(config_of(name)), elinewidth=0.7, label=name, **style)  # fmt: skip
+        bars = {"yerr": np.hstack([_bars(n) for n in row]), "elinewidth": 0.7}
+        axes.errorbar(x, [n.value for n in row], label=name, **bars, **line_of(STYLES[name], 3.5))
     _scores(axes, [number.value for key, number in numbers.items() if key.startswith("floor/")], "y")
     axes.set(xscale="log", xlabel="batch")
     axes.set_xticks(batches, map(str, batches))

@@ -44,7 +44,7 @@ def distances(found: dict[str, list[dict[str, Any]]], far: float) -> Figure:
             distance = max(cloud["distance"], 1e-3)
             axes.scatter(distance, height, s=9, facecolor=face, edgecolor=colour, linewidths=0.6, alpha=0.9)
     axes.axvline(far, color=INK, linewidth=0.7, linestyle=":")
-    axes.text(far * 1.1, len(found) - 0.4, "far", fontsize="small")
+    axes.text(far * 1.1, -0.45, "far", fontsize="small", va="center")
     axes.set(xscale="log", xlabel="energy distance (filled: stable)")
     axes.set_yticks(range(len(found)), list(found))
     axes.invert_yaxis()

@@ -10,10 +10,9 @@ from experiments.common.figures import bare
 from experiments.common.record import Number
 from experiments.fixed_point.theory import mmd_gaussian
 from experiments.fixed_point.training import MIXTURE
-from gmdwgf.plots.style import COLUMN, INK, PAGE, TARGET, Figure, colour_of, drift_styles, legend_below, styled
+from gmdwgf.plots.style import COLUMN, INK, PAGE, TARGET, Figure, drift_styles, legend_below, line_of, styled
 
 Results = dict[str, Number]
-DASHES = ("-", "--", ":")
 
 
 def band(axes, x, numbers: list[Number], **style) -> None:
@@ -29,13 +28,9 @@ def gaussian(numbers: Results, names: Iterable[str], bandwidths: tuple[float, ..
     figure = Figure((COLUMN, 3.8), layout="constrained")
     axes = figure.subplots()
     bare(axes)
-    seen: dict[str, int] = {}  # lines of one colour
-    for name in names:
-        drift = name.split(",")[0]
-        nth = seen[colour_of(drift)] = seen.get(colour_of(drift), -1) + 1
+    for name, style in drift_styles(names).items():
         found = [numbers[f"gaussian {name} n=64 h={h:g}"] for h in bandwidths]
-        style = {"color": colour_of(drift), "linestyle": DASHES[nth], "marker": "os^"[nth], "markersize": 3}
-        band(axes, bandwidths, found, label=name, **style)
+        band(axes, bandwidths, found, label=name, **line_of(style))
     expected = [mmd_gaussian(64, h) for h in bandwidths]
     axes.plot(bandwidths, expected, "x", color=INK, markersize=5, label="mmd, Gaussian: theory", zorder=4)
     axes.axhline(1, color=TARGET, linewidth=0.8, zorder=0)
@@ -59,18 +54,8 @@ def deviations(numbers: Results, names: Iterable[str], lengths: tuple[float, ...
         for name in names:
             drift = name.split(", ")[1]
             found = [numbers[f"{name} h={h:g} {measure}"] for h in lengths]
-            is_flow = name.startswith("flow")
-            dash, marker = ("--", "s") if is_flow else ("-", "o")
-            band(
-                axes,
-                lengths,
-                found,
-                color=styles[drift].colour,
-                linestyle=dash,
-                marker=marker,
-                markersize=3,
-                label=name,
-            )
+            of_flow = {"linestyle": "--", "markerfacecolor": "white"} if name.startswith("flow") else {"linestyle": "-"}
+            band(axes, lengths, found, label=name, **(line_of(styles[drift]) | of_flow))
         axes.set(xscale="log", xlabel="bandwidth, data units", ylabel=label)
         axes.set_xticks(lengths, [f"{h:g}" for h in lengths])
         axes.minorticks_off()

@@ -13,15 +13,15 @@ from experiments.minimiser.finite_batches import SELF_TERMS, SIZES
 from experiments.minimiser.laws import setting
 from experiments.minimiser.limits import ETAS, WIDTHS
 from experiments.minimiser.results import LEAST, SEEN, Found, of, pairs
-from gmdwgf.plots.style import COLUMN, INK, PAGE, TARGET, Figure, drift_styles, legend_below, styled
+from gmdwgf.plots.palette import OTHERS
+from gmdwgf.plots.style import COLUMN, INK, PAGE, TARGET, Figure, colour_of, drift_styles, legend_below, line_of, styled
 
 Numbers = dict[str, Number]
-OF_TERM = {"keep": "#0072B2", "leave_one_out": "#009E73", "two_batch": "#D55E00"}
-STYLES = drift_styles(["kl", "mmd", "sinkhorn", "deng"])
-KL = STYLES["kl"].colour
-FLOW = "#0072B2"
-"""Colour of the true flow `kl_wgf` and of the argmin."""
-OTHERS = {"kl_wgf": (FLOW, "o"), "blob": ("#E69F00", "^"), "mmd": ("#009E73", "D"), "sinkhorn": ("#56B4E9", "v")}
+STYLES = drift_styles(["kl", "kl_wgf", "blob", "mmd", "sinkhorn"])
+KL, FLOW = colour_of("kl"), colour_of("kl_wgf")
+"""Colours of `kl`, and of the true flow `kl_wgf` and of the argmin."""
+OF_TERM = {"keep": KL, "leave_one_out": OTHERS[0].colour, "two_batch": OTHERS[3].colour}
+"""Colours of the self terms of `kl`: those that belong to no drift."""
 
 
 def all_of(found: Found, numbers: Numbers) -> dict[str, Figure]:
@@ -146,15 +146,13 @@ def distances(numbers: Numbers) -> Figure:
     }
     for axes, name in zip(panels, PLACES, strict=True):
         bare(axes)
-        for drift, (colour, marker) in {"kl": (KL, "X"), **OTHERS}.items():
+        for drift, style in STYLES.items():
             lengths = OF_TRANSPORT if drift == "sinkhorn" else BANDWIDTHS
             at = [(h, numbers[key].value) for h in lengths if (key := f"{name} {drift} h={h:g} distance") in numbers]
             if at:
                 h, far = np.array(at).T
                 label = f"{drift}" + (", from the argmin of KL(k∗q, k∗p)" if drift == "kl" else "")
-                axes.plot(
-                    h, np.maximum(far, LEAST), marker=marker, color=colour, markersize=4, linewidth=0.8, label=label
-                )
+                axes.plot(h, np.maximum(far, LEAST), linewidth=0.8, label=label, **line_of(style, 4))
         axes.axhline(0.01, color=TARGET, linewidth=0.8, linestyle="--")
         axes.set(xscale="log", yscale="log", xlabel="bandwidth h", title=titles[name], ylim=(4e-10, 3))
         axes.set_xticks((0.05, 0.2, 0.8), ("0.05", "0.2", "0.8"))
@@ -174,7 +172,7 @@ def limits(found: Found, numbers: Numbers) -> Figure:
         bare(axes, xscale="log", yscale="log")
     dashes = {1: "-", 2: "--", 8: "-.", 32: ":"}
     for cell, answer in of(found, "euler"):
-        colour, d = (KL if cell["drift"] == "kl" else OTHERS["mmd"][0]), cell["d"]
+        colour, d = colour_of(cell["drift"]), cell["d"]
         label = cell["drift"] if d == 1 else None
         relative = np.array(answer["errors"]) / answer["moved"]
         left.plot(ETAS, relative, dashes[d], color=colour, label=label, linewidth=1)
@@ -195,12 +193,10 @@ def limits(found: Found, numbers: Numbers) -> Figure:
     middle.set(xlabel="batch n", ylabel="|variance − 1|", title="n → ∞ (h = 0.2; dashed 0.8)", ylim=(2e-6, 2))
     middle.legend(loc="upper right", fontsize=6)
     for cell, answer in of(found, "round_on_gaussian"):
-        for drift, colour in (("kl", KL), ("blob", OTHERS["blob"][0])):
+        for drift in ("kl", "blob"):
             values = np.array(answer[drift])
-            label = f"{drift}" if cell["d"] == 2 else None
-            right.plot(
-                WIDTHS, np.abs(values[:-1] - values[-1]), dashes[cell["d"]], color=colour, label=label, linewidth=1
-            )
+            drawn = {"color": colour_of(drift), "label": drift if cell["d"] == 2 else None, "linewidth": 1}
+            right.plot(WIDTHS, np.abs(values[:-1] - values[-1]), dashes[cell["d"]], **drawn)
     right.set(xlabel="bandwidth h", ylabel="|variance − its limit|", title="h → 0 (d = 2, 8, 32)")
     right.legend()
     return figure

@@ -9,19 +9,16 @@ from experiments.common.figures import bare
 from experiments.common.record import mean_of_seeds
 from experiments.mode_masses.drifts import ENTRIES, EVERY, FLOWS, NETWORKS, SIGMA
 from experiments.mode_masses.speeds import TRANSPORT
-from gmdwgf.plots.style import INK, PAGE, TARGET, Figure, colour_of, legend_below, styled
+from gmdwgf.plots.style import INK, PAGE, TARGET, Figure, colour_of, drift_styles, legend_below, line_of, styled
 
-MARKERS = {"local": "o", "steps": "D", "speed": "s", "long": "^"}
+STYLES = drift_styles(EVERY, {name: entry.config for name, entry in EVERY.items()})
 LEAST = 1e-7
 """Speeds below this are rounding, and are not shown."""
 
 
 def style_of(name: str) -> dict[str, Any]:
-    """A drift's colour; the second and third drift of one config are dashed and dotted."""
-    entry = EVERY[name]
-    same = [other for other, its in EVERY.items() if colour_of(its.config) == colour_of(entry.config)]
-    dash = ["-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1, 1, 1))][same.index(name) % 4]
-    return {"color": colour_of(entry.config), "linestyle": dash, "marker": MARKERS[entry.reach], "markersize": 3}
+    """The line of a drift."""
+    return line_of(STYLES[name])
 
 
 def over_distance(axes: Axes, distances: list[float]) -> None:
@@ -87,7 +84,8 @@ def released(cells: dict[str, Any], distances: list[float]) -> Figure:
     left, right = figure.subplots(1, 2)
     for name, cell in cells.items():
         has_floor, has_rms = "floor" in name, "rms" in name
-        drawn = {"color": colour_of("deng" if has_floor else "kl"), "linestyle": "-" if has_rms else (0, (4, 1.5))}
+        colour = colour_of("deng_released") if has_floor else INK
+        drawn = {"color": colour, "linestyle": "-" if has_rms else (0, (4, 1.5))}
         speed, size = (np.array(cell["plain"][key]) for key in ("speed", "rms"))
         alone = np.array(cell["mirrored"]["speed"]).mean(1)
         left.plot(distances, alone, label=name, marker="o", markersize=2.5, **drawn)

@@ -5,13 +5,14 @@ from typing import Any
 
 import jax
 import numpy as np
+from matplotlib.ticker import NullFormatter
 
 import gmdwgf
 from experiments.common.figures import bare
 from experiments.common.record import mean_of_seeds
 from experiments.neighbours import cao, deng, he, rings
 from gmdwgf.plots.samples import panel, view_of
-from gmdwgf.plots.style import COLUMN, INK, PAGE, TARGET, Figure, colour_of, legend_below, styled
+from gmdwgf.plots.style import COLUMN, INK, PAGE, TARGET, Figure, colour_of, drift_styles, legend_below, line_of, styled
 
 N_TARGETS = 1500
 
@@ -75,7 +76,7 @@ def distances(cells: dict[str, Any], n_steps: int) -> Figure:
     for side, epsilon in zip(axes, he.EPSILONS, strict=True):
         for drift, word in words.items():
             curves = np.array(cells["he"][drift][f"{epsilon:g}"]["w2"])
-            side.plot(steps, curves.mean(0), color=colour_of(drift), label=word)
+            side.plot(steps, curves.mean(0), label=word, **line_of(drift_styles([drift])[drift]))
             side.fill_between(steps, curves.min(0), curves.max(0), color=colour_of(drift), alpha=0.18, linewidth=0)
         if epsilon == he.EPSILONS[-1]:
             annealed = np.array(cells["annealing"]["annealed"]["w2"])
@@ -85,7 +86,8 @@ def distances(cells: dict[str, Any], n_steps: int) -> Figure:
             floor[0] - 2 * floor[1], floor[0] + 2 * floor[1], color=TARGET, alpha=0.5, linewidth=0, label="data"
         )
         bare(side, xlabel="step", yscale="log", title=f"ε' = {epsilon:g}")
-    axes[0].set_ylabel("W2, 8 Gaussians")
+    axes[0].set(ylabel="W2, 8 Gaussians", yticks=(0.3, 0.5, 1, 2), yticklabels=("0.3", "0.5", "1", "2"))
+    axes[0].yaxis.set_minor_formatter(NullFormatter())
     legend_below(figure)
     return figure
 
@@ -95,13 +97,16 @@ def flows(cells: dict[str, Any]) -> Figure:
     """W2 of the particle flows against the share of the steps; and the error of the slices."""
     figure = Figure((PAGE, 2.4), layout="constrained")
     chen, riesz, slices = figure.subplots(1, 3)
-    dashes = ["-", (0, (4, 1.5)), (0, (1, 1.2)), (0, (5, 1, 1, 1)), (0, (3, 3))]
+    shown = rings.DRMMD | rings.RIESZ
+    styles = drift_styles(shown, {name: drift for name, (drift, *_) in shown.items()})
     for side, names in ((chen, rings.DRMMD), (riesz, rings.RIESZ)):
-        for dash, (name, (drift, *_)) in zip(dashes, names.items(), strict=False):
+        for name in names:
             curves = np.array(cells["rings"][name]["w2"])
             time = np.linspace(0, 1, curves.shape[1])
-            side.plot(time, curves.mean(0), color=colour_of(drift), linestyle=dash, label=name)
+            side.plot(time, curves.mean(0), label=name, markevery=2, **line_of(styles[name]))
         bare(side, xlabel="share of the steps", yscale="log")
+        side.yaxis.set_minor_formatter(NullFormatter())
+    chen.set_yticks((0.15, 0.2, 0.3), ("0.15", "0.2", "0.3"))
     chen.set(ylabel="W2", title="start around the rings")
     riesz.set_title("start at a point 5 away")
     numbers = [mean_of_seeds(row) for row in cells["rings"]["slices"]]
@@ -111,7 +116,9 @@ def flows(cells: dict[str, Any]) -> Figure:
     bare(
         slices, xlabel="directions P", ylabel="relative error", xscale="log", yscale="log", title="slices against pairs"
     )
-    legend_below(figure)
+    slices.yaxis.set_minor_formatter(NullFormatter())
+    slices.set_yticks((0.03, 0.1, 0.3), ("0.03", "0.1", "0.3"))
+    legend_below(figure, 5)
     return figure
 
 

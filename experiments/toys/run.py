@@ -1,7 +1,7 @@
 """The paper's comparison on four toys, and where drifts diverge: `python -m experiments.toys.run [--preset quick|full]`."""
 
 from experiments.common import record
-from experiments.toys import divergence, sweep
+from experiments.toys import divergence, findings, sweep
 
 
 def main() -> None:
@@ -11,16 +11,11 @@ def main() -> None:
     where = record.table(["drift", *divergence.WAYS], divergence.table_rows(numbers))
     preset, folder = ("quick", "paper_toys") if experiment.quick else ("full", "paper_toys_full")
     runs = sweep.train(preset, record.ROOT / "runs" / folder)
-    numbers |= sweep.numbers_of(runs)
-    for path in sweep.draw(runs, experiment.out / "figures"):
+    of_sweep = findings.numbers_of(runs)
+    for path in sweep.draw(runs, experiment.out / "figures", experiment.vector):
         print(path.name, flush=True)
-    datasets = list(dict.fromkeys(dataset for dataset, _ in sweep.scores(runs)))
-    best = record.table(["drift", *datasets], sweep.rows(runs))
-    head = (
-        f"{len(runs)} runs. Best setting, its MMD² over the seeds, and that in units of the floor's edge (fresh data):"
-    )
-    words = ["Values with which every seed diverged (|x| > 100, or a number that is not finite):", "", *where]
-    experiment.write(numbers, [head, "", *best, "", *words])
+    words = ["", "Values with which every seed diverged (|x| > 100, or a number that is not finite):", "", *where]
+    experiment.write(numbers | of_sweep, [*findings.lines(runs, of_sweep), *words])
 
 
 if __name__ == "__main__":

@@ -8,7 +8,18 @@ from experiments.common.figures import bare
 from experiments.common.record import Number
 from experiments.common.training import velocity
 from experiments.velocity_field.fields import DRIFTS, WITH_BANDWIDTH, H, clouds, drift_at, first_variation, kl_velocity
-from gmdwgf.plots.style import COLUMN, INK, PAGE, TARGET, Figure, colour_of, drift_styles, legend_below, styled
+from gmdwgf.plots.style import (
+    COLUMN,
+    INK,
+    PAGE,
+    TARGET,
+    Figure,
+    colour_of,
+    drift_styles,
+    legend_below,
+    line_of,
+    styled,
+)
 
 Results = dict[str, Number]
 LIMIT, SHOWN = 2.7, 90
@@ -74,13 +85,11 @@ def by_bandwidth(numbers: Results, bandwidths: tuple[float, ...]) -> Figure:
     figure = Figure((COLUMN, 3.2), layout="constrained")
     axes = figure.subplots()
     bare(axes)
-    styles = drift_styles(DRIFTS[name][0] for name in WITH_BANDWIDTH)
-    solid = {"markersize": 3, "linewidth": 1.1}
-    for name in WITH_BANDWIDTH:
-        style = styles[DRIFTS[name][0]]
+    for name, style in drift_styles(WITH_BANDWIDTH).items():
         found = [numbers[f"{name} h={h:g} kl_cosine"] for h in bandwidths]
         value, low, high = np.array(found).T
-        axes.plot(bandwidths, value, color=style.colour, marker=style.marker, label=name, **solid)
+        solid = {"linestyle": "-", "linewidth": 1.1}  # dotted lines are those of the laws
+        axes.plot(bandwidths, value, label=name, **(line_of(style) | solid))
         axes.fill_between(bandwidths, low, high, color=style.colour, alpha=0.1, linewidth=0)
         law = [numbers[f"{name} h={h:g} law_cosine"].value for h in bandwidths]
         axes.plot(bandwidths, law, color=style.colour, linestyle=":", linewidth=0.9)

@@ -7,13 +7,14 @@ import equinox as eqx
 import jax
 import numpy as np
 
+from gmdwgf.engine.departure import departure
 from gmdwgf.engine.diagnosis import Diagnosis
-from gmdwgf.engine.monitor import OnEvaluation, evaluate
+from gmdwgf.engine.monitor import OnEvaluation, divergence, evaluate
 from gmdwgf.engine.pace import Pace
 from gmdwgf.engine.serial import SerialExecutor
 from gmdwgf.engine.signals import Interrupts
 from gmdwgf.engine.stream import StreamWindow
-from gmdwgf.mappings import Record
+from gmdwgf.mappings import Facts, Record
 from gmdwgf.metrics.suite import MetricSuite, Reference
 from gmdwgf.training import ema
 from gmdwgf.training.problem import Problem, TrainingPlan
@@ -32,6 +33,8 @@ class Trained(NamedTuple):
     """Samples `[n d]` of the averaged generator at each evaluation, by step."""
     warnings: list[str]
     """Signs that the training fails (`gmdwgf.engine.diagnosis`), in the order in which they were found."""
+    divergence: Facts
+    """Step, term and value of the divergence; empty if there was none."""
 
 
 def train_in_memory(
@@ -88,4 +91,8 @@ def train_in_memory(
                 problem = eqx.tree_at(lambda problem: problem.target, problem, target)
                 executor.show(0, problem)
     status = "diverged" if diverged else "done" if step >= plan.n_steps else "interrupted"
-    return Trained(status, executor.state(0), records, samples, diagnosis.said)
+    y = np.asarray(problem.target.in_data_units(reference.y[: plan.n_snapshot]))
+    found = divergence(executor.state(0))
+    if status == "done" and (found := departure(problem, samples, y)):
+        status = "diverged"
+    return Trained(status, executor.state(0), records, samples, diagnosis.said, found)

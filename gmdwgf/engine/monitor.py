@@ -12,6 +12,7 @@ import numpy as np
 
 from gmdwgf.engine import multihost
 from gmdwgf.engine.checkpoints import Checkpoints, from_host, to_host
+from gmdwgf.engine.departure import departure
 from gmdwgf.engine.diagnosis import Diagnosis
 from gmdwgf.engine.inheritance import take_over
 from gmdwgf.engine.references import fixed_reference
@@ -172,11 +173,14 @@ class RunMonitor:
         """Result of the run, with its status and the signal that interrupted it, if any."""
         self.checkpoints.close()
         status = "diverged" if self.diverged else "done" if self.ended else "interrupted"
+        found = divergence(state)
+        if status == "done" and (found := departure(self.run.problem, self.snapshots.taken, self.snapshots.y)):
+            status = "diverged"
         best = {"best_gap": self.best["gap"], "best_step": self.best["step"]}
         summary = {"status": status, **best, **self.record, "step": self.step}
         if status == "interrupted" and stopped_by:
             summary["signal"] = signal.Signals(stopped_by).name
-        return LoopResult(status, summary | divergence(state), state, self.reference)
+        return LoopResult(status, summary | found, state, self.reference)
 
     def _warn(self, lines: list[str]) -> None:
         if multihost.is_main_process():

@@ -13,7 +13,6 @@ from gmdwgf.engine import devices
 from gmdwgf.engine.blas import within_one_blas_thread
 from gmdwgf.engine.compilation import keep_compiled_programs
 from gmdwgf.engine.in_memory import train_in_memory
-from gmdwgf.engine.monitor import divergence
 from gmdwgf.engine.references import fixed_reference
 from gmdwgf.engine.vector_width import use_whole_vectors
 from gmdwgf.generators.base import AbstractGenerator
@@ -158,7 +157,7 @@ def _fit_in_memory(chosen: Chosen, callbacks: Sequence[Callback], progress: Sink
         samples=np.stack(list(trained.samples.values())),
         targets=np.asarray(problem.target.in_data_units(reference.y[: plan.n_snapshot])),
         modes=modes_of(problem.target),
-        divergence=divergence(trained.state),
+        divergence=trained.divergence,
         name=chosen.name(),
         standardisation=problem.target.standardisation,
         warnings=trained.warnings,

@@ -13,12 +13,17 @@ from gmdwgf.engine.signals import Interrupted
 from gmdwgf.files import DamagedFile
 from gmdwgf.launch.ledger import SweepLedger
 from gmdwgf.launch.spec import RunSpec
+from gmdwgf.launch.sweep_clock import current
 from gmdwgf.mappings import Facts
 from gmdwgf.metrics.table import headline
 from gmdwgf.runs.folder import FINISHED, RunIsLive, reason
+from gmdwgf.tracking.progress import duration
 
 WORST = math.inf
 """Metric returned to a search for a job that diverged, failed or was not run."""
+
+WORTH_SAYING = 60
+"""Seconds from which the remaining time of a sweep is printed."""
 
 
 class Reporter:
@@ -78,7 +83,8 @@ class Reporter:
             raise Interrupted(by)
         if status == "diverged":
             what = f"{summary['diverged_term']} = {summary['diverged_value']} at step {summary['diverged_step']}"
-            self._end(status, f"diverged ({what}); kept the last good state: {_short(spec)}")
+            kept = "" if summary["diverged_term"] == "samples" else "; kept the last good state"
+            self._end(status, f"diverged ({what}){kept}: {_short(spec)}")
         elif self.number is not None:
             self._end(
                 status,
@@ -116,6 +122,13 @@ class Reporter:
         self.say(line)
         if self.ledger is not None and self.number is not None:
             self.ledger.end(self.number, state, self._line(line))
+        clock = current.get()
+        if clock is not None and self.number is not None:
+            clock.end(self.overrides, has_run=state in ("done", "diverged", "failed"))
+            seconds = clock.remaining()
+            if state != "skipped" and seconds is not None and seconds >= WORTH_SAYING:
+                ended = clock.n_jobs - clock.n_left
+                self.console.print(f"{ended} of {clock.n_jobs} jobs have ended, about {duration(seconds)} left in all")
 
     def _table(self, spec: RunSpec, summary: Facts) -> None:
         from gmdwgf.metrics.table import METRICS

@@ -1,110 +1,180 @@
 """Figures of a sweep for a paper: curves by drift, final values by setting, and a grid of samples."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Generic, NamedTuple, TypeVar
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from gmdwgf.plots.curves import scale
 from gmdwgf.plots.samples import View, panel, view_of
-from gmdwgf.plots.style import COLUMN, PAGE, TARGET, DriftStyle, Figure, empty_panel, legend_below, save, styled
+from gmdwgf.plots.style import (
+    COLUMN,
+    INK,
+    PAGE,
+    PAGE_HEIGHT,
+    TARGET,
+    DriftStyle,
+    Figure,
+    empty_panel,
+    legend_below,
+    line_of,
+    save,
+    styled,
+)
 
 Curve = list[tuple[int, list[float]]]
 """Steps, and values of the seeds at each step."""
 
+Floor = tuple[float, float] | None
+"""Lower and upper edge of the scores of fresh data; None if they are unknown."""
+
+T = TypeVar("T")
+
+
+class Row(NamedTuple, Generic[T]):
+    """Settings of one drift, with what each gave."""
+
+    key: str
+    """Names of the settings, e.g. `bandwidth`; empty if there is one only."""
+    cells: list[tuple[str, T]]
+    """Values of the settings, e.g. `0.3`, with their results."""
+
+
+class Final(NamedTuple):
+    """Final values of the seeds of a setting that reached the end, and the number of those that did not."""
+
+    values: list[float]
+    n_lost: int
+
+
+class Samples(NamedTuple):
+    """Samples `[n d]` of a setting, or why there are none."""
+
+    x: np.ndarray | None
+    why: str = ""
+
+
 N_DOTS = 500
 """Maximum number of samples and targets in a panel, as dots are vector graphics."""
 
+_LONG = 5
+"""Number of letters from which labels of settings are slanted, so that they do not overlap."""
+
+_WIDE = 14
+"""Number of letters from which the name of a row is broken."""
+
 
 @styled
-def curves_by_drift(
-    curves: dict[str, Curve], floor: tuple[float, float] | None, styles: dict[str, DriftStyle]
-) -> Figure:
-    """Plot MMD^2 over training: mean over seeds, a band from minimum to maximum, and the floor `(low, high)`."""
-    figure = Figure((COLUMN, 2.6), layout="constrained")
-    axes = figure.subplots()
-    for drift, curve in curves.items():
-        steps = [step for step, _ in curve]
-        style = styles[drift]
-        line = {"color": style.colour, "linestyle": (0, style.dash) if style.dash else "-"}
-        axes.plot(steps, [np.mean(values) for _, values in curve], label=drift, **line)
-        low, high = [min(values) for _, values in curve], [max(values) for _, values in curve]
-        axes.fill_between(steps, low, high, color=style.colour, alpha=0.18, linewidth=0)
-    _scale(axes, [value for curve in curves.values() for _, values in curve for value in values], floor)
-    axes.set(xlabel="step", ylabel="MMD²")
-    axes.spines[["top", "right"]].set_visible(False)
-    legend_below(figure)
+def curves_by_drift(panels: dict[str, tuple[dict[str, Curve], Floor]], styles: dict[str, DriftStyle]) -> Figure:
+    """Plot metrics over training, a panel for each label: mean over seeds, a band from minimum to maximum, and the floor."""
+    names = list(dict.fromkeys(drift for curves, _ in panels.values() for drift in curves))
+    ncols = 3 if len(panels) == 1 else 5
+    height = 2.2 + 0.15 * math.ceil((len(names) + 1) / ncols)
+    figure = Figure((COLUMN if len(panels) == 1 else PAGE, height), layout="constrained")
+    for axes, (label, (curves, floor)) in zip(
+        figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True
+    ):
+        for drift, curve in curves.items():
+            _curve(axes, drift, curve, styles[drift])
+        _scale(axes, [value for curve in curves.values() for _, values in curve for value in values], floor)
+        axes.set(xlabel="step", ylabel=label)
+        axes.spines[["top", "right"]].set_visible(False)
+    legend_below(figure, ncols)
     return figure
+
+
+def _curve(axes: Axes, drift: str, curve: Curve, style: DriftStyle) -> None:
+    steps = [step for step, _ in curve]
+    every = max(1, len(steps) // 8)
+    axes.plot(steps, [np.mean(values) for _, values in curve], label=drift, markevery=every, **line_of(style, 2.8))
+    low, high = [min(values) for _, values in curve], [max(values) for _, values in curve]
+    axes.fill_between(steps, low, high, color=style.colour, alpha=0.12, linewidth=0)
 
 
 @styled
 def finals_by_setting(
-    finals: dict[str, list[tuple[str, list[float], int]]],
-    floor: tuple[float, float] | None,
-    styles: dict[str, DriftStyle],
-    label: str = "MMD²",
+    finals: dict[str, Row[Final]], floor: Floor, styles: dict[str, DriftStyle], label: str = "MMD²"
 ) -> Figure:
-    """Plot the final value of a metric, called `label`, of every setting of a drift; crosses mark lost seeds.
-
-    `finals` has `(caption, values of seeds, number of lost seeds)` for every setting.
-    """
-    width = PAGE if sum(map(len, finals.values())) > 9 else COLUMN
-    figure = Figure((width, 2.7), layout="constrained")
-    parts = figure.subplots(1, len(finals), sharey=True, squeeze=False, width_ratios=[len(f) for f in finals.values()])
-    values = [value for cells in finals.values() for _, seeds, _ in cells for value in seeds]
-    for axes, (drift, cells) in zip(parts[0], finals.items(), strict=True):
-        style = styles[drift]
-        for place, (_, seeds, lost) in enumerate(cells):
-            axes.plot([place] * len(seeds), seeds, style.marker, color=style.colour, markersize=3, alpha=0.6)
-            if lost:
-                above = {"transform": axes.get_xaxis_transform(), "clip_on": False}
-                axes.plot(place, 1.03, "x", color="black", markersize=4, **above)
+    """Plot the final value of a metric, called `label`, of every setting of a drift; crosses mark lost seeds."""
+    across = 4 if len(finals) > 2 else 2
+    n_lines = math.ceil(len(finals) / across)
+    figure = Figure((PAGE if across == 4 else COLUMN, 0.5 + 1.6 * n_lines), layout="constrained")
+    places = figure.subplots(n_lines, across, sharey=True, squeeze=False)
+    values = [value for row in finals.values() for _, final in row.cells for value in final.values]
+    for axes, (drift, row) in zip(places.flat, finals.items(), strict=False):
+        _finals(axes, row, styles[drift])
         _scale(axes, values, floor)
-        captions = [caption.replace(", ", "\n") for caption, _, _ in cells]
-        axes.set_xticks(range(len(cells)), captions, rotation=45, ha="right", rotation_mode="anchor")
-        axes.set_xlim(-0.6, len(cells) - 0.4)
-        axes.set_title(drift, pad=10)
-        axes.spines[["top", "right"]].set_visible(False)
-    parts[0, 0].set_ylabel(label)
+        axes.set_title(drift, pad=9)
+    for axes in list(places.flat)[len(finals) :]:
+        axes.set_axis_off()
+    for axes in places[:, 0]:
+        axes.set_ylabel(label)
+    if any(final.n_lost for row in finals.values() for _, final in row.cells):
+        places[0, 0].add_line(Line2D([], [], color=INK, label="seeds lost: diverged or failed", **_CROSS))
+    legend_below(figure)
     return figure
+
+
+_CROSS = {"marker": "x", "markersize": 4, "linestyle": "none"}
+
+
+def _finals(axes: Axes, row: Row[Final], style: DriftStyle) -> None:
+    for place, (_, final) in enumerate(row.cells):
+        dots = line_of(style) | {"linestyle": "none", "alpha": 0.7}
+        axes.plot([place] * len(final.values), final.values, **dots)
+        if final.n_lost:
+            above = {"transform": axes.get_xaxis_transform(), "clip_on": False}
+            axes.plot(place, 1.04, color=INK, **_CROSS, **above)
+    captions = [caption for caption, _ in row.cells]
+    is_long = max(map(len, captions)) > _LONG and len(captions) > 1
+    slanted = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"} if is_long else {}
+    axes.set_xticks(range(len(captions)), captions, **slanted)
+    axes.set_xlim(-0.6, len(captions) - 0.4)
+    axes.set_xlabel(row.key)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 @styled
-def sample_grid(grid: dict[str, list[tuple[str, np.ndarray | None, str]]], y: np.ndarray) -> Figure:
-    """Plot samples, with drifts as rows and settings as columns: `(caption, samples [n d] or None, why there are none)`."""
-    columns = max(len(row) for row in grid.values())
+def sample_grid(grid: dict[str, Row[Samples]], y: np.ndarray) -> Figure:
+    """Plot samples, with drifts as rows and settings as columns; drifts that do not fit on a page are put side by side."""
+    columns = max(len(row.cells) for row in grid.values())
     side = min(PAGE / columns, 1.35)
-    figure = Figure((max(side * columns, COLUMN), (side + 0.24) * len(grid)), layout="constrained")
-    places = figure.subplots(len(grid), columns, squeeze=False)
+    n_blocks = 1 if len(grid) * (side + 0.24) <= PAGE_HEIGHT or columns > 4 else 2
+    n_lines = math.ceil(len(grid) / n_blocks)
+    side = min(PAGE / columns / n_blocks, 1.35)
+    figure = Figure((max(side * columns * n_blocks, COLUMN), (side + 0.24) * n_lines), layout="constrained")
+    places = figure.subplots(n_lines, columns * n_blocks, squeeze=False)
+    for axes in places.flat:
+        axes.set(xticks=[], yticks=[], frame_on=False)
     view = view_of(y)
-    for line, (drift, row) in zip(places, grid.items(), strict=True):
-        for axes, cell in zip(line, [*row, *[None] * (columns - len(row))], strict=True):
-            _sample_panel(axes, cell, y, view, drift)
-        line[0].set_ylabel(drift)
+    for n, (drift, row) in enumerate(grid.items()):
+        block, line = divmod(n, n_lines)
+        here = places[line, block * columns : (block + 1) * columns]
+        for axes, (caption, samples) in zip(here, row.cells, strict=False):
+            axes.set_title(caption, fontsize=7, pad=3)
+            _sample_panel(axes, samples, y, view, drift)
+        name = drift if len(drift) <= _WIDE else drift.replace("_", "_\n")
+        here[0].set_ylabel(f"{name}\n{row.key}" if row.key else name, fontsize=7)
     return figure
 
 
-def _sample_panel(
-    axes: Axes, cell: tuple[str, np.ndarray | None, str] | None, y: np.ndarray, view: View, drift: str
-) -> None:
-    axes.set(xticks=[], yticks=[])
-    if cell is None:
-        axes.set_frame_on(False)
-        return
-    caption, x, why = cell
-    axes.set_title(caption.replace(", ", "\n"), fontsize=7)
-    if x is None:
+def _sample_panel(axes: Axes, samples: Samples, y: np.ndarray, view: View, drift: str) -> None:
+    axes.set_frame_on(True)
+    if samples.x is None:
         axes.set_box_aspect(1)
-        empty_panel(axes, "" if why == "diverged" else why)
+        empty_panel(axes, samples.why)
         return
-    panel(axes, x[:N_DOTS], y[:N_DOTS], view, drift, dot=1.0)
+    panel(axes, samples.x[:N_DOTS], y[:N_DOTS], view, drift, dot=1.0)
     axes.set(xticks=[], yticks=[])
     for dots in axes.collections:
         dots.set_rasterized(False)
 
 
-def _scale(axes: Axes, values: Sequence[float], floor: tuple[float, float] | None) -> None:
+def _scale(axes: Axes, values: Sequence[float], floor: Floor) -> None:
     found = np.array([value for value in values if np.isfinite(value)])
     if len(found):
         scale(axes, found, floor or ())

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -15,7 +14,6 @@ from gmdwgf.plots.style import (
     PAGE,
     TARGET,
     Figure,
-    box,
     colour_of,
     empty_panel,
     finite,
@@ -25,52 +23,14 @@ from gmdwgf.plots.style import (
     points,
     styled,
 )
+from gmdwgf.view import View as View, view_of as view_of
 
-_MARGIN = 0.15
 _MAX_PANELS = 6
-_UNLIKE = 30
-"""Ratio of the standard deviations of two columns above which principal components are those of scaled columns."""
-
 _FEW = 5
 """Ratio of samples to targets above which targets are drawn in front."""
 
 MOST_PAIRS = 4
 """Number of columns whose pairs are drawn."""
-
-
-class View(NamedTuple):
-    """Projection and limits for plotting points `[n d]`, computed from the target only, and hence the same in all panels."""
-
-    centre: np.ndarray
-    directions: np.ndarray
-    """`[k d]`, k = 1 or 2: the coordinates if d <= 2, otherwise the first two principal components of the target.
-
-    If columns have unlike spreads, each is divided by its standard deviation first.
-    """
-    lower: np.ndarray
-    upper: np.ndarray
-
-    def __call__(self, cloud: np.ndarray) -> np.ndarray:
-        return (cloud - self.centre) @ self.directions.T
-
-
-def view_of(y: ArrayLike) -> View:
-    """Make the view in which the target points `y` `[m d]` fill a panel."""
-    y = points(y)
-    d = y.shape[1]
-    centre, directions = np.zeros(d), np.eye(d)
-    if d > 2:
-        inside = finite(y)
-        centre = inside.mean(axis=0)
-        spread = inside.std(axis=0)
-        varying = spread[spread > 0]
-        unlike = len(varying) > 0 and varying.max() > _UNLIKE * varying.min()
-        per_column = np.where(spread > 0, spread, 1.0) if unlike else np.ones(d)
-        directions = np.linalg.svd((inside - centre) / per_column, full_matrices=False)[2][:2]
-        largest = np.take_along_axis(directions, np.abs(directions).argmax(axis=1)[:, None], axis=1)
-        # Without the sign the figure could be mirrored on another machine.
-        directions = directions * np.sign(largest) / per_column
-    return View(centre, directions, *box((y - centre) @ directions.T, _MARGIN))
 
 
 @styled
@@ -166,9 +126,10 @@ def panel(axes: Axes, x: ArrayLike, y: ArrayLike, view: View, drift: str = "", d
         _dots(axes, seen_x, seen_y, dot, colour_of(drift))
     else:
         _histograms(axes, seen_x, seen_y, view, colour_of(drift))
-    inside = np.sum(((seen_x >= view.lower) & (seen_x <= view.upper)).all(axis=1))
-    outside = 1 - inside / len(points(x))
-    if outside >= 0.01:
+    outside = 1 - np.mean(view.holds(points(x)))
+    if outside == 1:
+        empty_panel(axes, "all samples\nare outside")
+    elif outside >= 0.01:
         note = {"ha": "right", "va": "bottom", "fontsize": 7, "transform": axes.transAxes}
         axes.text(0.97, 0.03, f"{outside:.0%} outside", **note)
 

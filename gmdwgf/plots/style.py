@@ -1,40 +1,28 @@
-"""Style of all figures: widths of a paper column, one colour for each drift, no display and no global state."""
+"""Style of all figures: widths of a paper column, fonts, no display and no global state."""
 
 import functools
 import io
-import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import matplotlib
 import matplotlib.figure
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.collections import PathCollection
-from numpy.typing import ArrayLike
 
 from gmdwgf.files import replaced_atomically
+from gmdwgf.plots.palette import DriftStyle as DriftStyle, colour_of as colour_of, drift_styles as drift_styles
+from gmdwgf.view import box as box, finite as finite, is_unlike as is_unlike, points as points
 
-COLUMN, PAGE = 3.3, 6.75
-"""Widths of a column and a page of a paper, in inches."""
+COLUMN, TEXT, PAGE = 3.3, 5.5, 6.75
+"""Widths in inches: a column of two, the text of one column (NeurIPS, ICLR), and two columns (ICML, IEEE, Nature)."""
+
+PAGE_HEIGHT = 9.0
+"""Height of the text of a page, in inches."""
 
 TARGET = "#aaaaaa"
 INK = "#222222"
-
-# Colours of Okabe and Ito, and two of Tol, which are distinguishable with common colour vision deficiencies.
-_PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#882255", "#44AA99")
-
-_COLOURS: dict[str, str] = dict(
-    zip(
-        ("sinkhorn", "kl", "mmd", "deng", "sinkhorn_proxy", "sliced_wasserstein", "critic", "mean_shift"),
-        _PALETTE,
-        strict=True,
-    )
-)
-
-# Lines of the same colour are distinguished by dashes (lengths in line widths; empty: solid) and markers.
-_DASHES, _MARKERS = ((), (5.0, 2.0), (1.5, 1.5), (6.0, 2.0, 1.5, 2.0)), ("o", "s", "^", "D")
 
 _RC: Any = {
     "font.family": "DejaVu Sans",  # included in matplotlib, hence available on every machine
@@ -57,14 +45,9 @@ _RC: Any = {
     "xtick.color": INK,
     "ytick.color": INK,
     "pdf.fonttype": 42,  # embed text as text in PDFs
-    "svg.fonttype": "none",
+    "svg.fonttype": "path",  # outlines of letters, as a viewer may not have the font,
     "savefig.dpi": 300,
 }
-
-
-def colour_of(drift: str) -> str:
-    """Colour of a drift, the same in all figures; unknown names get a colour by a hash."""
-    return _COLOURS.get(drift, _PALETTE[zlib.crc32(drift.encode()) % len(_PALETTE)])
 
 
 class Figure(matplotlib.figure.Figure):
@@ -79,29 +62,16 @@ class Figure(matplotlib.figure.Figure):
         return picture.getvalue()
 
 
-class DriftStyle(NamedTuple):
-    """Line style of a drift in figures with several drifts."""
-
-    colour: str
-    on_dark: str
-    """The same hue, lighter, for dark backgrounds."""
-    dash: tuple[float, ...]
-    marker: str
-
-
-def drift_styles(names: Iterable[str]) -> dict[str, DriftStyle]:
-    """Colour of every drift, with dashes and markers that distinguish drifts of the same colour."""
-    styles: dict[str, DriftStyle] = {}
-    for name in names:
-        colour = colour_of(name)
-        nth = sum(style.colour == colour for style in styles.values()) % len(_DASHES)
-        styles[name] = DriftStyle(colour, _lighter(colour), _DASHES[nth], _MARKERS[nth])
-    return styles
-
-
-def _lighter(colour: str, share: float = 0.35) -> str:
-    numbers = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
-    return "#" + "".join(f"{round(n + share * (255 - n)):02X}" for n in numbers)
+def line_of(style: DriftStyle, size: float = 3.0) -> dict[str, Any]:
+    """Properties of a line in the style of a drift, with markers of `size` points."""
+    return {
+        "color": style.colour,
+        "linestyle": (0, style.dash) if style.dash else "-",
+        "marker": style.marker,
+        "markersize": size,
+        "markerfacecolor": "white" if style.hollow else style.colour,
+        "zorder": 2.1 if style.dash else 2.0,  # where curves coincide, the gaps of dashes show the solid one
+    }
 
 
 P = ParamSpec("P")
@@ -133,52 +103,14 @@ def plain(name: str) -> str:
     return (name if len(name) <= 40 else f"{name[:37]}...").replace("$", r"\$")
 
 
-def points(cloud: ArrayLike) -> np.ndarray:
-    """Convert a cloud to a float64 NumPy array `[n d]`; one-dimensional points can have shape `[n]`."""
-    array = np.asarray(cloud, float)
-    return array[:, None] if array.ndim == 1 else array
-
-
-def finite(cloud: np.ndarray) -> np.ndarray:
-    """Rows of `cloud` `[n d]` with only finite entries."""
-    return cloud[np.isfinite(cloud).all(axis=1)]
-
-
-_UNLIKE = 5
-"""Ratio of the extents of two coordinates above which their axes are not equal."""
-
-
-def box(y: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray]:
-    """Lower and upper limits `[d]` around nearly all of `y` `[m d]`, extended by `margin` times the extent.
-
-    The extent is that of the central 99 % in each coordinate, which ignores a few outliers.
-    """
-    inside = finite(y)
-    if not len(inside):
-        return np.full(y.shape[1], -1.0), np.full(y.shape[1], 1.0)
-    lower, upper = np.quantile(inside, [0.005, 0.995], axis=0)
-    extent = upper - lower
-    largest = np.max(extent)
-    # Coordinates of unlike extents have axes of their own, and a constant one has the room of the largest.
-    extent = np.where(extent > 0, extent, largest) if is_unlike(lower, upper) else largest
-    room = margin * extent if largest > 0 else 1.0
-    return lower - room, upper + room
-
-
-def is_unlike(lower: np.ndarray, upper: np.ndarray) -> bool:
-    """Whether the extents of two coordinates differ so much that equal axes would hide one of them."""
-    extent = upper - lower
-    return bool(np.max(extent) > _UNLIKE * np.min(extent))
-
-
-def legend_below(figure: Figure) -> None:
-    """Draw one legend for all panels below them, with enlarged dots."""
+def legend_below(figure: Figure, ncols: int = 3) -> None:
+    """Draw one legend for all panels below them, in `ncols` columns, with enlarged dots."""
     entries = {
         label: handle for axes in figure.axes for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)
     }
     if not entries:
         return
-    legend = figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=3, handletextpad=0.4)
+    legend = figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=ncols, handletextpad=0.4)
     for handle in legend.legend_handles:
         if isinstance(handle, PathCollection):
             handle.set_sizes([16.0])

@@ -1,39 +1,42 @@
-"""Draw the figures of a sweep from its run folders, as PDF, SVG and PNG."""
+"""Draw the figures of a sweep from its run folders, as PDF and PNG."""
 
 import math
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import numpy as np
-
-from gmdwgf.analysis.cells import Cell, caption, cells, varied
+from gmdwgf.analysis.cells import Cell, cells, varied
 from gmdwgf.metrics.table import METRICS, headline
 from gmdwgf.plots import comparison
+from gmdwgf.plots.comparison import Final, Row, Samples
 from gmdwgf.plots.style import drift_styles
 from gmdwgf.reports.findings import Score, best, number_of, score
+from gmdwgf.reports.rows import labels_of, rows_of
 from gmdwgf.runs.records import RunFiles
+
+CURVES = ("mmd2", "gap")
+"""Metrics whose curves are drawn."""
 
 
 def draw_figures(runs: Sequence[RunFiles], folder: Path) -> Iterator[Path]:
     """Draw three figures for each target, `curves_`, `settings_` and `samples_`; yields the files as they are written."""
-    styles = drift_styles(sorted({run.drift for run in runs}))
     scores = [score(cell) for cell in cells(runs, varied(runs))]
-    for dataset in sorted({run.dataset for run in runs}):
+    by_target = {
+        dataset: rows_of([s for s in scores if s.cell.dataset == dataset])
+        for dataset in sorted({run.dataset for run in runs})
+    }
+    styles = drift_styles(sorted({name for rows in by_target.values() for name in rows}))
+    for dataset, rows in by_target.items():
         name = re.sub(r"[^\w.-]", "_", dataset)  # read from a run folder of unknown origin
-        here = {drift: [s for s in scores if s.cell[:2] == (dataset, drift)] for drift in styles}
-        here = {drift: found for drift, found in here.items() if found}
-        metric = headline(run.ending for run in runs if run.dataset == dataset and run.state == "done")
-        floor = floor_of(runs, dataset)
-        bests = {drift: seed_curve(best(found).cell) for drift, found in here.items()}
-        figure = comparison.curves_by_drift({drift: curve for drift, curve in bests.items() if curve}, floor, styles)
+        figure = comparison.curves_by_drift(_panels(runs, dataset, rows), styles)
         yield from comparison.write_formats(figure, folder / f"curves_{name}")
-        finals = {drift: [_final(s, metric) for s in found] for drift, found in here.items()}
+        metric = headline(run.ending for run in runs if run.dataset == dataset and run.state == "done")
+        finals = {row: _row(found, [_final(s, metric) for s in found]) for row, found in rows.items()}
         figure = comparison.finals_by_setting(finals, floor_of(runs, dataset, metric), styles, METRICS[metric].label)
         yield from comparison.write_formats(figure, folder / f"settings_{name}")
         y = next((kept["y"] for run in runs if run.dataset == dataset and (kept := run.read_samples())), None)
         if y is not None:
-            grid = {drift: [_panel(s) for s in found] for drift, found in here.items()}
+            grid = {row: _row(found, [_samples(s) for s in found]) for row, found in rows.items()}
             yield from comparison.write_formats(comparison.sample_grid(grid, y), folder / f"samples_{name}")
 
 
@@ -55,14 +58,32 @@ def seed_curve(cell: Cell, metric: str = "mmd2") -> comparison.Curve:
     return sorted(by_step.items())
 
 
-def _final(s: Score, metric: str) -> tuple[str, list[float], int]:
+def _panels(
+    runs: Sequence[RunFiles], dataset: str, rows: dict[str, list[Score]]
+) -> dict[str, tuple[dict[str, comparison.Curve], comparison.Floor]]:
+    """Curves of the best setting of each row with their floor, by label of the metric; MMD^2, and others that are recorded."""
+    found = {}
+    for metric in CURVES:
+        curves = {name: seed_curve(best(scores).cell, metric) for name, scores in rows.items()}
+        curves = {name: curve for name, curve in curves.items() if curve}
+        if curves or metric == "mmd2":
+            found[METRICS[metric].label] = curves, floor_of(runs, dataset, metric)
+    return found
+
+
+def _row(scores: Sequence[Score], results: list) -> Row:
+    key, values = labels_of(scores)
+    return Row(key, list(zip(values, results, strict=True)))
+
+
+def _final(s: Score, metric: str) -> Final:
     values = [number_of(run.last.get(metric), math.nan) for run in s.cell.runs if run.state == "done"]
-    return caption(s.cell.settings), values, s.count("diverged") + s.count("failed")
+    return Final(values, s.count("diverged") + s.count("failed"))
 
 
-def _panel(s: Score) -> tuple[str, np.ndarray | None, str]:
+def _samples(s: Score) -> Samples:
     run = s.cell.runs[0]
     if run.state in ("diverged", "failed"):
-        return caption(s.cell.settings), None, run.state
+        return Samples(None, run.state)
     kept = run.read_samples()
-    return caption(s.cell.settings), None if kept is None else kept["x"][-1], "no samples"
+    return Samples(None, "no samples") if kept is None else Samples(kept["x"][-1])

@@ -16,7 +16,7 @@ VERDICTS = {
     "floor": "at the floor: the gap is within that of fresh data",
     "close": f"close: the gap is within {NEAR:.0f} times the floor",
     "far": "far: the gap is above that",
-    "diverged": "diverged: no seed reached the end",
+    "diverged": "diverged: no seed reached the end near the data",
     "failed": "failed: every seed crashed",
     "unfinished": "unfinished",
 }

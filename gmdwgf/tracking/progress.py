@@ -77,7 +77,7 @@ def progress_line(run: RunHeader, step: int, values: Values, rate: float | int) 
     if rate > 0:
         parts.append(f"{rate:.3g} steps/s")
     if rate > 0 and step < run.n_steps:
-        parts.append(f"{_duration((run.n_steps - step) / rate)} left")
+        parts.append(f"{duration((run.n_steps - step) / rate)} left")
     if "gap" in values:
         parts.append(f"gap {values['gap']:.3g} sd")
     if "mmd2" in values:
@@ -89,7 +89,8 @@ def progress_line(run: RunHeader, step: int, values: Values, rate: float | int) 
     return "  ".join(parts)
 
 
-def _duration(seconds: float | int) -> str:
+def duration(seconds: float | int) -> str:
+    """A time in words: `2h05m`, `5m12s` or `42s`."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{seconds:02}s" if minutes else f"{seconds}s"
