@@ -67,10 +67,11 @@ class OnlineSinkhornDrift(AbstractDrift):
         values = state.values.at[:, place].set(jnp.stack(new_values))
         is_filled = jnp.arange(self.n_batches) <= state.n_seen
 
+        def one(cloud, value):
+            at, points = reductions.centred(queries, cloud)
+            return pull(at, points, value, reductions.log_masses(None, points), drift.epsilon)
+
         def mean_pull(clouds, values):
-            one = lambda cloud, value: pull(
-                *reductions.centred(queries, cloud), value, reductions.log_masses(None, cloud), drift.epsilon
-            )
             pulls = jax.vmap(one)(clouds, values)
             return jnp.sum(jnp.where(is_filled[:, None, None], pulls, 0), axis=0) / jnp.sum(is_filled)
 

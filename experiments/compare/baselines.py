@@ -51,6 +51,11 @@ def dense(params: PyTree, inputs: Array) -> Array:
     return apply_perceptron(params, inputs, width, DEPTH, ACTIVATION)
 
 
+def of_batch(loss: Callable[[PyTree, Step, int], Array], step: Step, n: int) -> Callable[[PyTree], Array]:
+    """A loss as a function of the parameters."""
+    return lambda params: loss(params, step, n)
+
+
 def mean_kernel(x: Array, y: Array, scales: Array) -> Array:
     """Mean of the Gaussian kernels of several bandwidths, over all pairs `[n m]`."""
     squares = jnp.sum((x[:, None] - y[None]) ** 2, -1)
@@ -195,7 +200,7 @@ def fitted(
             z = jax.random.normal(keys[-1], (batch, NOISE_DIM))
             loss = lambda p: -jnp.mean(dense(critic, dense(p, z)))
         else:
-            loss = functools.partial(method.loss, step=about(keys[-1]), n=batch)
+            loss = of_batch(method.loss, about(keys[-1]), batch)
         params, state = descend(optimizer, loss, params, state)
         average = ema.follow(jnp.asarray(EMA_DECAY), k, params, average)
         return params, state, critic, critic_state, average

@@ -1,4 +1,4 @@
-"""Draw the figures of a sweep from its run folders, as PDF and PNG."""
+"""Draw the figures of a sweep from its run folders, as PDF, SVG and PNG."""
 
 import math
 import re
