@@ -46,6 +46,7 @@ VARIANTS = {
     "deng, constant gain": Variant("deng", _DENG | {"gain": "constant"}, {}),
     "deng, cross-fit": Variant("deng", _DENG | {"repulsion": "reference"}, {}),
     "deng, both": Variant("deng", _DENG | {"gain": "constant", "repulsion": "reference"}, {}),
+    "deng, learned temperature": Variant("deng_learned", {}, {}),
     "deng, all data": Variant("deng", _DENG, _LANDMARKS),
     "mmd": Variant("mmd", _MMD, {}),
     "sinkhorn": Variant("sinkhorn", _SINKHORN, {}),
@@ -64,4 +65,4 @@ def has_particles(variant: Variant) -> bool:
 
 def has_own_field(variant: Variant) -> bool:
     """Whether the addition changes the field of one batch, and not how steps use it."""
-    return not variant.plan
+    return not variant.plan and variant.drift != "deng_learned"  # whose field depends on those before

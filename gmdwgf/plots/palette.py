@@ -63,6 +63,7 @@ DRIFTS: dict[str, DriftStyle] = {
     "dmmd": _row("#8D68B8", SHORT, "h"),
     # Affinities: pink and brown.
     "deng": _row("#CC79A7", SOLID, "D"),
+    "deng_learned": _row("#ED159B", DASHED, "p"),
     "deng_released": _row("#910239", DOTTED, "h"),
     "sinkhorn_proxy": _row("#A8830A", DASHDOT, "P"),
     "sum": _row("#684F0B", DOUBLE, "d"),
@@ -72,7 +73,6 @@ contrast of 3 with white; drifts of similar colours have other dashes and other 
 
 OTHERS = (
     _row("#5C244C", SHORT, "d"),
-    _row("#ED159B", DASHED, "p"),
     _row("#E8234A", DASHED, "s"),
     _row("#708E5C", DOTTED, "v"),
 )
