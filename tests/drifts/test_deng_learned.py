@@ -40,6 +40,9 @@ def test_a_step_descends_and_the_velocity_is_that_of_deng_at_the_temperature_of_
     output, moved = drift.update(state, x, y, KEY)
     a, b = jnp.full(13, 1 / 13), jnp.full(17, 1 / 17)
     assert loss(moved.log_temperature, x, y, a, b) < loss(state.log_temperature, x, y, a, b)
+    np.testing.assert_allclose(moved.log_temperature, -0.3 * jax.grad(loss)(0.0, x, y, a, b), rtol=1e-10)
+    length = a @ jnp.linalg.norm(x[:, None] - y[None], axis=-1) @ b
+    np.testing.assert_allclose(output.info["temperature"], length * jnp.exp(moved.log_temperature), rtol=1e-12)
     plain = gmdwgf.load_drift("deng", temperature=float(output.info["temperature"]))
     np.testing.assert_allclose(output.v, plain.update((), x, y, KEY)[0].v, rtol=1e-12)
 
