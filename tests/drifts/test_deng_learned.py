@@ -74,3 +74,11 @@ def test_it_grows_from_far_away_and_falls_among_the_data(x64):
         ends.append(float(state.log_temperature))
     assert ends[0] > np.log(0.3) + 0.5
     assert ends[1] > np.log(0.3)
+
+
+def test_clouds_in_one_point_are_at_rest_and_leave_the_temperature_finite(x64):
+    x = jnp.ones((5, 2))
+    drift = gmdwgf.load_drift("deng_learned")
+    output, state = drift.update(drift.init(KEY, x, x), x, x, KEY)
+    np.testing.assert_allclose(output.v, 0, atol=1e-12)
+    assert np.isfinite(state.log_temperature)

@@ -60,3 +60,8 @@ def test_at_other_points_it_is_the_drift_itself(clouds, x64):
     one, other = (ask(asked, (), x, y, at=y)[0].v for asked in (drift, inner))
     np.testing.assert_array_equal(one, other)
     assert drift.n_references(5, 5) == 0
+
+
+def test_it_stores_what_its_drift_stores():
+    inner = gmdwgf.load_drift("drmmd")
+    assert LookaheadDrift(inner, 2, "equal", jnp.asarray(1.0)).n_stored(13, 17) == inner.n_stored(13, 17) == 17**2
