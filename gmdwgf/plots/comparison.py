@@ -8,6 +8,7 @@ from typing import Generic, NamedTuple, TypeVar
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from gmdwgf.plots.curves import scale
 from gmdwgf.plots.samples import View, panel, view_of
@@ -82,6 +83,7 @@ def curves_by_drift(panels: dict[str, tuple[dict[str, Curve], Floor]], styles: d
             _curve(axes, drift, curve, styles[drift])
         _scale(axes, [value for curve in curves.values() for _, values in curve for value in values], floor)
         axes.set(xlabel="step", ylabel=label)
+        axes.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10], integer=True))
         axes.spines[["top", "right"]].set_visible(False)
     legend_below(figure, ncols)
     return figure

@@ -96,7 +96,7 @@ def drift_styles(names: Iterable[str], drift_of: Mapping[str, str] | None = None
     `drift_of` are the drifts of names that do not begin with them.
     """
     styles: dict[str, DriftStyle] = {}
-    for name in names:
+    for name in dict.fromkeys(names):
         style = style_of((drift_of or {}).get(name, name))
         nth = sum(other.colour == style.colour for other in styles.values())
         dash = DASHES[(DASHES.index(style.dash) + nth) % len(DASHES)]
