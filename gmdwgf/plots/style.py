@@ -45,7 +45,7 @@ _RC: Any = {
     "xtick.color": INK,
     "ytick.color": INK,
     "pdf.fonttype": 42,  # embed text as text in PDFs
-    "svg.fonttype": "path",  # outlines of letters, as a viewer may not have the font,
+    "svg.fonttype": "path",  # outlines of letters, as a viewer may not have the font
     "savefig.dpi": 300,
 }
 

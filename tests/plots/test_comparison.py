@@ -139,12 +139,13 @@ def test_pdfs_are_vector_with_their_fonts_inside(figures):
 
 
 @pytest.mark.thorough
-def test_svgs_are_vector_with_their_text_as_text(figures):
+def test_svgs_are_vector_and_need_no_font(figures):
     for path in figures.glob("*.svg"):
         root = ElementTree.parse(path).getroot()
-        words = {"".join(node.itertext()).strip() for node in root.iter("{http://www.w3.org/2000/svg}text")}
-        assert "kl" in words, path
-        assert not list(root.iter("{http://www.w3.org/2000/svg}image")), "a picture of dots"
+        kinds = [node.tag.removeprefix("{http://www.w3.org/2000/svg}") for node in root.iter()]
+        assert "text" not in kinds, "letters are outlines: a viewer may not have the font"
+        assert "image" not in kinds, "a picture of dots"
+        assert kinds.count("path") > 20
         assert float(root.get("width").removesuffix("pt")) <= 6.75 * 72 + 1
 
 
