@@ -20,7 +20,7 @@ Numbers = dict[str, Number]
 STYLES = drift_styles(["kl", "kl_wgf", "blob", "mmd", "sinkhorn"])
 KL, FLOW = colour_of("kl"), colour_of("kl_wgf")
 """Colours of `kl`, and of the true flow `kl_wgf` and of the argmin."""
-OF_TERM = {"keep": KL, "leave_one_out": OTHERS[0].colour, "two_batch": OTHERS[3].colour}
+OF_TERM = {"keep": KL, "leave_one_out": OTHERS[0].colour, "two_batch": OTHERS[2].colour}
 """Colours of the self terms of `kl`: those that belong to no drift."""
 
 
