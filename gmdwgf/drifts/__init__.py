@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from gmdwgf.drifts.blob import BlobDrift as BlobDrift
     from gmdwgf.drifts.critic import CriticDrift as CriticDrift
     from gmdwgf.drifts.deng import DengDrift as DengDrift
+    from gmdwgf.drifts.deng_learned import DengLearnedDrift as DengLearnedDrift
     from gmdwgf.drifts.deng_released import DengReleasedDrift as DengReleasedDrift
     from gmdwgf.drifts.dmmd import DMMDDrift as DMMDDrift
     from gmdwgf.drifts.drmmd import DrMMDDrift as DrMMDDrift
@@ -41,6 +42,7 @@ __getattr__, __dir__, __all__ = lazy(
         "gmdwgf.drifts.blob": ["BlobDrift"],
         "gmdwgf.drifts.critic": ["CriticDrift"],
         "gmdwgf.drifts.deng": ["DengDrift"],
+        "gmdwgf.drifts.deng_learned": ["DengLearnedDrift"],
         "gmdwgf.drifts.deng_released": ["DengReleasedDrift"],
         "gmdwgf.drifts.dmmd": ["DMMDDrift"],
         "gmdwgf.drifts.drmmd": ["DrMMDDrift"],
